@@ -1,0 +1,44 @@
+/** Events on their way through the engine (spec 03 §1, §7). */
+import type { Instant } from './instant.ts'
+import type { Value } from './value.ts'
+
+/** `{entity_type: {field: canonical value}}`, without empty parts (spec 03 §6). */
+export type Hints = Readonly<Record<string, Readonly<Record<string, string>>>>
+
+/**
+ * Notes on fields of `data` whose kind JSON cannot show, so that reading a row gives back the same values
+ * (spec 03 §7): `t` DateTime, `d` Duration, `f` Float that looks whole. A nested list or object has a nested note.
+ */
+export type Kinds = { readonly [field: string]: 't' | 'd' | 'f' | Kinds }
+
+/** A raw record as received: the JSON value and, where it came as text, that text (kept as the ledger's `raw`). */
+export interface RawRecord {
+  readonly value: unknown
+  readonly text?: string
+  readonly origin?: { part: string; line: number | null; byte: number | null }
+}
+
+/** The result of normalizing one record, ready to append. JSON parts are text already. */
+export interface NormalizedEvent {
+  readonly eventId: string
+  readonly eventType: string
+  readonly timestamp: Instant
+  readonly source: string
+  readonly data: Readonly<Record<string, Value>>
+  readonly hints: Hints
+  /** JSON texts of the ledger columns `data`, `kinds`, `resolution_hints`, `raw`. */
+  readonly dataJson: string
+  readonly kindsJson: string | null
+  readonly hintsJson: string
+  readonly rawJson: string
+}
+
+/** An event as interpretation sees it. */
+export interface LedgerEvent {
+  readonly sequence: number
+  readonly eventId: string
+  readonly eventType: string
+  readonly timestamp: Instant
+  readonly source: string
+  readonly data: Readonly<Record<string, Value>>
+}

@@ -1,0 +1,57 @@
+/** State history as rows: what interpretation hands to a history store (spec 06 §1, 07 §6). Pure. */
+import type { PropertyType } from './definition/model.ts'
+import type { Instant } from './instant.ts'
+import type { Value } from './value.ts'
+
+/** Which tables a version has; derived from its definitions (06 §1). */
+export interface HistoryLayout {
+  readonly entities: readonly {
+    readonly type: string
+    readonly columns: readonly { readonly name: string; readonly type: PropertyType }[]
+  }[]
+  readonly relationships: readonly {
+    readonly type: string
+    /** Names of the same edges seen from the other side (a relationship type may serve several entity types). */
+    readonly inverses: readonly string[]
+    readonly columns: readonly { readonly name: string; readonly type: PropertyType }[]
+  }[]
+}
+
+/** One row of `{type}_history`; `properties` in any order, missing ones are null. */
+export interface HistoryRow {
+  readonly state: string
+  readonly properties: Readonly<Record<string, Value>>
+  readonly validFrom: Instant
+  readonly validTo: Instant | null
+  readonly lastEventTime: Instant
+  readonly stateEnteredTime: Instant
+  readonly createdTime: Instant
+  /** Sequence of the newest event behind the row; null for a row made by a time rule alone. */
+  readonly sequence: number | null
+}
+export interface EdgeRow {
+  readonly type: string
+  readonly targetId: string
+  readonly properties: Readonly<Record<string, Value>>
+  readonly validFrom: Instant
+  readonly validTo: Instant | null
+}
+/** Everything one unit of work does to one entity's history (07 §6.1). */
+export interface EntityWrite {
+  readonly id: string
+  readonly type: string
+  readonly generation: number
+  readonly revision: number
+  /** True: delete the entity's rows and outgoing edges first (rebuild). */
+  readonly replace: boolean
+  /**
+   * Ascending, chained: each row's `validTo` is the next one's `validFrom`, the last is open. Without `replace` the
+   * first one closes the open row, or takes its place if both begin at the same instant.
+   */
+  readonly rows: readonly HistoryRow[]
+  /** New `last_event_time` of the open row when no row follows it (touch); null: nothing. */
+  readonly touch: Instant | null
+  /** Edges open before this write that end at `at` (removed if they began at that instant). */
+  readonly closedEdges: readonly { readonly type: string; readonly targetId: string; readonly at: Instant }[]
+  readonly edges: readonly EdgeRow[]
+}

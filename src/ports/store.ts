@@ -1,0 +1,389 @@
+/**
+ * The storage port: one *space* (a namespace of one database), spec 04 and 07 §1–3, §6.
+ *
+ * Terminology: *unit of work* = one database transaction with everything that belongs to it; *epoch* = fencing number
+ * of the slot the writer holds; *live* = the tables readers see; *shadow* = tables of a full build in the making.
+ *
+ * Contracts that hold for every method:
+ * - A method that takes a `Unit` runs inside that unit's transaction and is durable only when it commits.
+ * - A method that takes no `Unit` reads committed data and holds no snapshot across awaits (except while the caller
+ *   iterates a stream, which sees one consistent snapshot).
+ * - Driver errors surface as `StorageError` with `details.operation`; list arguments may have any length.
+ * - Instants are canonical text (spec 04 §1) in rows; `null` means absent.
+ */
+
+import type { DefinitionHashes } from '../core/definition/model.ts'
+import type { NormalizedEvent } from '../core/event.ts'
+import type { EntityWrite, HistoryLayout } from '../core/history.ts'
+import type { Instant } from '../core/instant.ts'
+import type { EntityState } from '../core/snapshot.ts'
+import type { Value } from '../core/value.ts'
+import type { BuildMode } from '../results.ts'
+
+/** An open transaction; its type is the adapter's own business. */
+export type Tx = { readonly __tx: unique symbol }
+
+/** What every write is told (design §5). */
+export interface Unit {
+  readonly tx: Tx
+  readonly epoch: number
+  readonly version: string
+  readonly now: Instant
+}
+
+export interface Store {
+  readonly dialect: 'sqlite' | 'postgres'
+  /** Random UUID made with the space. */
+  readonly spaceId: string
+  readonly namespace: string
+  /** Where the database lies, secrets masked; for people. */
+  readonly location: string
+  readonly ledger: LedgerPort
+  readonly identity: IdentityPort
+  readonly mapping: MappingPort
+  readonly history: HistoryPort
+  readonly checkpoints: CheckpointPort
+  readonly builds: BuildStatePort
+  readonly versions: VersionPort
+  readonly locks: LockPort
+  readonly reader: QueryReader
+  /** Runs `work` in one write transaction (SQLite: BEGIN IMMEDIATE). Calls queue in order; a throw rolls back. */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+// ── ledger ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Columns of `ledger` that replays need; JSON columns as stored text (spec 04 §2.1). */
+export interface LedgerRow {
+  readonly sequence: number
+  readonly eventId: string
+  readonly eventType: string
+  readonly timestamp: string
+  readonly source: string
+  readonly data: string
+  readonly kinds: string | null
+}
+
+export interface FullLedgerRow extends LedgerRow {
+  readonly hints: string
+  readonly raw: string
+  readonly duplicateOf: number | null
+  readonly excluded: boolean
+}
+
+/** A ledger row together with one entity it is mapped to. */
+export interface MappedRow extends LedgerRow {
+  readonly entityId: string
+  readonly entityType: string
+}
+
+export interface AppendResult {
+  /** Sequence of the stored row, or of the canonical row it duplicates. */
+  readonly sequence: number
+  readonly inserted: boolean
+}
+
+export interface Renormalized {
+  readonly sequence: number
+  /** Null: `raw` does not normalize any more; the row keeps its data and is marked `excluded`. */
+  readonly event: NormalizedEvent | null
+}
+
+export interface LedgerPort {
+  /** Numbers and inserts new events in input order under the head lock; one result per input (spec 04 §2.3, §2.5). */
+  append(unit: Unit, events: readonly NormalizedEvent[]): Promise<AppendResult[]>
+  /** Greatest sequence ever assigned, 0 if none. The safe head. */
+  head(): Promise<number>
+  /**
+   * Rows with `after < sequence <= to` in sequence order, in chunks. Replayable rows only (no duplicates, excluded rows
+   * or tombstones) unless `all`; `raw` and `hints` are always present.
+   */
+  scan(options: {
+    after: number
+    to: number
+    all?: boolean
+    chunk?: number
+    source?: string
+  }): AsyncIterable<FullLedgerRow[]>
+  /** Replayable rows `from <= sequence <= to`, ordered by (timestamp, sequence), in chunks. */
+  replay(options: {
+    from: number
+    to?: number
+    includeDuplicates?: boolean
+    chunk?: number
+  }): AsyncIterable<LedgerRow[]>
+  /**
+   * Mapped rows with `after < sequence <= to` as the transaction sees them (committed data without a unit), ordered by
+   * (entityId, timestamp, sequence).
+   */
+  mappedRange(unit: Unit | null, range: { after: number; to: number }): Promise<MappedRow[]>
+  /** All mapped rows of these entities with `sequence <= to`, ordered by (entityId, timestamp, sequence). */
+  mappedFor(unit: Unit | null, entityIds: readonly string[], to: number): Promise<MappedRow[]>
+  /**
+   * Every mapped row with `sequence <= to` of entities with an id above `afterEntity` (null: all), ordered by
+   * (entityId, timestamp, sequence), in chunks; the basis of full builds. Memory does not grow with the ledger.
+   */
+  mappedByEntity(options: { afterEntity: string | null; to: number; chunk?: number }): AsyncIterable<MappedRow[]>
+  /** All stored rows including duplicates, without tombstones. */
+  count(options?: { source?: string }): Promise<number>
+  /** Replayable rows above `cursor`. */
+  countAfter(cursor: number): Promise<number>
+  eventsFor(entityId: string): Promise<{ sequence: number; eventId: string; eventType: string; timestamp: string }[]>
+  event(ref: { sequence: number } | { eventId: string }): Promise<FullLedgerRow | undefined>
+  /** Rows by sequence, `raw` included, for failure reports. */
+  raws(sequences: readonly number[]): Promise<Map<number, string>>
+  /**
+   * Applies renormalized rows in ascending sequence order within one reset (spec 04 §4.4): new data, id, type,
+   * timestamp, hints, kinds; recomputes `duplicate_of` against the ids seen so far in this reset (lowest sequence is
+   * canonical, on-disk index). Unchanged rows are not written. Returns how many rows changed.
+   */
+  renormalize(unit: Unit, rows: readonly Renormalized[]): Promise<number>
+  /** Starts (forgets ids seen) or ends a renormalization. */
+  beginRenormalize(unit: Unit): Promise<void>
+  endRenormalize(unit: Unit): Promise<void>
+  /** Replaces `resolution_hints` of rows (identity reset). */
+  updateHints(unit: Unit, rows: readonly { sequence: number; hintsJson: string }[]): Promise<void>
+}
+
+// ── identity and mappings ────────────────────────────────────────────────────────────────────────────────────────
+
+export interface HintKey {
+  readonly entityType: string
+  readonly hintType: string
+  readonly value: string
+}
+export interface HintRow extends HintKey {
+  readonly entityId: string
+}
+export interface IdentityChange {
+  readonly changeSeq: number
+  readonly kind: 'merge' | 'erase' | 'reset'
+  readonly entityId: string | null
+  readonly intoEntityId: string | null
+}
+
+export interface IdentityPort {
+  /** Ids of known hints, in input order; undefined where unknown. */
+  lookup(unit: Unit | null, keys: readonly HintKey[]): Promise<(string | undefined)[]>
+  /** Stores new hints. A key that exists keeps its id (callers hold the mapping lock, so this means "same id"). */
+  insert(unit: Unit, rows: readonly HintRow[]): Promise<void>
+  /**
+   * One automatic or explicit merge, in the unit: identity rows and mappings moved, merge-log row, change-feed row
+   * (spec 04 §3.5). `from === into` is an `IdentityError`. Returns mappings moved. Idempotent.
+   */
+  merge(unit: Unit, entityType: string, from: string, into: string, reason: string): Promise<number>
+  hintsFor(entityId: string): Promise<Record<string, string[]>>
+  lookupAll(value: string, filter?: { entityType?: string; hintType?: string }): Promise<HintRow[]>
+  /** Every hint, ordered by (type, hint type, value), in chunks. */
+  all(chunk?: number): AsyncIterable<HintRow[]>
+  /** Direct losers of `into`: the merge-log rows. */
+  mergesInto(entityId: string): Promise<{ from: string; into: string; timestamp: string; reason: string }[]>
+  /** Follows the merge log to the surviving id; the id itself if it was never merged away. */
+  survivorOf(entityId: string): Promise<string>
+  /** Change feed past `after`, ascending. */
+  changes(unit: Unit | null, after: number): Promise<IdentityChange[]>
+  /**
+   * Identity reset in one step: replaces all hints and drops all mappings, writes one `reset` change, and records
+   * `retired` ids in the merge log where they continue in another id.
+   */
+  reset(
+    unit: Unit,
+    hints: AsyncIterable<HintRow[]>,
+    retired: readonly { entityType: string; from: string; into: string }[],
+  ): Promise<void>
+}
+
+export interface EntityMapping {
+  readonly sequence: number
+  readonly entityId: string
+  readonly entityType: string
+}
+/** The one row of `mapping_state`. `phase`: `idle`, or what a reset is doing. */
+export interface MappingState {
+  readonly sourceHash: string
+  readonly identityHash: string
+  readonly mappedUpto: number
+  readonly buildEpoch: number
+  readonly phase: 'idle' | 'renormalize' | 'identity' | 'map'
+  /** Progress inside `phase`: last sequence done. */
+  readonly phaseCursor: number
+}
+
+export interface MappingPort {
+  /** Inserts mappings (idempotent) into `event_entities`, with `shard_hash`. */
+  write(unit: Unit, rows: readonly EntityMapping[]): Promise<void>
+  /** Subset of `ids` that still own mappings. */
+  existing(unit: Unit | null, ids: readonly string[]): Promise<Set<string>>
+  entityType(entityId: string): Promise<string | undefined>
+  state(unit?: Unit): Promise<MappingState>
+  setState(unit: Unit, state: MappingState): Promise<void>
+}
+
+// ── history ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface OpenEdge {
+  readonly sourceId: string
+  readonly type: string
+  readonly targetId: string
+  readonly properties: Readonly<Record<string, Value>>
+}
+
+export interface HistoryPort {
+  /** Creates missing live tables, indexes and views of the version. */
+  ensure(unit: Unit, layout: HistoryLayout): Promise<void>
+  write(unit: Unit, target: 'live' | 'shadow', layout: HistoryLayout, writes: readonly EntityWrite[]): Promise<void>
+  /** Edges without `valid_to` written by these entities. */
+  openEdges(
+    unit: Unit | null,
+    version: string,
+    layout: HistoryLayout,
+    sourceIds: readonly string[],
+  ): Promise<OpenEdge[]>
+  /**
+   * After `from` merged into `into`: marks the loser's rows (`merged_into`, open row closed at `at` but never before
+   * its `valid_from`), removes its outgoing edges (the rebuilt winner has them), and points incoming edges at `into`.
+   * Returns sources that had edges to both, which the caller must rebuild.
+   */
+  absorb(unit: Unit, layout: HistoryLayout, type: string, from: string, into: string, at: Instant): Promise<string[]>
+  /** Removes all rows and edges (both directions) of these entities from the version's live tables. */
+  remove(unit: Unit, layout: HistoryLayout, ids: readonly { id: string; type: string }[]): Promise<void>
+  /** Empties and (re)creates the version's shadow tables and shadow checkpoints. */
+  beginShadow(unit: Unit, layout: HistoryLayout): Promise<void>
+  /** Builds the indexes, carries over rows of merged-away entities, and swaps shadow for live, all in the unit. */
+  swapShadow(unit: Unit, layout: HistoryLayout): Promise<void>
+  dropShadow(unit: Unit): Promise<void>
+  /** Gives `unit.version` the plain table names (SQLite) when it becomes active; no-op where versions have schemas. */
+  activate(unit: Unit, previous: string | null): Promise<void>
+}
+
+// ── checkpoints and build state ──────────────────────────────────────────────────────────────────────────────────
+
+/** Working state of one entity; edges are not in `state` (they live in the relationship tables). */
+export interface Checkpoint {
+  readonly state: EntityState
+  readonly generation: number
+  readonly revision: number
+  /** Every mapped event with `sequence <= appliedUpto` has been interpreted into `state`. */
+  readonly appliedUpto: number
+  /** When the next time rule becomes overdue (it is due strictly after this instant); null: none. */
+  readonly nextDue: Instant | null
+}
+
+export interface CheckpointPort {
+  /** Checkpoints of these ids of `version`; ids without one are missing from the map. */
+  load(unit: Unit | null, version: string, ids: readonly string[]): Promise<Map<string, Checkpoint>>
+  save(unit: Unit, target: 'live' | 'shadow', checkpoints: readonly Checkpoint[]): Promise<void>
+  remove(unit: Unit, ids: readonly string[]): Promise<void>
+  /** Ids due strictly before `before`, earliest first (indexed; cost follows the result). */
+  due(unit: Unit | null, version: string, before: Instant, limit: number): Promise<string[]>
+  count(version: string): Promise<{ entityType: string; entities: number }[]>
+}
+
+export interface BuildState extends DefinitionHashes {
+  readonly version: string
+  readonly cursor: number
+  readonly watermark: string | null
+  readonly dirty: boolean
+  readonly lastBuildTime: string | null
+  readonly lastBuildMode: BuildMode | null
+  readonly totalShards: number
+  readonly generation: number
+  readonly tickHorizon: string | null
+  /** Last `identity_changes.change_seq` applied to this version's state. */
+  readonly changeCursor: number
+}
+
+/** A full build in the making (spec 04 §4.4 "Replacing state"). */
+export interface ShadowBuild extends DefinitionHashes {
+  readonly version: string
+  readonly mode: BuildMode
+  /** Ledger head the build replays up to. */
+  readonly upTo: number
+  readonly asOf: string
+  /** Last entity id completed; null before the first. */
+  readonly afterEntity: string | null
+  /** Counters so far, as JSON text. */
+  readonly stats: string
+}
+
+export interface BuildStatePort {
+  get(version: string, unit?: Unit): Promise<BuildState | undefined>
+  put(unit: Unit, state: BuildState): Promise<void>
+  shadow(version: string, unit?: Unit): Promise<ShadowBuild | undefined>
+  putShadow(unit: Unit, shadow: ShadowBuild): Promise<void>
+  dropShadow(unit: Unit): Promise<void>
+}
+
+export interface VersionRow extends DefinitionHashes {
+  readonly version: string
+  /** Canonical JSON of the definitions. */
+  readonly definitions: string
+  readonly active: boolean
+  readonly createdAt: string
+}
+export interface VersionPort {
+  list(): Promise<VersionRow[]>
+  get(version: string): Promise<VersionRow | undefined>
+  active(): Promise<VersionRow | undefined>
+  insert(unit: Unit, row: Omit<VersionRow, 'active'>): Promise<void>
+  /** Makes `unit.version` the only active one. */
+  activate(unit: Unit): Promise<void>
+}
+
+// ── locks ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Who holds a slot. `startedAt` is the process start as the host reports it, so that a reused pid is not mistaken. */
+export interface Holder {
+  readonly host: string
+  readonly pid: number
+  readonly startedAt: string
+  /** What it is doing, for people: `build`, `tick`, … */
+  readonly purpose: string
+}
+export interface LockRow {
+  readonly slot: string
+  readonly epoch: number
+  readonly holder: Holder | null
+  readonly acquiredAt: string | null
+  readonly renewedAt: string | null
+  readonly expiresAt: string | null
+}
+export interface LockPort {
+  /**
+   * Takes the slot (spec 10 §4.4): free, expired, or its holder dead on this machine. Epoch grows by one.
+   * Otherwise `LockHeld`, whose details name holder and since when.
+   */
+  acquire(slot: string, holder: Holder, ttlMs: number, now: Instant): Promise<number>
+  /** First statement of every chunk transaction: throws `Fenced` if the slot's epoch is another one. */
+  fence(tx: Tx, slot: string, epoch: number): Promise<void>
+  /** False if the epoch is stale. */
+  renew(slot: string, epoch: number, ttlMs: number, now: Instant): Promise<boolean>
+  release(slot: string, epoch: number): Promise<void>
+  list(): Promise<LockRow[]>
+}
+
+// ── queries ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Read-only access for the query layer. Rows come as arrays in select order, values as the driver gives them. */
+export interface QueryReader {
+  readonly dialect: 'sqlite' | 'postgres' | 'duckdb'
+  /** Quoted SQL name of a readable relation of `version` (06 §1). */
+  relation(version: string, kind: 'history' | 'relationship', name: string): string
+  /** The view over all relationship tables. */
+  relationshipsView(version: string): string
+  /** Refreshes what `relation` needs to know (which version is active). */
+  refresh(): Promise<void>
+  all(sql: string, params: readonly unknown[], options?: ReadOptions): Promise<{ columns: string[]; rows: unknown[][] }>
+  stream(
+    sql: string,
+    params: readonly unknown[],
+    options?: ReadOptions & { batchSize?: number },
+  ): AsyncIterable<{ columns: string[]; rows: unknown[][] }>
+  /** The raw driver handle. */
+  readonly handle: unknown
+}
+export interface ReadOptions {
+  timeoutMs?: number
+  signal?: AbortSignal
+}

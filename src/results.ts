@@ -1,0 +1,105 @@
+/** Result shapes of the public API (spec 09 §4). All objects are readonly; instants are canonical text (spec 04 §1). */
+import type { Snapshot } from './core/snapshot.ts'
+
+/** Milliseconds per stage, with `total_ms` and `overhead_ms`. */
+export type Timing = Readonly<Record<string, number>>
+
+export type Stage = 'normalization' | 'interpretation' | 'publishing' | 'consumption'
+
+/** Where a record came from; `line` is 1-based, `byte` the offset of its first byte. */
+export interface Origin {
+  part: string
+  line: number | null
+  byte: number | null
+}
+
+/** One failed unit of work (spec 03 §11, 07 §9). `raw` is the record as received. */
+export interface EventFailure {
+  readonly raw: unknown
+  readonly error: string
+  readonly stage: Stage
+  readonly source: string
+  readonly handler: string | null
+  readonly field: string | null
+  readonly entityId: string | null
+  readonly entityType: string | null
+  readonly eventId: string | null
+  readonly eventType: string | null
+  readonly sequence: number | null
+  readonly version: string | null
+  readonly at: string
+  readonly recoverable: boolean
+  readonly origin: Origin | null
+  readonly advisory?: true
+}
+
+export type BuildMode = 'SKIP' | 'INCREMENTAL' | 'FULL' | 'FULL_WITH_IDENTITY_RESET' | 'FULL_RENORMALIZE' | 'PARTIAL'
+
+export interface IngestResult {
+  readonly eventsIngested: number
+  readonly eventsFailed: number
+  readonly duplicatesSkipped: number
+  readonly eventsUnresolved: number
+  readonly duplicateIds: readonly string[]
+  readonly failures: readonly EventFailure[]
+  readonly buildResult: BuildResult | null
+  readonly timing: Timing
+}
+
+export interface BuildResult {
+  readonly mode: BuildMode
+  readonly eventsProcessed: number
+  readonly eventsUnresolved: number
+  readonly effectsProduced: number
+  readonly entitiesCreated: number
+  readonly entitiesUpdated: number
+  readonly mergesDetected: number
+  readonly lateArrivals: number
+  readonly eventsFailed: number
+  readonly failures: readonly EventFailure[]
+  readonly durationMs: number
+  readonly timing: Timing
+}
+
+export interface BuildStatus {
+  readonly cursor: number
+  readonly totalEvents: number
+  readonly pendingEvents: number
+  readonly dirty: boolean
+  readonly lastBuildTime: string | null
+  readonly lastBuildMode: BuildMode | null
+  readonly definitionHash: string
+  readonly sourceHash: string
+  readonly identityHash: string
+  readonly publishLag: number
+}
+
+export interface BuildProgress {
+  readonly phase: 'renormalize' | 'map' | 'interpret' | 'rebuild' | 'tick' | 'swap'
+  readonly done: number
+  readonly total: number
+}
+
+export interface TickResult {
+  readonly effectsProduced: number
+  readonly entitiesAffected: number
+  readonly transitions: number
+  readonly failures: readonly EventFailure[]
+  readonly changes?: readonly Snapshot[]
+}
+
+export interface TimelineEntry {
+  readonly timestamp: string
+  readonly eventType: string
+  readonly eventId: string
+  readonly effects: readonly string[]
+  readonly stateBefore: string | null
+  readonly stateAfter: string | null
+}
+
+export interface Timeline {
+  readonly entityId: string
+  readonly entityType: string
+  readonly entries: readonly TimelineEntry[]
+  readonly resolvedFrom?: string
+}
