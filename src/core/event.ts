@@ -42,3 +42,14 @@ export interface LedgerEvent {
   readonly source: string
   readonly data: Readonly<Record<string, Value>>
 }
+
+/** The columns of a ledger row that make an event; JSON parts as stored text (spec 03 §7). */
+export interface StoredEvent {
+  readonly sequence: number
+  readonly eventId: string
+  readonly eventType: string
+  readonly timestamp: string
+  readonly source: string
+  readonly data: string
+  readonly kinds: string | null
+}

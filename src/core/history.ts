@@ -26,7 +26,7 @@ export interface HistoryRow {
   readonly lastEventTime: Instant
   readonly stateEnteredTime: Instant
   readonly createdTime: Instant
-  /** Sequence of the newest event behind the row; null for a row made by a time rule alone. */
+  /** Sequence of the event that made the row; null if a time rule did. */
   readonly sequence: number | null
 }
 export interface EdgeRow {
@@ -49,7 +49,10 @@ export interface EntityWrite {
    * first one closes the open row, or takes its place if both begin at the same instant.
    */
   readonly rows: readonly HistoryRow[]
-  /** New `last_event_time` of the open row when no row follows it (touch); null: nothing. */
+  /**
+   * New `last_event_time` of the row that is open before this write (a touch); null: unchanged. It applies before
+   * `rows`, so that a row closed by this write has the same value as if the touch had come in a write of its own.
+   */
   readonly touch: Instant | null
   /** Edges open before this write that end at `at` (removed if they began at that instant). */
   readonly closedEdges: readonly { readonly type: string; readonly targetId: string; readonly at: Instant }[]

@@ -60,4 +60,6 @@ export interface Change {
   readonly cause: Cause
   readonly stateBefore: string | null
   readonly snapshot: Snapshot
+  /** Last event time just before this change: what the row that it closes ends up with. */
+  readonly lastEventBefore: Instant | null
 }
