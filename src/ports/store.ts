@@ -16,7 +16,6 @@ import type { DefinitionHashes } from '../core/definition/model.ts'
 import type { NormalizedEvent } from '../core/event.ts'
 import type { EntityWrite, HistoryLayout } from '../core/history.ts'
 import type { Instant } from '../core/instant.ts'
-import type { EntityState } from '../core/snapshot.ts'
 import type { Value } from '../core/value.ts'
 import type { BuildMode } from '../results.ts'
 
@@ -129,6 +128,8 @@ export interface LedgerPort {
   count(options?: { source?: string }): Promise<number>
   /** Replayable rows above `cursor`. */
   countAfter(cursor: number): Promise<number>
+  /** Replayable rows with `after < sequence <= to` that belong to no entity. */
+  countUnmapped(after: number, to: number): Promise<number>
   eventsFor(entityId: string): Promise<{ sequence: number; eventId: string; eventType: string; timestamp: string }[]>
   event(ref: { sequence: number } | { eventId: string }): Promise<FullLedgerRow | undefined>
   /** Rows by sequence, `raw` included, for failure reports. */
@@ -205,7 +206,7 @@ export interface MappingState {
   readonly identityHash: string
   readonly mappedUpto: number
   readonly buildEpoch: number
-  readonly phase: 'idle' | 'renormalize' | 'identity' | 'map'
+  readonly phase: 'idle' | 'renormalize' | 'identity' | 'rehint' | 'map'
   /** Progress inside `phase`: last sequence done. */
   readonly phaseCursor: number
 }
@@ -250,7 +251,10 @@ export interface HistoryPort {
   remove(unit: Unit, layout: HistoryLayout, ids: readonly { id: string; type: string }[]): Promise<void>
   /** Empties and (re)creates the version's shadow tables and shadow checkpoints. */
   beginShadow(unit: Unit, layout: HistoryLayout): Promise<void>
-  /** Builds the indexes, carries over rows of merged-away entities, and swaps shadow for live, all in the unit. */
+  /**
+   * Builds the indexes, carries over the live rows of ids the merge log names as losers (marked `merged_into`, open row
+   * closed at `unit.now`), and swaps shadow tables and checkpoints for live, all in the unit.
+   */
   swapShadow(unit: Unit, layout: HistoryLayout): Promise<void>
   dropShadow(unit: Unit): Promise<void>
   /** Gives `unit.version` the plain table names (SQLite) when it becomes active; no-op where versions have schemas. */
@@ -259,15 +263,20 @@ export interface HistoryPort {
 
 // ── checkpoints and build state ──────────────────────────────────────────────────────────────────────────────────
 
-/** Working state of one entity; edges are not in `state` (they live in the relationship tables). */
+/**
+ * Working state of one entity as stored. The engine encodes and decodes `body` (`core/checkpoint.ts`); edges are not in
+ * it, they live in the relationship tables.
+ */
 export interface Checkpoint {
-  readonly state: EntityState
+  readonly id: string
+  readonly type: string
+  readonly body: string
   readonly generation: number
   readonly revision: number
-  /** Every mapped event with `sequence <= appliedUpto` has been interpreted into `state`. */
+  /** Every mapped event with `sequence <= appliedUpto` has been interpreted into `body`. */
   readonly appliedUpto: number
-  /** When the next time rule becomes overdue (it is due strictly after this instant); null: none. */
-  readonly nextDue: Instant | null
+  /** When the next time rule becomes overdue (it is due strictly after this instant), canonical text; null: none. */
+  readonly nextDue: string | null
 }
 
 export interface CheckpointPort {
@@ -305,6 +314,12 @@ export interface ShadowBuild extends DefinitionHashes {
   readonly afterEntity: string | null
   /** Counters so far, as JSON text. */
   readonly stats: string
+  /** Newest event timestamp replayed so far. */
+  readonly watermark: string | null
+  /** Change feed position the shadow starts from. */
+  readonly changeCursor: number
+  /** Generation of every entity in the shadow: above any in the state being replaced. */
+  readonly generation: number
 }
 
 export interface BuildStatePort {
