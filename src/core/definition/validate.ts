@@ -1,0 +1,38 @@
+/** The one check of a definition set (spec 01 §5). Collects everything, needs no database, never throws. */
+import type { Loaded } from './load.ts'
+import type { Issue } from './model.ts'
+
+export interface ValidateOptions {
+  /** Unknown keys (W09) are errors. */
+  strict?: boolean
+  /** The clock expressions will run with; `wall` makes every use of the clock a warning (W13). */
+  expressionClock?: 'event' | 'wall'
+}
+
+export interface ValidationResult {
+  /** True if there are no errors. */
+  readonly valid: boolean
+  readonly errors: readonly string[]
+  readonly warnings: readonly string[]
+  readonly issues: readonly Issue[]
+}
+
+/** Checks a loaded set. */
+export function validate(loaded: Loaded, options: ValidateOptions = {}): ValidationResult {
+  return resultOf([...loaded.issues], options)
+}
+
+/** One line of text: code, place (or path), message. */
+export function issueText(issue: Issue): string {
+  const where = issue.place ?? issue.path
+  return where === '' ? `${issue.code} ${issue.message}` : `${issue.code} ${where}: ${issue.message}`
+}
+
+function resultOf(found: readonly Issue[], options: ValidateOptions): ValidationResult {
+  const issues = options.strict
+    ? found.map((issue) => (issue.code === 'W09' ? { ...issue, severity: 'error' as const } : issue))
+    : found
+  const errors = issues.filter((issue) => issue.severity === 'error')
+  const warnings = issues.filter((issue) => issue.severity === 'warning')
+  return { valid: errors.length === 0, errors: errors.map(issueText), warnings: warnings.map(issueText), issues }
+}
