@@ -16,6 +16,8 @@ export interface RawRecord {
   readonly value: unknown
   readonly text?: string
   readonly origin?: { part: string; line: number | null; byte: number | null }
+  /** Why the record could not even be read (not JSON, invalid UTF-8, …); it then fails normalization with this text. */
+  readonly problem?: string
 }
 
 /** The result of normalizing one record, ready to append. JSON parts are text already. */
