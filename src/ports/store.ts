@@ -190,7 +190,7 @@ export interface IdentityPort {
    */
   reset(
     unit: Unit,
-    hints: AsyncIterable<HintRow[]>,
+    hints: Iterable<HintRow>,
     retired: readonly { entityType: string; from: string; into: string }[],
   ): Promise<void>
 }

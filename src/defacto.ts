@@ -1,0 +1,523 @@
+/** The public engine: the composition root that picks adapters and wires use cases (spec 09 §2–§6). */
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { createFileDeadLetters } from './adapters/dead-letter/file.ts'
+import { processStartTime } from './adapters/host/process-identity.ts'
+import { adoptLogger, createLogger } from './adapters/log/logger.ts'
+import { openSqliteStore } from './adapters/sqlite/store.ts'
+import type { RawRecord } from './core/event.ts'
+import { type Instant as CoreInstant, instantFromDate } from './core/instant.ts'
+import { compileProgram, type ProgramOptions } from './core/program.ts'
+import type { DefinitionsInput, EntityName, Row, SourceName } from './definition-types.ts'
+import { Definitions } from './definitions.ts'
+import { DefinitionsManager } from './definitions-manager.ts'
+import { build, buildInSlot, type BuildOptions as EngineBuildOptions, nextMode } from './engine/build.ts'
+import { type Edition, Engine } from './engine/engine.ts'
+import { appendRecords } from './engine/ingest.ts'
+import { Serial } from './engine/serial.ts'
+import { withStateSlot } from './engine/slot.ts'
+import { advanceDue, previewTick } from './engine/tick.ts'
+import { replayEntity } from './engine/timeline.ts'
+import { buildStateOf, registerVersion, switchActive } from './engine/versions.ts'
+import { ConfigError, IngestError, LockHeld, NotFoundError } from './errors.ts'
+import { IdentityInspection, LedgerInspection } from './inspection.ts'
+import { checkOptions, type DefactoOptions, sqlitePath } from './options.ts'
+import type { DeadLetterSink } from './ports/dead-letter.ts'
+import type { Logger } from './ports/logger.ts'
+import type { Store } from './ports/store.ts'
+import { assertEntity } from './query/assert-entity.ts'
+import { type InstantInput, requireInstant } from './query/instants.ts'
+import { createQueryRoot, type QueryRoot } from './query/root.ts'
+import type { TableQuery } from './query/table-query.ts'
+import { describeChanges } from './query/timeline.ts'
+import { type RawEvent, toRecords } from './records.ts'
+import type { BuildProgress, BuildResult, BuildStatus, IngestResult, TickResult, Timeline } from './results.ts'
+
+export interface IngestOptions {
+  /** True: interpret with the active version before returning; a text: with that version. */
+  process?: boolean | string
+  /** Default true: a call in which every record fails rejects with `IngestError`. */
+  throwIfAllFail?: boolean
+  signal?: AbortSignal
+}
+export interface BuildCallOptions {
+  version?: string
+  full?: boolean
+  fromRaw?: boolean
+  asOf?: InstantInput
+  untilSequence?: number
+  signal?: AbortSignal
+  onProgress?: (progress: BuildProgress) => void
+}
+export interface TickOptions {
+  version?: string
+  asOf?: InstantInput
+  dryRun?: boolean
+}
+export interface EngineStats {
+  readonly events: number
+  readonly entities: Readonly<Record<string, number>>
+  readonly deadLetterErrors: number
+  readonly spaceId: string
+  readonly location: string
+}
+
+/**
+ * An open space: ledger, identity, versions and state history of one database.
+ * Calls may overlap; those that write run in call order.
+ */
+export class Defacto<D extends DefinitionsInput = DefinitionsInput> implements QueryRoot {
+  /** What the warm restart did; null if there was nothing to do (spec 04 §4.10). */
+  startup: BuildResult | null = null
+  readonly definitions: DefinitionsManager
+  readonly ledger: LedgerInspection
+  readonly identity: IdentityInspection
+  readonly #engine: Engine
+  readonly #store: Store
+  readonly #logger: Logger
+  readonly #programOptions: ProgramOptions
+  readonly #writes = new Serial()
+  readonly #editions = new Map<string, Edition>()
+  readonly #cleanup: () => Promise<void>
+  #working: Edition
+  #readable: Edition
+  #closed = false
+
+  private constructor(parts: {
+    engine: Engine
+    logger: Logger
+    programOptions: ProgramOptions
+    working: Edition
+    readable: Edition
+    cleanup: () => Promise<void>
+  }) {
+    this.#engine = parts.engine
+    this.#store = parts.engine.store
+    this.#logger = parts.logger
+    this.#programOptions = parts.programOptions
+    this.#working = parts.working
+    this.#readable = parts.readable
+    this.#cleanup = parts.cleanup
+    this.#editions.set(parts.working.version, parts.working)
+    this.#editions.set(parts.readable.version, parts.readable)
+    this.ledger = new LedgerInspection(this.#store)
+    this.identity = new IdentityInspection(this.#store)
+    this.definitions = new DefinitionsManager({
+      engine: this.#engine,
+      programOptions: this.#programOptions,
+      edition: (version) => this.#edition(version),
+      activate: (version) => this.#activate(version),
+    })
+  }
+
+  /** Opens a project directory, a definitions object or a `Definitions` (spec 09 §2). */
+  static async open<D extends DefinitionsInput>(
+    config: string | D | Definitions,
+    options: DefactoOptions = {},
+  ): Promise<Defacto<D>> {
+    return typeof config === 'string'
+      ? ((await Defacto.fromDirectory(config, options)) as Defacto<D>)
+      : Defacto.fromConfig<D>(config, options)
+  }
+
+  static async fromDirectory(path: string, options: DefactoOptions = {}): Promise<Defacto> {
+    const definitions = await Definitions.fromDirectory(path)
+    const database = options.database ?? join(resolve(path), '.defacto', 'defacto.db')
+    return Defacto.#open(definitions, { ...options, database })
+  }
+
+  static async fromConfig<D extends DefinitionsInput>(
+    config: D | Definitions,
+    options: DefactoOptions = {},
+  ): Promise<Defacto<D>> {
+    const definitions = config instanceof Definitions ? config : Definitions.fromObject(config)
+    return Defacto.#open(definitions, options) as Promise<Defacto<D>>
+  }
+
+  static async #open(definitions: Definitions, given: object): Promise<Defacto> {
+    const options = checkOptions(given)
+    if (options.mode === 'production') {
+      throw new ConfigError(
+        "mode 'production' needs a Postgres database; SQLite serves development and single machines",
+      )
+    }
+    const logger =
+      options.logger === undefined
+        ? createLogger({ level: options.logLevel, format: options.logFormat })
+        : adoptLogger(options.logger)
+    const checked = definitions.assertValid({ strict: options.strict, expressionClock: options.expressionClock })
+    for (const issue of checked.issues) {
+      logger.child('defacto.lifecycle').warn('definition warning', { code: issue.code, path: issue.path })
+    }
+    const programOptions: ProgramOptions = {
+      schemaValidation: options.schemaValidation,
+      expressionClock: options.expressionClock,
+    }
+    const program = compileProgram(definitions.toObject(), programOptions)
+    const given_ = { version: options.version ?? program.version, program }
+
+    const clock = options.clock ?? (() => new Date())
+    const { path, cleanup } = await databaseFile(options.database, logger)
+    const store = await openSqliteStore({
+      path,
+      namespace: options.namespace,
+      migrations: options.migrations,
+      now: () => clockInstant(clock),
+    })
+    try {
+      const engine = new Engine({
+        store,
+        clock,
+        logger,
+        newId: options.newId ?? randomUUID,
+        deadLetter: deadLetterSink(options.deadLetter),
+        batchSize: options.batchSize ?? 100,
+        processStart: processStartTime(process.pid) ?? '',
+      })
+      const chosen = await chooseVersion(engine, given_, options.activate ?? 'if-new', programOptions)
+      const instance = new Defacto({ engine, logger, programOptions, cleanup, ...chosen })
+      if (options.catchUp !== false) await instance.#catchUp()
+      return instance
+    } catch (error) {
+      await store.close()
+      await cleanup()
+      throw error
+    }
+  }
+
+  /** The version that `ingest`, `build` and `tick` use when none is named. */
+  get activeVersion(): string {
+    return this.#working.version
+  }
+
+  /** Raw driver handle of the history store, read-only. */
+  get connection(): unknown {
+    return this.#store.reader.handle
+  }
+
+  // ── ingest, build, tick ────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Normalizes and appends records; with `process`, interprets everything pending (spec 04 §4.5). */
+  async ingest(
+    source: SourceName<D>,
+    events: Iterable<RawEvent> | AsyncIterable<RawEvent>,
+    options: IngestOptions = {},
+  ): Promise<IngestResult> {
+    this.#assertOpen()
+    const started = performance.now()
+    const target = typeof options.process === 'string' ? await this.#edition(options.process) : this.#working
+    const records: AsyncIterable<RawRecord> | Iterable<RawRecord> = toRecords(events)
+    return this.#writes.run(async () => {
+      const { normalizeMs, appendMs, ...counts } = await appendRecords(
+        this.#engine,
+        target,
+        source as string,
+        records,
+        options.signal,
+      )
+      const buildResult = options.process ? await this.#build(target, { signal: options.signal }) : null
+      const total = performance.now() - started
+      const build_ms = buildResult?.durationMs ?? 0
+      const timing = {
+        normalize_ms: normalizeMs,
+        append_ms: appendMs,
+        build_ms,
+        total_ms: total,
+        overhead_ms: Math.max(0, total - normalizeMs - appendMs - build_ms),
+      }
+      const result: IngestResult = { ...counts, buildResult, timing }
+      this.#logger.child('defacto.pipeline').info('ingest batch completed', {
+        events_ingested: result.eventsIngested,
+        events_failed: result.eventsFailed,
+        duplicates_skipped: result.duplicatesSkipped,
+        duration_ms: Math.round(total),
+      })
+      const read = result.eventsIngested + result.eventsFailed + result.duplicatesSkipped
+      if (read > 0 && result.eventsFailed === read && options.throwIfAllFail !== false) {
+        const first = result.failures[0]
+        throw new IngestError(
+          `all ${read} records of source '${String(source)}' failed; the first: ${first?.error}`,
+          result,
+          {
+            details: { source, failed: read },
+          },
+        )
+      }
+      return result
+    })
+  }
+
+  /** Brings state history to the ledger head in the mode that is needed (spec 04 §4.3). */
+  async build(version: string, options?: BuildCallOptions): Promise<BuildResult>
+  async build(options?: BuildCallOptions): Promise<BuildResult>
+  async build(first?: string | BuildCallOptions, second?: BuildCallOptions): Promise<BuildResult> {
+    this.#assertOpen()
+    const options = typeof first === 'string' ? { ...second, version: first } : (first ?? {})
+    const edition = options.version === undefined ? this.#working : await this.#edition(options.version)
+    return this.#writes.run(() => this.#build(edition, engineBuildOptions(options)))
+  }
+
+  /** What `build` would do now, and why, without doing it. */
+  async nextBuild(
+    options: BuildCallOptions = {},
+  ): Promise<{ mode: BuildResult['mode']; reason: string; pendingEvents: number }> {
+    this.#assertOpen()
+    const edition = options.version === undefined ? this.#working : await this.#edition(options.version)
+    const decision = await nextMode(this.#engine, edition, options)
+    const { cursor } = await buildStateOf(this.#engine, edition)
+    return { ...decision, pendingEvents: await this.#store.ledger.countAfter(cursor) }
+  }
+
+  async buildStatus(version?: string): Promise<BuildStatus> {
+    this.#assertOpen()
+    const edition = version === undefined ? this.#working : await this.#edition(version)
+    const state = await buildStateOf(this.#engine, edition)
+    return {
+      cursor: state.cursor,
+      totalEvents: await this.#store.ledger.count(),
+      pendingEvents: await this.#store.ledger.countAfter(state.cursor),
+      dirty: state.dirty,
+      lastBuildTime: state.lastBuildTime,
+      lastBuildMode: state.lastBuildMode,
+      definitionHash: state.definitionHash,
+      sourceHash: state.sourceHash,
+      identityHash: state.identityHash,
+      publishLag: 0,
+    }
+  }
+
+  /**
+   * Applies time rules of all entities up to `asOf` (default now), after interpreting what is pending (spec 05 §2).
+   * `dryRun` writes nothing and returns the changes.
+   */
+  async tick(options: TickOptions = {}): Promise<TickResult> {
+    this.#assertOpen()
+    const edition = options.version === undefined ? this.#working : await this.#edition(options.version)
+    const asOf = options.asOf === undefined ? this.#engine.now() : requireInstant(options.asOf, 'asOf')
+    if (options.dryRun) return previewTick(this.#engine, edition, asOf)
+    return this.#writes.run(() =>
+      withStateSlot(this.#engine, 'tick', undefined, async (slot) => {
+        const engine = this.#engine
+        engine.cache(edition.version).validFor(slot.epoch)
+        if ((await nextMode(engine, edition)).mode !== 'SKIP') await buildInSlot(engine, edition, slot, { asOf })
+        const before = await buildStateOf(engine, edition)
+        const { state, ...result } = await advanceDue(engine, edition, slot, before, asOf)
+        if (state.tickHorizon !== before.tickHorizon) {
+          await slot.unit(edition.version, (unit) => engine.store.builds.put(unit, state))
+        }
+        this.#logger.child('defacto.lifecycle').info('tick completed', {
+          effects_produced: result.effectsProduced,
+          entities_affected: result.entitiesAffected,
+          transitions: result.transitions,
+        })
+        return result
+      }),
+    )
+  }
+
+  /** Counts and places, for people and monitoring. */
+  async stats(): Promise<EngineStats> {
+    this.#assertOpen()
+    const counts = await this.#store.checkpoints.count(this.#readable.version)
+    return {
+      events: await this.#store.ledger.count(),
+      entities: Object.fromEntries(counts.map(({ entityType, entities }) => [entityType, entities])),
+      deadLetterErrors: this.#engine.deadLetterErrors,
+      spaceId: this.#store.spaceId,
+      location: this.#store.location,
+    }
+  }
+
+  /** Who holds the space's slots, and since when. */
+  async locks() {
+    this.#assertOpen()
+    return this.#store.locks.list()
+  }
+
+  // ── queries ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  table<T extends EntityName<D>>(type: T): TableQuery<Row<D, T>> {
+    return this.#queries().table(type as string) as unknown as TableQuery<Row<D, T>>
+  }
+
+  history<T extends EntityName<D>>(type: T): TableQuery<Row<D, T>> {
+    return this.#queries().history(type as string) as unknown as TableQuery<Row<D, T>>
+  }
+
+  query(...args: Parameters<QueryRoot['query']>): ReturnType<QueryRoot['query']> {
+    return this.#queries().query(...args)
+  }
+
+  /** The same entry points for another registered version, with that version's definitions. */
+  async version(name: string): Promise<QueryRoot> {
+    this.#assertOpen()
+    const edition = await this.#edition(name)
+    await this.#store.reader.refresh()
+    return createQueryRoot(this.#store.reader, edition.program, edition.version)
+  }
+
+  /** Chronological changes of one entity (spec 06 §8); unknown ids give no entries. */
+  async timeline(entityId: string, options: { all?: boolean } = {}): Promise<Timeline> {
+    this.#assertOpen()
+    const survivor = await this.#store.identity.survivorOf(entityId)
+    const replayed = await replayEntity(this.#engine, this.#readable, survivor)
+    if (replayed === undefined) return { entityId: survivor, entityType: '', entries: [] }
+    const definition = this.#readable.program.definitions.entities[replayed.entityType]
+    if (definition === undefined) return { entityId: survivor, entityType: replayed.entityType, entries: [] }
+    return {
+      entityId: survivor,
+      entityType: replayed.entityType,
+      entries: describeChanges(definition, replayed.result.changes, {
+        events: options.all ? replayed.events : undefined,
+        merges: await this.#store.identity.mergesInto(survivor),
+      }),
+      ...(survivor === entityId ? {} : { resolvedFrom: entityId }),
+    }
+  }
+
+  /** Throws Node's `AssertionError` unless the entity's current row is as expected (spec 06 §8). */
+  async assertEntity(entityId: string, expected: { state?: string } & Record<string, unknown>): Promise<void> {
+    this.#assertOpen()
+    return assertEntity(this.#queries(), entityId, expected)
+  }
+
+  /** Finishes queued work and releases everything; may be repeated. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#writes.idle()
+    await this.#engine.deadLetter?.close()
+    await this.#store.close()
+    await this.#cleanup()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  // ── internals ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #queries(): QueryRoot {
+    this.#assertOpen()
+    return createQueryRoot(this.#store.reader, this.#readable.program, this.#readable.version)
+  }
+
+  /** A build of the working version ends with readers on it. */
+  async #build(edition: Edition, options: EngineBuildOptions): Promise<BuildResult> {
+    const result = await build(this.#engine, edition, options)
+    if (edition.version === this.#working.version && this.#readable.version !== edition.version) {
+      await withStateSlot(this.#engine, 'activate', options.signal, (slot) => switchActive(this.#engine, edition, slot))
+      this.#readable = edition
+    }
+    await this.#store.reader.refresh()
+    return result
+  }
+
+  async #activate(version: string): Promise<BuildResult> {
+    this.#assertOpen()
+    const edition = await this.#edition(version)
+    return this.#writes.run(async () => {
+      const before = this.#working
+      this.#working = edition
+      try {
+        return await this.#build(edition, {})
+      } catch (error) {
+        this.#working = before
+        throw error
+      }
+    })
+  }
+
+  /** Pending events and interrupted builds are finished; a build that the definitions ask for waits for a call. */
+  async #catchUp(): Promise<void> {
+    const state = await buildStateOf(this.#engine, this.#working)
+    const { mode } = await nextMode(this.#engine, this.#working)
+    const wanted = mode === 'INCREMENTAL' || (mode !== 'SKIP' && state.dirty)
+    if (!wanted) return
+    try {
+      this.startup = await this.#writes.run(() => this.#build(this.#working, {}))
+    } catch (error) {
+      // Somebody else is at it; what they finish is what a build here would have done.
+      if (!(error instanceof LockHeld)) throw error
+    }
+  }
+
+  async #edition(version: string): Promise<Edition> {
+    const known = this.#editions.get(version)
+    if (known !== undefined) return known
+    const row = await this.#store.versions.get(version)
+    if (row === undefined) {
+      const names = (await this.#store.versions.list()).map((one) => one.version)
+      throw new NotFoundError(`unknown version '${version}'; registered: ${names.join(', ')}`, { details: { version } })
+    }
+    const edition = { version, program: programOf(row.definitions, this.#programOptions) }
+    this.#editions.set(version, edition)
+    return edition
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new ConfigError('this engine is closed; open it again')
+  }
+}
+
+function programOf(definitions: string, options: ProgramOptions) {
+  return compileProgram(Definitions.fromObject(JSON.parse(definitions)).toObject(), options)
+}
+
+/**
+ * Which version this process works with, and which one readers see until it has been built (spec 04 §4.11): the given
+ * definitions if they are new to the space or `activate` is `always`; else the active version.
+ */
+async function chooseVersion(
+  engine: Engine,
+  given: Edition,
+  policy: 'if-new' | 'always' | 'never',
+  programOptions: ProgramOptions,
+): Promise<{ working: Edition; readable: Edition }> {
+  const { store } = engine
+  const before = await store.versions.active()
+  const isNew = policy === 'never' && before !== undefined ? false : await registerVersion(engine, given)
+  const activeRow = before ?? (await store.versions.active())
+  const active =
+    activeRow === undefined || activeRow.version === given.version
+      ? given
+      : { version: activeRow.version, program: programOf(activeRow.definitions, programOptions) }
+  const wanted = policy === 'always' || (policy === 'if-new' && isNew)
+  if (!wanted && active.version !== given.version) {
+    engine.logger.child('defacto.lifecycle').warn('these definitions are not the active version of the space', {
+      version: given.version,
+      active: active.version,
+    })
+  }
+  await store.reader.refresh()
+  return { working: wanted ? given : active, readable: active }
+}
+
+async function databaseFile(
+  database: string | undefined,
+  logger: Logger,
+): Promise<{ path: string; cleanup: () => Promise<void> }> {
+  if (database !== undefined) return { path: sqlitePath(database), cleanup: async () => undefined }
+  const directory = await mkdtemp(join(tmpdir(), 'defacto-'))
+  logger.child('defacto.storage').info('temporary database, removed on close', { path: directory })
+  return { path: join(directory, 'defacto.db'), cleanup: () => rm(directory, { recursive: true, force: true }) }
+}
+
+function deadLetterSink(option: DefactoOptions['deadLetter']): DeadLetterSink | null {
+  if (option === undefined) return null
+  if ('send' in option) return option
+  if (option.type === 'file') return createFileDeadLetters({ path: option.path, maxBytes: option.maxBytes })
+  throw new ConfigError("dead letter sinks here are {type: 'file', path} or an object with send() and close()")
+}
+
+function engineBuildOptions({ asOf, version: _, ...rest }: BuildCallOptions): EngineBuildOptions {
+  return { ...rest, ...(asOf === undefined ? {} : { asOf: requireInstant(asOf, 'asOf') }) }
+}
+
+function clockInstant(clock: () => Date): CoreInstant {
+  const now = instantFromDate(clock())
+  if (now === null) throw new ConfigError('the clock option gives no valid time')
+  return now
+}

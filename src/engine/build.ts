@@ -1,0 +1,168 @@
+/** The build: from the ledger to state history (spec 04 §4). `build` reads as the list of its stages. */
+import { type Instant, laterOf } from '../core/instant.ts'
+import type { BuildState, ShadowBuild } from '../ports/store.ts'
+import type { BuildResult } from '../results.ts'
+import type { Edition, Engine } from './engine.ts'
+import { failpoint } from './failpoint.ts'
+import { fullBuild } from './full-build.ts'
+import { instantOrNull, interpretUpTo } from './interpret-range.ts'
+import { mapUpTo } from './mapping.ts'
+import { applyChanges } from './merges.ts'
+import { detectMode, type ModeDecision } from './modes.ts'
+import { resetSpace } from './reset.ts'
+import { type Slot, withStateSlot } from './slot.ts'
+import { BuildTally, type ProgressListener } from './tally.ts'
+import { advanceDue } from './tick.ts'
+import { buildStateOf, sameHashes } from './versions.ts'
+
+export interface BuildOptions {
+  readonly full?: boolean
+  readonly fromRaw?: boolean
+  /** Closing tick; default: now. */
+  readonly asOf?: Instant
+  /** Interpret no event above this sequence. */
+  readonly untilSequence?: number
+  readonly signal?: AbortSignal
+  readonly onProgress?: ProgressListener
+}
+
+/** Brings the version's state to the safe head in the mode that detection picks. Resumes whatever was interrupted. */
+export async function build(engine: Engine, edition: Edition, options: BuildOptions = {}): Promise<BuildResult> {
+  const ahead = await nextMode(engine, edition, options)
+  if (ahead.mode === 'SKIP') return skipped(engine, edition)
+  return withStateSlot(engine, 'build', options.signal, (slot) => buildInSlot(engine, edition, slot, options))
+}
+
+/** The same for a caller that holds the slot already. */
+export async function buildInSlot(
+  engine: Engine,
+  edition: Edition,
+  slot: Slot,
+  options: BuildOptions = {},
+): Promise<BuildResult> {
+  engine.cache(edition.version).validFor(slot.epoch)
+  const { mode } = await nextMode(engine, edition, options)
+  if (mode === 'SKIP') return skipped(engine, edition)
+  const tally = new BuildTally(options.onProgress)
+  const asOf = options.asOf ?? engine.now()
+  const head = await safeHead(engine, options)
+  const unresolvedBefore = await buildStateOf(engine, edition)
+
+  let state = await begin(engine, edition, slot)
+  if (mode === 'INCREMENTAL') {
+    await tally.timed('map_ms', () => mapUpTo(engine, edition, slot, head, tally))
+    // The first build has nothing to add to: replaying entity by entity is the same work done faster.
+    if (state.cursor === 0) state = await replayAll(engine, edition, slot, state, mode, head, asOf, tally)
+  } else {
+    // A shadow is begun when the shared part of a reset is done.
+    const reset = mode !== 'FULL' && (options.fromRaw || (await matchingShadow(engine, edition)) === undefined)
+    if (reset) {
+      await resetSpace(engine, edition, slot, { renormalize: mode === 'FULL_RENORMALIZE', upTo: head }, tally)
+    }
+    await tally.timed('map_ms', () => mapUpTo(engine, edition, slot, head, tally))
+    state = await replayAll(engine, edition, slot, state, mode, head, asOf, tally)
+  }
+  state = await tally.timed('merge_ms', () => applyChanges(engine, edition, slot, state, tally))
+  state = await tally.timed('interpret_ms', () => interpretUpTo(engine, edition, slot, state, head, tally))
+  // Never behind an earlier tick: events that arrived since may bring entities due before its horizon.
+  const tickTo = laterOf(asOf, instantOrNull(state.tickHorizon) ?? asOf)
+  state = (await tally.timed('tick_ms', () => advanceDue(engine, edition, slot, state, tickTo, tally))).state
+  state = await finish(engine, edition, slot, state, mode)
+
+  tally.eventsUnresolved += await engine.store.ledger.countUnmapped(
+    mode === 'INCREMENTAL' ? unresolvedBefore.cursor : 0,
+    state.cursor,
+  )
+  const result = tally.result(mode)
+  engine.logger.child('defacto.pipeline').info('build completed', {
+    mode,
+    events_processed: result.eventsProcessed,
+    effects_produced: result.effectsProduced,
+    merges_detected: result.mergesDetected,
+    events_failed: result.eventsFailed,
+    duration_ms: Math.round(result.durationMs),
+  })
+  return result
+}
+
+/** What `build` would do now. */
+export async function nextMode(
+  engine: Engine,
+  edition: Edition,
+  options: Pick<BuildOptions, 'full' | 'fromRaw' | 'untilSequence'> = {},
+): Promise<ModeDecision> {
+  const { store } = engine
+  const state = await buildStateOf(engine, edition)
+  const feed = await store.identity.changes(null, state.changeCursor)
+  return detectMode({
+    hashes: edition.program.hashes,
+    state,
+    mapping: await store.mapping.state(),
+    shadow: await matchingShadow(engine, edition),
+    head: await safeHead(engine, options),
+    changes: feed.some((change) => change.kind === 'reset') ? 'reset' : feed.length > 0 ? 'merges' : 'none',
+    full: options.full,
+    fromRaw: options.fromRaw,
+  })
+}
+
+async function safeHead(engine: Engine, options: Pick<BuildOptions, 'untilSequence'>): Promise<number> {
+  return Math.min(await engine.store.ledger.head(), options.untilSequence ?? Number.MAX_SAFE_INTEGER)
+}
+
+async function begin(engine: Engine, edition: Edition, slot: Slot): Promise<BuildState> {
+  const state = await buildStateOf(engine, edition)
+  const dirty = { ...state, dirty: true }
+  await slot.unit(edition.version, async (unit) => {
+    await engine.store.history.ensure(unit, edition.program.layout)
+    await engine.store.builds.put(unit, dirty)
+  })
+  failpoint('build.begun')
+  return dirty
+}
+
+async function replayAll(
+  engine: Engine,
+  edition: Edition,
+  slot: Slot,
+  state: BuildState,
+  mode: BuildResult['mode'],
+  upTo: number,
+  asOf: Instant,
+  tally: BuildTally,
+): Promise<BuildState> {
+  return tally.timed('replay_ms', () => fullBuild(engine, edition, slot, state, { mode, upTo, asOf }, tally))
+}
+
+/** The interrupted full build of this version, if it was begun for the definitions as they are now. */
+async function matchingShadow(engine: Engine, edition: Edition): Promise<ShadowBuild | undefined> {
+  const shadow = await engine.store.builds.shadow(edition.version)
+  return shadow !== undefined && sameHashes(shadow, edition.program.hashes) ? shadow : undefined
+}
+
+async function finish(
+  engine: Engine,
+  edition: Edition,
+  slot: Slot,
+  state: BuildState,
+  mode: BuildResult['mode'],
+): Promise<BuildState> {
+  const done: BuildState = {
+    ...state,
+    ...edition.program.hashes,
+    dirty: false,
+    lastBuildTime: engine.now().toString(),
+    lastBuildMode: mode,
+  }
+  await slot.unit(edition.version, async (unit) => {
+    await engine.store.builds.put(unit, done)
+    failpoint('finish.written')
+  })
+  failpoint('finish.committed')
+  return done
+}
+
+function skipped(engine: Engine, edition: Edition): BuildResult {
+  engine.logger.child('defacto.pipeline').debug('build skipped', { version: edition.version })
+  return new BuildTally().result('SKIP')
+}

@@ -1,0 +1,92 @@
+/**
+ * What every use case of the engine works with: the store, the clock, ids, logs and the failure sink, plus the unit of
+ * work. One instance belongs to one open space; it holds no entity state (that lives in `EntityCache`, per version).
+ */
+import { hostname } from 'node:os'
+import { type Instant, instantFromDate } from '../core/instant.ts'
+import type { Program } from '../core/program.ts'
+import { StorageError } from '../errors.ts'
+import type { DeadLetterSink } from '../ports/dead-letter.ts'
+import type { Logger } from '../ports/logger.ts'
+import type { Store, Unit } from '../ports/store.ts'
+import type { EventFailure } from '../results.ts'
+import { EntityCache } from './entity-cache.ts'
+
+export interface EngineOptions {
+  store: Store
+  /** Processing time; tests inject it. Locks always use the machine's own clock. */
+  clock: () => Date
+  newId: () => string
+  logger: Logger
+  deadLetter: DeadLetterSink | null
+  /** Records per ingest chunk. */
+  batchSize: number
+  processStart: string
+}
+
+/** Ledger events per committed chunk of a build. */
+export const BUILD_CHUNK = 5000
+
+export class Engine {
+  readonly store: Store
+  readonly logger: Logger
+  readonly deadLetter: DeadLetterSink | null
+  readonly batchSize: number
+  readonly newId: () => string
+  readonly host = hostname()
+  readonly processStart: string
+  readonly #clock: () => Date
+  readonly #caches = new Map<string, EntityCache>()
+  /** Failures a sink could not take; reported by `stats()`. */
+  deadLetterErrors = 0
+
+  constructor(options: EngineOptions) {
+    this.store = options.store
+    this.logger = options.logger
+    this.deadLetter = options.deadLetter
+    this.batchSize = options.batchSize
+    this.newId = options.newId
+    this.processStart = options.processStart
+    this.#clock = options.clock
+  }
+
+  now(): Instant {
+    const now = instantFromDate(this.#clock())
+    if (now === null) throw new StorageError('the clock gives no valid time')
+    return now
+  }
+
+  cache(version: string): EntityCache {
+    let cache = this.#caches.get(version)
+    if (cache === undefined) {
+      cache = new EntityCache()
+      this.#caches.set(version, cache)
+    }
+    return cache
+  }
+
+  /** A unit of work outside any slot: appends, registrations. */
+  async unit<T>(version: string, work: (unit: Unit) => Promise<T>): Promise<T> {
+    return this.store.transaction((tx) => work({ tx, epoch: 0, version, now: this.now() }))
+  }
+
+  /** Hands failures to the dead letter sink, which never breaks the pipeline (spec 07 §9). */
+  async report(failures: readonly EventFailure[]): Promise<void> {
+    if (this.deadLetter === null || failures.length === 0) return
+    try {
+      await this.deadLetter.send(failures)
+    } catch (error) {
+      this.deadLetterErrors += failures.length
+      this.logger.child('defacto.dead_letter').error('dead letter delivery failed', {
+        failures: failures.length,
+        reason: error instanceof Error ? error.message : 'unknown',
+      })
+    }
+  }
+}
+
+/** One version's definitions, compiled, under the name the space knows it by. */
+export interface Edition {
+  readonly version: string
+  readonly program: Program
+}

@@ -1,0 +1,42 @@
+/**
+ * Named places where a crash test makes the process kill itself: `DEFACTO_FAILPOINT=build.chunk:3` dies with SIGKILL the
+ * third time that place is reached. Costs one comparison when the variable is not set.
+ */
+const armed = process.env['DEFACTO_FAILPOINT']
+const [armedName, armedCount] = (armed ?? '').split(':')
+let passed = 0
+
+/** Every place, so that a crash test can visit them all. */
+export const FAILPOINTS = [
+  'ingest.normalized',
+  'ingest.appended',
+  'ingest.committed',
+  'build.begun',
+  'map.written',
+  'map.committed',
+  'merge.applied',
+  'chunk.written',
+  'chunk.committed',
+  'shadow.begun',
+  'shadow.written',
+  'shadow.committed',
+  'swap.written',
+  'swap.committed',
+  'renormalize.written',
+  'renormalize.committed',
+  'hints.written',
+  'reset.written',
+  'reset.committed',
+  'tick.written',
+  'tick.committed',
+  'finish.written',
+  'finish.committed',
+] as const
+
+export type Failpoint = (typeof FAILPOINTS)[number]
+
+export function failpoint(name: Failpoint): void {
+  if (armed === undefined || armedName !== name) return
+  passed += 1
+  if (passed === Number(armedCount ?? 1)) process.kill(process.pid, 'SIGKILL')
+}

@@ -1,0 +1,203 @@
+/**
+ * Replaying everything beside the live state (spec 04 §4.4 "Replacing state"): entity by entity in id order, so memory
+ * holds one entity at a time and history rows are written once, then one transaction swaps the tables.
+ */
+import { type Instant, laterOf } from '../core/instant.ts'
+import { emptyState, fold } from '../core/interpret.ts'
+import type { BuildState, MappedRow, ShadowBuild } from '../ports/store.ts'
+import type { BuildMode } from '../results.ts'
+import { BUILD_CHUNK, type Edition, type Engine } from './engine.ts'
+import {
+  compiledEntity,
+  type EntityEvents,
+  type EntityOutcome,
+  groupByEntity,
+  outcomeOf,
+  targetGroups,
+} from './entities.ts'
+import { failpoint } from './failpoint.ts'
+import type { PendingFailure } from './failures.ts'
+import { instantOrNull, reportFailures } from './interpret-range.ts'
+import type { Slot } from './slot.ts'
+import type { BuildTally } from './tally.ts'
+import { Targets } from './targets.ts'
+import { sameHashes } from './versions.ts'
+
+/** A stream is left and taken up again after this many events, so that no read snapshot grows old. */
+const EVENTS_PER_STREAM = 200_000
+
+/** Replaces the version's state by a replay up to the ledger head seen at its start; continues an interrupted one. */
+export async function fullBuild(
+  engine: Engine,
+  edition: Edition,
+  slot: Slot,
+  state: BuildState,
+  options: { mode: BuildMode; upTo: number; asOf: Instant },
+  tally: BuildTally,
+): Promise<BuildState> {
+  const { store } = engine
+  const { program, version } = edition
+  let shadow = await store.builds.shadow(version)
+  if (shadow?.mode === options.mode && sameHashes(shadow, program.hashes)) {
+    tally.restore(shadow.stats)
+  } else {
+    shadow = await slot.unit(version, async (unit) => {
+      const latest = await store.identity.changes(unit, state.changeCursor)
+      const begun: ShadowBuild = {
+        version,
+        mode: options.mode,
+        upTo: options.upTo,
+        asOf: laterOf(options.asOf, instantOrNull(state.tickHorizon) ?? options.asOf).toString(),
+        afterEntity: null,
+        stats: tally.save(),
+        watermark: null,
+        generation: state.generation + 1,
+        changeCursor: latest.at(-1)?.changeSeq ?? state.changeCursor,
+        ...program.hashes,
+      }
+      await store.history.beginShadow(unit, program.layout)
+      await store.builds.putShadow(unit, begun)
+      failpoint('shadow.begun')
+      return begun
+    })
+  }
+  const asOf = instantOrNull(shadow.asOf) ?? options.asOf
+  const replay = new Replay(engine, edition, slot, shadow, asOf, tally)
+  await replay.run()
+
+  const finished = replay.shadow
+  const next: BuildState = {
+    ...state,
+    ...program.hashes,
+    cursor: finished.upTo,
+    watermark: replay.watermark ?? state.watermark,
+    generation: finished.generation,
+    tickHorizon: finished.asOf,
+    changeCursor: finished.changeCursor,
+    dirty: true,
+  }
+  await slot.unit(version, async (unit) => {
+    await store.history.swapShadow(unit, program.layout)
+    await store.builds.dropShadow(unit)
+    await store.builds.put(unit, next)
+    failpoint('swap.written')
+  })
+  failpoint('swap.committed')
+  engine.cache(version).clear()
+  tally.progress('swap', 1, 1)
+  return next
+}
+
+class Replay {
+  readonly #engine: Engine
+  readonly #edition: Edition
+  readonly #slot: Slot
+  readonly #asOf: Instant
+  readonly #tally: BuildTally
+  readonly #targets: Targets
+  #outcomes: EntityOutcome[] = []
+  #failures: PendingFailure[] = []
+  #newest: Instant | null = null
+  #lastEntity: string | null
+  shadow: ShadowBuild
+
+  constructor(engine: Engine, edition: Edition, slot: Slot, shadow: ShadowBuild, asOf: Instant, tally: BuildTally) {
+    this.#engine = engine
+    this.#edition = edition
+    this.#slot = slot
+    this.shadow = shadow
+    this.#asOf = asOf
+    this.#tally = tally
+    this.#targets = new Targets(engine)
+    this.#lastEntity = shadow.afterEntity
+    this.#newest = instantOrNull(shadow.watermark)
+  }
+
+  get watermark(): string | null {
+    return this.#newest?.toString() ?? null
+  }
+
+  async run(): Promise<void> {
+    while (await this.#stream()) {
+      // The next stream starts behind the last entity written.
+    }
+  }
+
+  /** One stream of rows; true if it was left at an entity boundary and more may follow. */
+  async #stream(): Promise<boolean> {
+    let rows: MappedRow[] = []
+    let read = 0
+    const { ledger } = this.#engine.store
+    for await (const chunk of ledger.mappedByEntity({ afterEntity: this.#lastEntity, to: this.shadow.upTo })) {
+      read += chunk.length
+      rows = rows.length === 0 ? chunk : rows.concat(chunk)
+      const last = rows.at(-1)
+      if (last === undefined || rows.length < BUILD_CHUNK) continue
+      // The last entity may go on in the next chunk.
+      const boundary = rows.findLastIndex((row) => row.entityId !== last.entityId) + 1
+      if (boundary === 0) continue
+      const tail = rows.slice(boundary)
+      await this.#write(rows.slice(0, boundary))
+      rows = tail
+      if (read >= EVENTS_PER_STREAM) return true
+    }
+    await this.#write(rows)
+    return false
+  }
+
+  async #write(rows: readonly MappedRow[]): Promise<void> {
+    if (rows.length === 0) return
+    const { store } = this.#engine
+    const { version, program } = this.#edition
+    const groups = groupByEntity(this.#edition, rows)
+    this.#lastEntity = rows.at(-1)?.entityId ?? this.#lastEntity
+    this.shadow = await this.#slot.unit(version, async (unit) => {
+      await this.#targets.prepare(
+        unit,
+        targetGroups(
+          this.#edition,
+          groups.flatMap((group) => group.events),
+        ),
+      )
+      for (const group of groups) this.#fold(group)
+      const writes = this.#outcomes.flatMap((outcome) => (outcome.write === null ? [] : [outcome.write]))
+      await store.history.write(unit, 'shadow', program.layout, writes)
+      await store.checkpoints.save(
+        unit,
+        'shadow',
+        this.#outcomes.map((outcome) => outcome.checkpoint),
+      )
+      const next = {
+        ...this.shadow,
+        afterEntity: this.#lastEntity,
+        stats: this.#tally.save(),
+        watermark: this.#newest?.toString() ?? null,
+      }
+      await store.builds.putShadow(unit, next)
+      failpoint('shadow.written')
+      return next
+    })
+    failpoint('shadow.committed')
+    this.#outcomes = []
+    await reportFailures(this.#engine, this.#edition, this.#failures, this.#tally)
+    this.#failures = []
+    this.#tally.progress('rebuild', this.#tally.eventsProcessed, this.shadow.upTo)
+  }
+
+  #fold(group: EntityEvents): void {
+    const compiled = compiledEntity(this.#edition, group.type)
+    if (compiled === undefined) return
+    const empty = emptyState(group.type, group.id)
+    const result = fold(compiled, empty, group.events, { targets: this.#targets.lookup, advanceTo: this.#asOf })
+    const { generation, upTo } = this.shadow
+    this.#outcomes.push(outcomeOf(compiled, null, result, { generation, appliedUpto: upTo }))
+    for (const failure of result.failures) {
+      const source = group.events.find((event) => event.sequence === failure.sequence)?.source ?? ''
+      this.#failures.push({ failure, entityId: group.id, entityType: group.type, source })
+    }
+    for (const event of group.events) this.#newest = laterOf(this.#newest, event.timestamp)
+    this.#tally.countEvents(group.events)
+    this.#tally.effectsProduced += result.effects
+    if (result.created) this.#tally.entitiesCreated += 1
+  }
+}

@@ -1,0 +1,254 @@
+/** The incremental pass over mapped events and the rebuild of single entities (spec 04 §4.6 steps 3–6, §4.7). */
+import { compareTime, type Instant, instantFromText, laterOf } from '../core/instant.ts'
+import { emptyState, fold } from '../core/interpret.ts'
+import { isLate } from '../core/time-rules.ts'
+import type { BuildState, Unit } from '../ports/store.ts'
+import { BUILD_CHUNK, type Edition, type Engine } from './engine.ts'
+import {
+  compiledEntity,
+  type EntityEvents,
+  type EntityOutcome,
+  groupByEntity,
+  loadEntities,
+  outcomeOf,
+  targetGroups,
+} from './entities.ts'
+import { failpoint } from './failpoint.ts'
+import { interpretationFailure, type PendingFailure } from './failures.ts'
+import type { Slot } from './slot.ts'
+import type { BuildTally } from './tally.ts'
+import { Targets } from './targets.ts'
+
+/**
+ * Interprets `(cursor, upTo]` in chunks. A chunk is a contiguous range of sequences, so the cursor is contiguous too;
+ * state, history and cursor commit together, and memory changes only after the commit.
+ */
+export async function interpretUpTo(
+  engine: Engine,
+  edition: Edition,
+  slot: Slot,
+  start: BuildState,
+  upTo: number,
+  tally: BuildTally,
+): Promise<BuildState> {
+  const targets = new Targets(engine)
+  let state = start
+  while (state.cursor < upTo) {
+    const range = { after: state.cursor, to: Math.min(state.cursor + BUILD_CHUNK, upTo) }
+    const before = state
+    const chunk = new ChunkWork(engine, edition, targets, tally)
+    state = await slot.unit(edition.version, async (unit) => {
+      const next = await chunk.interpret(unit, before, range)
+      await engine.store.builds.put(unit, next)
+      failpoint('chunk.written')
+      return next
+    })
+    failpoint('chunk.committed')
+    await chunk.committed()
+    tally.progress('interpret', state.cursor, upTo)
+  }
+  return state
+}
+
+/** The work of one unit; its results reach memory, tally and dead letter only through `committed`. */
+export class ChunkWork {
+  readonly #engine: Engine
+  readonly #edition: Edition
+  readonly #targets: Targets
+  readonly #tally: BuildTally
+  readonly #outcomes = new Map<string, EntityOutcome>()
+  readonly #removed: string[] = []
+  readonly #failures: PendingFailure[] = []
+  readonly #afterCommit: (() => void)[] = []
+
+  constructor(engine: Engine, edition: Edition, targets: Targets, tally: BuildTally) {
+    this.#engine = engine
+    this.#edition = edition
+    this.#targets = targets
+    this.#tally = tally
+  }
+
+  async interpret(unit: Unit, state: BuildState, range: { after: number; to: number }): Promise<BuildState> {
+    const edition = this.#edition
+    const rows = await this.#engine.store.ledger.mappedRange(unit, range)
+    const groups = groupByEntity(edition, rows)
+    const { relating, needed } = this.#relating(groups)
+    await this.#targets.prepare(unit, targetGroups(edition, relating))
+
+    const wanted = new Map(groups.map((group) => [group.id, group.type]))
+    const loaded = await loadEntities(this.#engine, edition, unit, wanted, needed)
+    const watermark = instantOrNull(state.watermark)
+    const late: string[] = []
+    const sequences = new Set<number>()
+    let newest = watermark
+    let lateArrivals = 0
+    for (const group of groups) {
+      for (const event of group.events) {
+        sequences.add(event.sequence)
+        newest = laterOf(newest, event.timestamp)
+        if (watermark !== null && compareTime(event.timestamp, watermark) < 0) lateArrivals += 1
+      }
+      const compiled = compiledEntity(edition, group.type)
+      const before = loaded.get(group.id)
+      const first = group.events[0]
+      if (compiled === undefined || before === undefined || first === undefined) continue
+      if (isLate(before.state, first.timestamp)) {
+        late.push(group.id)
+        continue
+      }
+      const result = fold(compiled, before.state, group.events, { targets: this.#targets.lookup })
+      this.#outcomes.set(
+        group.id,
+        outcomeOf(compiled, before, result, { generation: before.generation, appliedUpto: range.to }),
+      )
+      this.#note(group, result.failures)
+      this.#afterCommit.push(() => {
+        this.#tally.effectsProduced += result.effects
+        if (result.created) this.#tally.entitiesCreated += 1
+        else if (result.changes.length > 0) this.#tally.updated(group.id)
+      })
+    }
+    const generation = late.length > 0 ? state.generation + 1 : state.generation
+    const horizon = instantOrNull(state.tickHorizon)
+    await this.rebuild(unit, late, { upTo: range.to, newAfter: range.after, horizon, generation })
+    await this.write(unit)
+    this.#afterCommit.push(() => {
+      this.#tally.eventsProcessed += sequences.size
+      this.#tally.lateArrivals += lateArrivals
+    })
+    return { ...state, generation, cursor: range.to, watermark: newest?.toString() ?? null, dirty: true }
+  }
+
+  /**
+   * Replays these entities from nothing, for themselves only, up to `upTo`, then advances them to the tick horizon.
+   * Failures of events at or before `newAfter` were reported when they first happened. Ids without events are removed.
+   */
+  async rebuild(
+    unit: Unit,
+    ids: readonly string[],
+    options: { upTo: number; newAfter: number; horizon: Instant | null; generation: number },
+  ): Promise<void> {
+    if (ids.length === 0) return
+    const { store } = this.#engine
+    const edition = this.#edition
+    const groups = groupByEntity(edition, await store.ledger.mappedFor(unit, ids, options.upTo))
+    await this.#targets.prepare(unit, targetGroups(edition, eventsOf(groups)))
+    const wanted = new Map(groups.map((group) => [group.id, group.type]))
+    const loaded = await loadEntities(this.#engine, edition, unit, wanted, new Set())
+    for (const group of groups) {
+      const compiled = compiledEntity(edition, group.type)
+      const before = loaded.get(group.id)
+      if (compiled === undefined || before === undefined) continue
+      const result = fold(compiled, emptyState(group.type, group.id), group.events, {
+        targets: this.#targets.lookup,
+        advanceTo: options.horizon,
+      })
+      const { generation, upTo } = options
+      this.#outcomes.set(group.id, outcomeOf(compiled, null, result, { generation, appliedUpto: upTo }))
+      this.#note(
+        group,
+        result.failures.filter((failure) => failure.sequence !== null && failure.sequence > options.newAfter),
+      )
+      const existed = before.state.state !== null
+      this.#afterCommit.push(() => {
+        this.#tally.effectsProduced += result.effects
+        if (existed) this.#tally.updated(group.id)
+        else if (result.created) this.#tally.entitiesCreated += 1
+      })
+    }
+    const gone = ids.filter((id) => !wanted.has(id))
+    this.#removed.push(...gone)
+  }
+
+  /** Marks an entity's checkpoint for removal (merged away or without events). */
+  remove(id: string): void {
+    this.#removed.push(id)
+    this.#outcomes.delete(id)
+  }
+
+  /** Adds the outcome of an advance (tick). */
+  add(id: string, outcome: EntityOutcome): void {
+    this.#outcomes.set(id, outcome)
+  }
+
+  fail(failure: PendingFailure): void {
+    this.#failures.push(failure)
+  }
+
+  async write(unit: Unit): Promise<void> {
+    const { history, checkpoints } = this.#engine.store
+    const outcomes = [...this.#outcomes.values()]
+    const writes = outcomes.flatMap((outcome) => (outcome.write === null ? [] : [outcome.write]))
+    if (writes.length > 0) await history.write(unit, 'live', this.#edition.program.layout, writes)
+    if (outcomes.length > 0) {
+      await checkpoints.save(
+        unit,
+        'live',
+        outcomes.map((outcome) => outcome.checkpoint),
+      )
+    }
+    if (this.#removed.length > 0) await checkpoints.remove(unit, this.#removed)
+  }
+
+  /** After the commit: memory, counters, failures. */
+  async committed(): Promise<void> {
+    const cache = this.#engine.cache(this.#edition.version)
+    for (const [id, outcome] of this.#outcomes) cache.put(id, outcome.entity)
+    for (const id of this.#removed) cache.delete(id)
+    for (const apply of this.#afterCommit) apply()
+    await reportFailures(this.#engine, this.#edition, this.#failures, this.#tally)
+  }
+
+  #note(group: EntityEvents, failures: readonly PendingFailure['failure'][]): void {
+    for (const failure of failures) {
+      const source = group.events.find((event) => event.sequence === failure.sequence)?.source ?? ''
+      this.#failures.push({ failure, entityId: group.id, entityType: group.type, source })
+    }
+  }
+
+  #relating(groups: readonly EntityEvents[]) {
+    const { relatingEvents } = this.#edition.program
+    const relating = new Map<number, EntityEvents['events'][number]>()
+    const needed = new Set<string>()
+    for (const group of groups) {
+      for (const event of group.events) {
+        if (!relatingEvents.has(event.eventType)) continue
+        relating.set(event.sequence, event)
+        needed.add(group.id)
+      }
+    }
+    return { relating: relating.values(), needed }
+  }
+}
+
+/** Sends failures to the result and the dead letter, with the raw record of each event. */
+export async function reportFailures(
+  engine: Engine,
+  edition: Edition,
+  pending: readonly PendingFailure[],
+  tally: BuildTally,
+): Promise<void> {
+  if (pending.length === 0) return
+  const sequences = pending.flatMap(({ failure }) => (failure.sequence === null ? [] : [failure.sequence]))
+  const raws = await engine.store.ledger.raws(sequences)
+  const now = engine.now()
+  const failures = pending.map((one) =>
+    interpretationFailure(
+      one,
+      one.failure.sequence === null ? undefined : raws.get(one.failure.sequence),
+      edition.version,
+      now,
+    ),
+  )
+  tally.failures.push(...failures)
+  tally.eventsFailed += failures.length
+  await engine.report(failures)
+}
+
+export function instantOrNull(text: string | null): Instant | null {
+  return text === null ? null : instantFromText(text)
+}
+
+function* eventsOf(groups: readonly EntityEvents[]) {
+  for (const group of groups) yield* group.events
+}

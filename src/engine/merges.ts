@@ -1,0 +1,64 @@
+/** What merges found elsewhere mean for one version's state (spec 04 §3.5, §4.6; 05 §3.3). */
+import type { BuildState, IdentityChange } from '../ports/store.ts'
+import type { Edition, Engine } from './engine.ts'
+import { failpoint } from './failpoint.ts'
+import { ChunkWork, instantOrNull } from './interpret-range.ts'
+import type { Slot } from './slot.ts'
+import type { BuildTally } from './tally.ts'
+import { Targets } from './targets.ts'
+
+const CHANGES_PER_UNIT = 500
+
+/**
+ * Applies the change feed past the version's `changeCursor`: losers disappear, winners (and entities that had edges to
+ * both) are rebuilt from their events up to the cursor, incoming edges point at the winner.
+ */
+export async function applyChanges(
+  engine: Engine,
+  edition: Edition,
+  slot: Slot,
+  start: BuildState,
+  tally: BuildTally,
+): Promise<BuildState> {
+  const feed = await engine.store.identity.changes(null, start.changeCursor)
+  let state = start
+  for (let index = 0; index < feed.length; index += CHANGES_PER_UNIT) {
+    const changes = feed.slice(index, index + CHANGES_PER_UNIT)
+    const before = state
+    const chunk = new ChunkWork(engine, edition, new Targets(engine), tally)
+    state = await slot.unit(edition.version, async (unit) => {
+      const rebuild = new Set<string>()
+      for (const change of changes) await applyOne(change, rebuild)
+      await chunk.rebuild(unit, [...rebuild], {
+        upTo: before.cursor,
+        newAfter: before.cursor,
+        horizon: instantOrNull(before.tickHorizon),
+        generation: before.generation + 1,
+      })
+      await chunk.write(unit)
+      const changeCursor = changes.at(-1)?.changeSeq ?? before.changeCursor
+      const next = { ...before, changeCursor, generation: before.generation + 1 }
+      await engine.store.builds.put(unit, next)
+      failpoint('merge.applied')
+      return next
+
+      async function applyOne(change: IdentityChange, ids: Set<string>): Promise<void> {
+        if (change.kind !== 'merge' || change.entityId === null || change.intoEntityId === null) return
+        const { entityId: from, intoEntityId: into } = change
+        const type = (await engine.store.mapping.entityType(into)) ?? (await survivorType(into))
+        if (type !== undefined) {
+          const both = await engine.store.history.absorb(unit, edition.program.layout, type, from, into, unit.now)
+          for (const id of both) ids.add(id)
+        }
+        chunk.remove(from)
+        ids.delete(from)
+        ids.add(into)
+      }
+      async function survivorType(id: string): Promise<string | undefined> {
+        return engine.store.mapping.entityType(await engine.store.identity.survivorOf(id))
+      }
+    })
+    await chunk.committed()
+  }
+  return state
+}

@@ -1,0 +1,217 @@
+/** The shared part of reset builds: renormalization, new identity, new mappings (spec 04 §4.4; phases of 10 §4.6). */
+
+import { parseJson } from '../core/expression/json.ts'
+import { Grouping, relateGroups } from '../core/identity.ts'
+import { decodeEvent, normalizeBatch, rehint } from '../core/normalize.ts'
+import type { FullLedgerRow, HintRow, MappingState, Renormalized } from '../ports/store.ts'
+import type { EventFailure } from '../results.ts'
+import type { Edition, Engine } from './engine.ts'
+import { failpoint } from './failpoint.ts'
+import { normalizationFailure } from './failures.ts'
+import { mapUpTo } from './mapping.ts'
+import type { Slot } from './slot.ts'
+import type { BuildTally } from './tally.ts'
+
+const CHUNK = 2000
+
+/**
+ * Brings ledger, identity and mappings to the current definitions. Every phase keeps its position in `mapping_state`, so
+ * an interrupted reset goes on where it stopped; live state is untouched throughout. Ids that continue in others are in
+ * the merge log afterwards, which is where the swap of a full build finds them.
+ */
+export async function resetSpace(
+  engine: Engine,
+  edition: Edition,
+  slot: Slot,
+  options: { renormalize: boolean; upTo: number },
+  tally: BuildTally,
+): Promise<void> {
+  const { mapping, ledger } = engine.store
+  const { version, program } = edition
+  let state = await mapping.state()
+  const { sourceHash, identityHash } = program.hashes
+  const sameTarget = state.sourceHash === sourceHash && state.identityHash === identityHash
+  const enter = async (next: Partial<MappingState>, extra?: 'begin' | 'end'): Promise<void> => {
+    state = await slot.unit(version, async (unit) => {
+      const entered = { ...state, ...next }
+      await mapping.setState(unit, entered)
+      if (extra === 'begin') await ledger.beginRenormalize(unit)
+      if (extra === 'end') await ledger.endRenormalize(unit)
+      return entered
+    })
+  }
+
+  // A reset in progress for other definitions is of no use; one for these goes on. The hashes are written first, so that
+  // a version whose hashes differ knows that it must reset again.
+  if (state.phase === 'idle' || !sameTarget) {
+    const buildEpoch = state.buildEpoch + 1
+    const begin = { sourceHash, identityHash, buildEpoch, phaseCursor: 0 }
+    if (options.renormalize) await enter({ ...begin, phase: 'renormalize' }, 'begin')
+    else await enter({ ...begin, phase: 'identity' })
+  }
+  if (state.phase === 'renormalize') {
+    await tally.timed('renormalize_ms', () => renormalizeRows(engine, edition, slot, state, options.upTo, tally))
+    await enter({ phase: 'identity', phaseCursor: 0 }, 'end')
+  }
+  if (state.phase === 'identity') {
+    state = await tally.timed('identity_ms', () => regroup(engine, edition, slot, state, options.upTo, tally))
+  }
+  if (state.phase === 'rehint') {
+    await tally.timed('identity_ms', () => rehintRows(engine, edition, slot, state, options.upTo, tally))
+    await enter({ phase: 'map', phaseCursor: 0 })
+  }
+  if (state.phase === 'map') {
+    await tally.timed('map_ms', () => mapUpTo(engine, edition, slot, options.upTo, tally))
+    state = await mapping.state()
+    await enter({ phase: 'idle', phaseCursor: 0 })
+  }
+}
+
+async function renormalizeRows(
+  engine: Engine,
+  edition: Edition,
+  slot: Slot,
+  start: MappingState,
+  upTo: number,
+  tally: BuildTally,
+): Promise<void> {
+  const { ledger, mapping } = engine.store
+  for await (const rows of ledger.scan({ after: start.phaseCursor, to: upTo, all: true, chunk: CHUNK })) {
+    const { changes, failures } = renormalizeChunk(engine, edition, rows)
+    const phaseCursor = rows.at(-1)?.sequence ?? start.phaseCursor
+    await slot.unit(edition.version, async (unit) => {
+      await ledger.renormalize(unit, changes)
+      await mapping.setState(unit, { ...start, phaseCursor })
+      failpoint('renormalize.written')
+    })
+    failpoint('renormalize.committed')
+    tally.failures.push(...failures)
+    tally.eventsFailed += failures.length
+    await engine.report(failures)
+    tally.progress('renormalize', phaseCursor, upTo)
+  }
+}
+
+function renormalizeChunk(engine: Engine, edition: Edition, rows: readonly FullLedgerRow[]) {
+  const changes: Renormalized[] = []
+  const failures: EventFailure[] = []
+  const now = engine.now()
+  const bySource = Map.groupBy(
+    rows.filter((row) => !row.eventType.startsWith('_defacto_')),
+    (row) => row.source,
+  )
+  for (const [sourceName, sourceRows] of bySource) {
+    const records = sourceRows.map((row) => ({ value: parseJson(row.raw), text: row.raw }))
+    const source = edition.program.sources.get(sourceName)
+    if (source === undefined) {
+      for (const [index, row] of sourceRows.entries()) {
+        changes.push({ sequence: row.sequence, event: null })
+        const failure = { error: `source '${sourceName}' is not defined any more`, field: null }
+        failures.push(
+          normalizationFailure(
+            records[index] ?? { value: null },
+            { ...failure, eventType: row.eventType, eventId: row.eventId },
+            { source: sourceName, now, sequence: row.sequence, version: edition.version },
+          ),
+        )
+      }
+      continue
+    }
+    const normal = normalizeBatch(edition.program, source, records, now)
+    for (const [position, index] of normal.indexes.entries()) {
+      const row = sourceRows[index]
+      const event = normal.events[position]
+      if (row !== undefined && event !== undefined) changes.push({ sequence: row.sequence, event })
+    }
+    for (const { index, ...failure } of normal.failures) {
+      const row = sourceRows[index]
+      if (row === undefined) continue
+      if (!failure.advisory) changes.push({ sequence: row.sequence, event: null })
+      failures.push(
+        normalizationFailure(records[index] ?? { value: null }, failure, {
+          source: sourceName,
+          now,
+          sequence: row.sequence,
+          version: edition.version,
+        }),
+      )
+    }
+  }
+  changes.sort((a, b) => a.sequence - b.sequence)
+  return { changes, failures }
+}
+
+/** Stores the hints that the current identity rules find in `data`; rows renormalized just now have them already. */
+async function rehintRows(
+  engine: Engine,
+  edition: Edition,
+  slot: Slot,
+  start: MappingState,
+  upTo: number,
+  tally: BuildTally,
+): Promise<void> {
+  const { ledger, mapping } = engine.store
+  for await (const rows of ledger.scan({ after: start.phaseCursor, to: upTo, chunk: CHUNK })) {
+    const changed: { sequence: number; hintsJson: string }[] = []
+    const failures: EventFailure[] = []
+    for (const row of rows) {
+      if (row.eventType.startsWith('_defacto_')) continue
+      const again = rehint(edition.program, decodeEvent(edition.program, row))
+      if ('error' in again) {
+        const failure = { error: again.error, field: again.field, eventType: row.eventType, eventId: row.eventId }
+        const at = { source: row.source, now: engine.now(), sequence: row.sequence, version: edition.version }
+        failures.push(normalizationFailure({ value: parseJson(row.raw) }, failure, at))
+        changed.push({ sequence: row.sequence, hintsJson: '{}' })
+      } else if (again.hintsJson !== row.hints) {
+        changed.push({ sequence: row.sequence, hintsJson: again.hintsJson })
+      }
+    }
+    const phaseCursor = rows.at(-1)?.sequence ?? start.phaseCursor
+    await slot.unit(edition.version, async (unit) => {
+      await ledger.updateHints(unit, changed)
+      await mapping.setState(unit, { ...start, phaseCursor })
+      failpoint('hints.written')
+    })
+    tally.failures.push(...failures)
+    tally.eventsFailed += failures.length
+    await engine.report(failures)
+  }
+}
+
+/**
+ * Groups the hints of the whole ledger, extracted again under the current identity rules, and stores the result with
+ * stable ids in one step. The hints a row has now tell which old id continues in which group.
+ */
+async function regroup(
+  engine: Engine,
+  edition: Edition,
+  slot: Slot,
+  state: MappingState,
+  upTo: number,
+  tally: BuildTally,
+): Promise<MappingState> {
+  const { ledger, identity, mapping } = engine.store
+  const { program } = edition
+  const grouping = new Grouping()
+  for await (const rows of ledger.scan({ after: 0, to: upTo })) {
+    for (const row of rows) {
+      const event = decodeEvent(program, row)
+      const again = rehint(program, event)
+      if ('error' in again) continue
+      grouping.add(again.hints, relateGroups(program, event, again.hints), JSON.parse(row.hints))
+    }
+  }
+  const old: HintRow[] = []
+  for await (const rows of identity.all()) old.push(...rows)
+  const components = grouping.components(old, engine.newId)
+  const next = await slot.unit(edition.version, async (unit) => {
+    await identity.reset(unit, components.rows(), components.retired)
+    const entered: MappingState = { ...state, phase: 'rehint', phaseCursor: 0, mappedUpto: 0 }
+    await mapping.setState(unit, entered)
+    failpoint('reset.written')
+    return entered
+  })
+  failpoint('reset.committed')
+  tally.mergesDetected += components.retired.length
+  return next
+}

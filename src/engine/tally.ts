@@ -1,0 +1,111 @@
+/** Counters of one build, kept across chunks and, for full builds, across processes (spec 04 §4.9). */
+import type { BuildMode, BuildProgress, BuildResult, EventFailure } from '../results.ts'
+
+export type ProgressListener = (progress: BuildProgress) => void
+
+interface Counters {
+  eventsUnresolved: number
+  effectsProduced: number
+  mergesDetected: number
+  lateArrivals: number
+  eventsProcessed: number
+  eventsFailed: number
+}
+
+export class BuildTally implements Counters {
+  eventsUnresolved = 0
+  effectsProduced = 0
+  mergesDetected = 0
+  lateArrivals = 0
+  eventsProcessed = 0
+  eventsFailed = 0
+  entitiesCreated = 0
+  readonly failures: EventFailure[] = []
+  readonly timing: Record<string, number> = {}
+  /** Distinct entities that existed before and changed. */
+  readonly #updated = new Set<string>()
+  #updatedBefore = 0
+  #seen = new Uint8Array(1024)
+  readonly #started = performance.now()
+  readonly #listener: ProgressListener | undefined
+
+  constructor(listener?: ProgressListener) {
+    this.#listener = listener
+  }
+
+  /** Counts distinct events; one bit each, because a full build meets an event once for every entity it concerns. */
+  countEvents(events: readonly { readonly sequence: number }[]): void {
+    for (const { sequence } of events) {
+      const byte = sequence >>> 3
+      if (byte >= this.#seen.length) {
+        const grown = new Uint8Array(Math.max(byte + 1, this.#seen.length * 2))
+        grown.set(this.#seen)
+        this.#seen = grown
+      }
+      const bit = 1 << (sequence & 7)
+      if (((this.#seen[byte] ?? 0) & bit) !== 0) continue
+      this.#seen[byte] = (this.#seen[byte] ?? 0) | bit
+      this.eventsProcessed += 1
+    }
+  }
+
+  updated(entityId: string): void {
+    this.#updated.add(entityId)
+  }
+
+  progress(phase: BuildProgress['phase'], done: number, total: number): void {
+    this.#listener?.({ phase, done, total })
+  }
+
+  /** Adds the time `work` takes to `stage`. */
+  async timed<T>(stage: string, work: () => Promise<T>): Promise<T> {
+    const started = performance.now()
+    try {
+      return await work()
+    } finally {
+      this.timing[stage] = (this.timing[stage] ?? 0) + performance.now() - started
+    }
+  }
+
+  /** What a continued full build needs to report whole figures. */
+  save(): string {
+    return JSON.stringify({
+      eventsUnresolved: this.eventsUnresolved,
+      effectsProduced: this.effectsProduced,
+      mergesDetected: this.mergesDetected,
+      lateArrivals: this.lateArrivals,
+      eventsProcessed: this.eventsProcessed,
+      eventsFailed: this.eventsFailed,
+      entitiesCreated: this.entitiesCreated,
+      entitiesUpdated: this.#updatedBefore + this.#updated.size,
+    })
+  }
+
+  restore(text: string): void {
+    const saved = JSON.parse(text) as Counters & { entitiesCreated: number; entitiesUpdated: number }
+    const { entitiesUpdated, ...counters } = saved
+    for (const [name, value] of Object.entries(counters)) {
+      this[name as keyof Counters] += value
+    }
+    this.#updatedBefore += entitiesUpdated
+  }
+
+  result(mode: BuildMode): BuildResult {
+    const durationMs = performance.now() - this.#started
+    const staged = Object.values(this.timing).reduce((sum, ms) => sum + ms, 0)
+    return {
+      mode,
+      eventsProcessed: this.eventsProcessed,
+      eventsUnresolved: this.eventsUnresolved,
+      effectsProduced: this.effectsProduced,
+      entitiesCreated: this.entitiesCreated,
+      entitiesUpdated: this.#updatedBefore + this.#updated.size,
+      mergesDetected: this.mergesDetected,
+      lateArrivals: this.lateArrivals,
+      eventsFailed: this.eventsFailed,
+      failures: this.failures,
+      durationMs,
+      timing: { ...this.timing, total_ms: durationMs, overhead_ms: Math.max(0, durationMs - staged) },
+    }
+  }
+}

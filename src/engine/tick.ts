@@ -1,0 +1,130 @@
+/** Time rules of all due entities (spec 03 §10, 05 §2). Cost follows the due entities: they come from an index. */
+import { decodeState } from '../core/checkpoint.ts'
+import { compareTime, type Instant, laterOf } from '../core/instant.ts'
+import { type FoldResult, fold } from '../core/interpret.ts'
+import type { Snapshot } from '../core/snapshot.ts'
+import type { BuildState, Unit } from '../ports/store.ts'
+import type { TickResult } from '../results.ts'
+import type { Edition, Engine } from './engine.ts'
+import { compiledEntity, loadEntities, outcomeOf } from './entities.ts'
+import { failpoint } from './failpoint.ts'
+import { ChunkWork, instantOrNull } from './interpret-range.ts'
+import type { Slot } from './slot.ts'
+import { BuildTally } from './tally.ts'
+import { Targets } from './targets.ts'
+
+const ENTITIES_PER_UNIT = 1000
+/** Time rules relate nothing. */
+const noTargets = () => undefined
+
+export interface TickOutcome extends TickResult {
+  readonly state: BuildState
+}
+
+/**
+ * Advances every due entity to `asOf` and moves the tick horizon there. Each unit commits entities with their rows; an
+ * interrupted tick is completed by the next one, because the due index yields the rest.
+ */
+export async function advanceDue(
+  engine: Engine,
+  edition: Edition,
+  slot: Slot,
+  start: BuildState,
+  asOf: Instant,
+  tally: BuildTally = new BuildTally(),
+): Promise<TickOutcome> {
+  const { store } = engine
+  let state = start
+  const affected = new Set<string>()
+  let transitions = 0
+  let effects = 0
+  const failuresBefore = tally.failures.length
+  for (let more = true; more; ) {
+    const chunk = new ChunkWork(engine, edition, new Targets(engine), tally)
+    const results: { id: string; result: FoldResult }[] = []
+    const before = state
+    await slot.unit(edition.version, async (unit) => {
+      const ids = await store.checkpoints.due(unit, edition.version, asOf, ENTITIES_PER_UNIT)
+      more = ids.length === ENTITIES_PER_UNIT
+      results.push(...(await advanceIds(engine, edition, unit, chunk, ids, asOf, before.cursor)))
+      await chunk.write(unit)
+      if (ids.length > 0) failpoint('tick.written')
+    })
+    if (results.length > 0) failpoint('tick.committed')
+    await chunk.committed()
+    for (const { id, result } of results) {
+      effects += result.effects
+      transitions += result.transitions
+      if (result.changes.length > 0) {
+        affected.add(id)
+        tally.updated(id)
+      }
+    }
+    tally.progress('tick', affected.size, affected.size)
+  }
+  tally.effectsProduced += effects
+  const horizon = laterOf(instantOrNull(state.tickHorizon), asOf)
+  state = { ...state, tickHorizon: horizon?.toString() ?? null }
+  return {
+    state,
+    effectsProduced: effects,
+    entitiesAffected: affected.size,
+    transitions,
+    failures: tally.failures.slice(failuresBefore),
+  }
+}
+
+async function advanceIds(
+  engine: Engine,
+  edition: Edition,
+  unit: Unit,
+  chunk: ChunkWork,
+  ids: readonly string[],
+  asOf: Instant,
+  cursor: number,
+): Promise<{ id: string; result: FoldResult }[]> {
+  if (ids.length === 0) return []
+  const owning = await engine.store.mapping.existing(unit, ids)
+  const checkpoints = await engine.store.checkpoints.load(unit, edition.version, ids)
+  const wanted = new Map([...checkpoints.values()].map(({ id, type }) => [id, type]))
+  const loaded = await loadEntities(engine, edition, unit, wanted, new Set())
+  const results: { id: string; result: FoldResult }[] = []
+  for (const [id, type] of wanted) {
+    const before = loaded.get(id)
+    const compiled = compiledEntity(edition, type)
+    if (!owning.has(id) || before === undefined || compiled === undefined) {
+      chunk.remove(id)
+      continue
+    }
+    const result = fold(compiled, before.state, [], { targets: noTargets, advanceTo: asOf })
+    chunk.add(id, outcomeOf(compiled, before, result, { generation: before.generation, appliedUpto: cursor }))
+    for (const failure of result.failures) chunk.fail({ failure, entityId: id, entityType: type, source: '' })
+    results.push({ id, result })
+  }
+  return results
+}
+
+/** What a tick at `asOf` would change, without writing. */
+export async function previewTick(engine: Engine, edition: Edition, asOf: Instant): Promise<TickResult> {
+  const { store } = engine
+  const changes: Snapshot[] = []
+  let effects = 0
+  let transitions = 0
+  let affected = 0
+  // The due index is read once, whole: nothing moves it during a preview.
+  const ids = await store.checkpoints.due(null, edition.version, asOf, Number.MAX_SAFE_INTEGER)
+  for (let index = 0; index < ids.length; index += ENTITIES_PER_UNIT) {
+    const checkpoints = await store.checkpoints.load(null, edition.version, ids.slice(index, index + ENTITIES_PER_UNIT))
+    for (const { id, type, body } of checkpoints.values()) {
+      const compiled = compiledEntity(edition, type)
+      if (compiled === undefined) continue
+      const result = fold(compiled, decodeState(compiled, id, body), [], { targets: noTargets, advanceTo: asOf })
+      effects += result.effects
+      transitions += result.transitions
+      if (result.changes.length > 0) affected += 1
+      changes.push(...result.changes.map((change) => change.snapshot))
+    }
+  }
+  changes.sort((a, b) => compareTime(a.validFrom, b.validFrom))
+  return { effectsProduced: effects, entitiesAffected: affected, transitions, failures: [], changes }
+}

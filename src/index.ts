@@ -1,0 +1,11 @@
+/** The public API (spec 09). */
+
+export type { BuildCallOptions, EngineStats, IngestOptions, TickOptions } from './defacto.ts'
+export { Defacto } from './defacto.ts'
+export * from './errors.ts'
+export type { LedgerEventView } from './inspection.ts'
+export type { DefactoOptions, FileDeadLetterOptions } from './options.ts'
+export type { DeadLetterEntry, DeadLetterSink } from './ports/dead-letter.ts'
+export type { LogFormat, Logger, LogLevel, LogTarget } from './ports/logger.ts'
+export { type RawEvent, SourceRecord } from './records.ts'
+export type * from './results.ts'

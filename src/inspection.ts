@@ -1,0 +1,104 @@
+/** Looking into the ledger and into identity (spec 09 §6). */
+
+import type { Hints } from './core/event.ts'
+import { parseJson } from './core/expression/json.ts'
+import type { FullLedgerRow, Store } from './ports/store.ts'
+
+/** One ledger event as stored; `data` is plain JSON (instants are text). */
+export interface LedgerEventView {
+  readonly sequence: number
+  readonly eventId: string
+  readonly eventType: string
+  readonly timestamp: string
+  readonly source: string
+  readonly data: Readonly<Record<string, unknown>>
+  readonly raw: unknown
+  readonly resolutionHints: Hints
+  /** Sequence of the canonical row this one duplicates after a renormalization; else null. */
+  readonly duplicateOf: number | null
+}
+
+export class LedgerInspection {
+  readonly #store: Store
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  /** Stored events, of one source or all. */
+  async count(options: { source?: string } = {}): Promise<number> {
+    return this.#store.ledger.count(options)
+  }
+
+  /** Events of one entity in order of time; an unknown or merged-away id has none. */
+  async eventsFor(
+    entityId: string,
+  ): Promise<readonly { sequence: number; eventId: string; eventType: string; timestamp: string }[]> {
+    return this.#store.ledger.eventsFor(entityId)
+  }
+
+  async event(ref: { sequence: number } | { eventId: string }): Promise<LedgerEventView | undefined> {
+    const row = await this.#store.ledger.event(ref)
+    return row === undefined ? undefined : view(row)
+  }
+
+  /** All rows in order of sequence, duplicates included; memory stays flat. */
+  async *scan(options: { from?: number; to?: number; source?: string } = {}): AsyncIterable<LedgerEventView> {
+    const to = options.to ?? (await this.#store.ledger.head())
+    const range = { after: (options.from ?? 1) - 1, to, all: true, source: options.source }
+    for await (const rows of this.#store.ledger.scan(range)) {
+      for (const row of rows) yield view(row)
+    }
+  }
+}
+
+function view(row: FullLedgerRow): LedgerEventView {
+  return {
+    sequence: row.sequence,
+    eventId: row.eventId,
+    eventType: row.eventType,
+    timestamp: row.timestamp,
+    source: row.source,
+    data: parseJson(row.data) as Record<string, unknown>,
+    raw: parseJson(row.raw),
+    resolutionHints: JSON.parse(row.hints) as Hints,
+    duplicateOf: row.duplicateOf,
+  }
+}
+
+export class IdentityInspection {
+  readonly #store: Store
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  /** Id of the entity with this hint value (canonical form), the oldest one if several; undefined if none. */
+  async lookup(value: string, options: { type?: string; hintType?: string } = {}): Promise<string | undefined> {
+    const rows = await this.#store.identity.lookupAll(value, { entityType: options.type, hintType: options.hintType })
+    return rows[0]?.entityId
+  }
+
+  async lookupAll(value: string): Promise<readonly { entityId: string; entityType: string; hintType: string }[]> {
+    const rows = await this.#store.identity.lookupAll(value)
+    return rows.map(({ entityId, entityType, hintType }) => ({ entityId, entityType, hintType }))
+  }
+
+  /** `{field: [values]}` of one entity. */
+  async hints(entityId: string): Promise<Record<string, readonly string[]>> {
+    return this.#store.identity.hintsFor(entityId)
+  }
+
+  /** Entities merged directly into this one. */
+  async merges(
+    entityId: string,
+  ): Promise<readonly { mergedEntity: string; intoEntity: string; timestamp: string; reason: string }[]> {
+    const rows = await this.#store.identity.mergesInto(entityId)
+    return rows.map(({ from, into, timestamp, reason }) => ({
+      mergedEntity: from,
+      intoEntity: into,
+      timestamp,
+      reason,
+    }))
+  }
+}

@@ -1,0 +1,146 @@
+/** Options of `Defacto.open` (spec 09 §2): names in every documented spelling, checked before anything is opened. */
+import { closest } from './core/spelling.ts'
+import { ConfigError } from './errors.ts'
+import type { DeadLetterSink } from './ports/dead-letter.ts'
+import type { LogFormat, LogLevel, LogTarget } from './ports/logger.ts'
+
+export interface FileDeadLetterOptions {
+  type: 'file'
+  path: string
+  /** The file is rotated when it would grow beyond this many bytes. */
+  maxBytes?: number
+}
+
+export interface DefactoOptions {
+  /** Database URL or file path; default: `<project>/.defacto/defacto.db`, or a temporary file without a project. */
+  database?: string
+  /** Version name; default: first 8 hex digits of the content hash. */
+  version?: string
+  /** Records per ingest chunk (1–100 000); default 100. */
+  batchSize?: number
+  namespace?: string
+  deadLetter?: FileDeadLetterOptions | DeadLetterSink
+  logLevel?: LogLevel
+  logFormat?: LogFormat
+  logger?: LogTarget
+  /** Whether opening makes these definitions the active version (spec 04 §4.11); default `if-new`. */
+  activate?: 'if-new' | 'always' | 'never'
+  /** Interpret pending events when opening (spec 04 §4.10); default true. */
+  catchUp?: boolean
+  mode?: 'development' | 'production'
+  migrations?: 'auto' | 'check'
+  schemaValidation?: 'enforce' | 'warn' | 'off'
+  expressionClock?: 'event' | 'wall'
+  /** Unknown definition keys are errors. */
+  strict?: boolean
+  /** Processing time, for tests and demonstrations. */
+  clock?: () => Date
+  /** Makes entity ids; default random UUIDs. For tests. */
+  newId?: () => string
+}
+
+const NAMES: readonly (keyof DefactoOptions)[] = [
+  'database',
+  'version',
+  'batchSize',
+  'namespace',
+  'deadLetter',
+  'logLevel',
+  'logFormat',
+  'logger',
+  'activate',
+  'catchUp',
+  'mode',
+  'migrations',
+  'schemaValidation',
+  'expressionClock',
+  'strict',
+  'clock',
+  'newId',
+]
+
+/** Options of the specification that this version of the package does not offer; named so that nobody guesses. */
+const NOT_OFFERED = [
+  'workers',
+  'shardId',
+  'totalShards',
+  'kafka',
+  'coldLedger',
+  'graph',
+  'redactionKey',
+  'pool',
+] as const
+
+const CHOICES: Partial<Record<keyof DefactoOptions, readonly string[]>> = {
+  logLevel: ['DEBUG', 'INFO', 'WARNING', 'ERROR'],
+  logFormat: ['console', 'json'],
+  activate: ['if-new', 'always', 'never'],
+  mode: ['development', 'production'],
+  migrations: ['auto', 'check'],
+  schemaValidation: ['enforce', 'warn', 'off'],
+  expressionClock: ['event', 'wall'],
+}
+
+/** The documented spelling of an option name: `batch_size`, `batch-size`, `batch.size` → `batchSize`. */
+export function optionName(spelling: string): string {
+  return spelling.replace(/[_.-]+([a-zA-Z])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** Options under their documented names; `ConfigError` for unknown names (with a suggestion) and wrong values. */
+export function checkOptions(given: object): DefactoOptions {
+  const options: Record<string, unknown> = {}
+  for (const [spelling, value] of Object.entries(given)) {
+    const name = optionName(spelling)
+    if ((NOT_OFFERED as readonly string[]).includes(name)) {
+      if (value === undefined) continue
+      throw new ConfigError(`option '${name}' is not available in this version of the package`, {
+        code: 'E_CONFIG_NOT_AVAILABLE',
+        details: { option: name },
+      })
+    }
+    if (!(NAMES as readonly string[]).includes(name)) {
+      const guess = closest(name, NAMES)
+      throw new ConfigError(`unknown option '${spelling}'${guess ? `, did you mean '${guess}'?` : ''}`, {
+        code: 'E_CONFIG_UNKNOWN_OPTION',
+        details: { option: spelling, suggestion: guess ?? null },
+      })
+    }
+    if (value !== undefined) options[name] = value
+  }
+  for (const [name, choices] of Object.entries(CHOICES)) {
+    const value = options[name]
+    if (value !== undefined && !choices.includes(value as string)) {
+      throw new ConfigError(`option '${name}' must be one of ${choices.join(', ')}`, { details: { option: name } })
+    }
+  }
+  const { batchSize } = options
+  if (batchSize !== undefined && !(Number.isInteger(batchSize) && Number(batchSize) >= 1 && Number(batchSize) <= 1e5)) {
+    throw new ConfigError(`option 'batchSize' must be a whole number from 1 to 100000`)
+  }
+  for (const name of ['database', 'version', 'namespace']) {
+    if (options[name] !== undefined && (typeof options[name] !== 'string' || options[name] === '')) {
+      throw new ConfigError(`option '${name}' must be a non-empty text`)
+    }
+  }
+  const { version, namespace } = options as DefactoOptions
+  if (version !== undefined && !/^[A-Za-z0-9_]+$/.test(version)) {
+    throw new ConfigError(`version name '${version}' may hold only letters, digits and '_'`)
+  }
+  if (namespace !== undefined && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(namespace)) {
+    throw new ConfigError(`namespace '${namespace}' must match [A-Za-z_][A-Za-z0-9_]*`)
+  }
+  return options as DefactoOptions
+}
+
+/** The SQLite file a database URL means (spec 07 §1); other schemes are a `ConfigError` that lists what is supported. */
+export function sqlitePath(database: string): string {
+  if (database.startsWith('sqlite:///')) return database.slice('sqlite:///'.length) || ':memory:'
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(database)?.[1]
+  if (scheme !== undefined) {
+    throw new ConfigError(
+      `database scheme '${scheme}://' is not supported; use a file path, sqlite:///path or :memory:`,
+      { code: 'E_CONFIG_DATABASE', details: { scheme } },
+    )
+  }
+  return database
+}

@@ -1,0 +1,3 @@
+/** Helpers for tests of definitions and of storage backends (spec 09 §1, 10 §8). */
+export { type FakeClock, fakeClock } from './clock.ts'
+export { type Scenario, type ScenarioResult, scenario } from './scenario.ts'
