@@ -190,13 +190,16 @@ const relationship = z
     inverse: optional(text('Relationship type on the target, when several would fit.')),
   })
   .describe('Edges to another entity type. Both sides are declared.')
+const identity = z
+  .record(z.string(), identityField.nullable())
+  .describe('Identity fields, by the name of the mapped event field.')
+  .register(rules, { empty: { code: 'E09', message: 'expected at least one identity field' } })
+/** Parts of an entity that users may build one by one. */
+export const entityParts = { property, identity, state, handler, effect, timeRule, relationship }
 export const entityShape = z
   .strictObject({
     starts: text('State of a newly created entity.'),
-    identity: z
-      .record(z.string(), identityField.nullable())
-      .describe('Identity fields, by the name of the mapped event field.')
-      .register(rules, { empty: { code: 'E09', message: 'expected at least one identity field' } }),
+    identity,
     properties: optional(names(property).describe('Properties by name.').register(rules, { extras: true })),
     states: z
       .record(z.string(), state.nullable())

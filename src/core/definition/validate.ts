@@ -28,7 +28,8 @@ export function issueText(issue: Issue): string {
   return where === '' ? `${issue.code} ${issue.message}` : `${issue.code} ${where}: ${issue.message}`
 }
 
-function resultOf(found: readonly Issue[], options: ValidateOptions): ValidationResult {
+/** The result for these findings. */
+export function resultOf(found: readonly Issue[], options: ValidateOptions = {}): ValidationResult {
   const issues = options.strict
     ? found.map((issue) => (issue.code === 'W09' ? { ...issue, severity: 'error' as const } : issue))
     : found
