@@ -17,7 +17,7 @@ import { build, buildInSlot, type BuildOptions as EngineBuildOptions, nextMode }
 import { type Edition, Engine } from './engine/engine.ts'
 import { appendRecords } from './engine/ingest.ts'
 import { Serial } from './engine/serial.ts'
-import { withStateSlot } from './engine/slot.ts'
+import { withSlot, withStateSlot } from './engine/slot.ts'
 import { advanceDue, previewTick } from './engine/tick.ts'
 import { replayEntity } from './engine/timeline.ts'
 import { buildStateOf, registerVersion, switchActive } from './engine/versions.ts'
@@ -328,6 +328,16 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> implements Q
       spaceId: this.#store.spaceId,
       location: this.#store.location,
     }
+  }
+
+  /**
+   * Runs `work` while this process holds the named run: a second call with the same name, here or in another process,
+   * rejects with `LockHeld` until it ends. A holder that died lets go by itself. Does not keep others from writing; the
+   * calls of `work` take their own slots.
+   */
+  async exclusive<T>(run: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    this.#assertOpen()
+    return withSlot(this.#engine, `run/${run}`, run, signal, work)
   }
 
   /** Who holds the space's slots, and since when. */

@@ -50,17 +50,28 @@ export async function withStateSlot<T>(
   signal: AbortSignal | undefined,
   work: (slot: Slot) => Promise<T>,
 ): Promise<T> {
+  return withSlot(engine, STATE_SLOT, purpose, signal, work)
+}
+
+/** Runs `work` while holding the slot of this name; `LockHeld` if a live holder has it. */
+export async function withSlot<T>(
+  engine: Engine,
+  name: string,
+  purpose: string,
+  signal: AbortSignal | undefined,
+  work: (slot: Slot) => Promise<T>,
+): Promise<T> {
   const { locks } = engine.store
   const holder = { host: engine.host, pid: process.pid, startedAt: engine.processStart, purpose }
-  const epoch = await locks.acquire(STATE_SLOT, holder, TTL_MS, wallClock())
-  const slot = new Slot(engine, STATE_SLOT, epoch, signal)
+  const epoch = await locks.acquire(name, holder, TTL_MS, wallClock())
+  const slot = new Slot(engine, name, epoch, signal)
   const timer = setInterval(() => void slot.renew().catch(() => undefined), 30_000)
   timer.unref()
   try {
     return await work(slot)
   } finally {
     clearInterval(timer)
-    await locks.release(STATE_SLOT, epoch).catch(() => undefined)
+    await locks.release(name, epoch).catch(() => undefined)
   }
 }
 
