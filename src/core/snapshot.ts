@@ -63,3 +63,39 @@ export interface Change {
   /** Last event time just before this change: what the row that it closes ends up with. */
   readonly lastEventBefore: Instant | null
 }
+
+export interface FoldOptions {
+  /** Id of a relate target by its canonical hints; undefined: not known, the effect does nothing. */
+  readonly targets: (entityType: string, hints: Readonly<Record<string, string>>) => string | undefined
+  /** Clock of expressions with `expressionClock: 'wall'`. */
+  readonly wall?: Instant
+  /** Advance time rules to this instant after the events. */
+  readonly advanceTo?: Instant | null
+}
+
+/** One event, or one time-rule firing, that changed nothing because a step failed (spec 03 §11). */
+export interface FoldFailure {
+  readonly error: string
+  /** Property or identity field at fault. */
+  readonly field: string | null
+  /** Event type; null for a time rule. */
+  readonly handler: string | null
+  readonly sequence: number | null
+  readonly eventId: string | null
+  /** Event time or crossing time. */
+  readonly at: Instant
+}
+
+export interface FoldResult {
+  readonly state: EntityState
+  /** In order; changes of one instant are all here. */
+  readonly changes: Change[]
+  readonly failures: FoldFailure[]
+  /** Effects applied, of events and time rules. */
+  readonly effects: number
+  /** Transitions among them. */
+  readonly transitions: number
+  readonly created: boolean
+  /** The last event time moved. */
+  readonly touched: boolean
+}

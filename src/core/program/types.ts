@@ -2,7 +2,7 @@
 import type { DefinitionHashes, DefinitionsObject, EntityDef, PropertyType } from '../definition/model.ts'
 import type { Compiled } from '../expression/compile.ts'
 import type { HistoryLayout } from '../history.ts'
-import type { Duration } from '../instant.ts'
+import type { RawPath } from '../raw-path.ts'
 import type { Value } from '../value.ts'
 
 export type SchemaMode = 'enforce' | 'warn' | 'off'
@@ -78,7 +78,8 @@ export interface CompiledTimeRule {
   /** `<state>.after[<index>]`. */
   readonly name: string
   readonly type: 'inactivity' | 'expiration' | 'state_duration'
-  readonly threshold: Duration
+  /** Milliseconds; thresholds are whole seconds. */
+  readonly threshold: number
   readonly effects: readonly CompiledEffect[]
 }
 
@@ -120,12 +121,6 @@ export interface CompiledEdgeProperty {
 }
 
 // ── sources ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** A path into a raw record (spec 03 §1): the whole text is tried as a top-level key before its segments. */
-export interface RawPath {
-  readonly whole: string
-  readonly segments: readonly string[]
-}
 
 export interface CompiledSource {
   readonly name: string
