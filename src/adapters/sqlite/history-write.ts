@@ -1,0 +1,185 @@
+/** Writes rows and edges of entities (spec 07 §6.1): one open row per entity, same instant replaces, touch, edges. */
+import type { EdgeRow, EntityWrite, HistoryLayout, HistoryRow } from '../../core/history.ts'
+import { toParam } from './columns.ts'
+import type { Connection, Param } from './connection.ts'
+import { edgeColumns, historyColumns, plainVersion } from './history-tables.ts'
+import { edgeTable, historyTable, quote, shadowHistoryTable, type Target } from './names.ts'
+
+type Statement = ReturnType<Connection['statement']>
+
+/** Statements of one entity type, prepared once per batch. */
+interface EntityTable {
+  readonly columns: readonly string[]
+  readonly open: Statement
+  readonly close: Statement
+  readonly insert: Statement
+  readonly touch: Statement
+  readonly remove: Statement
+  /** Parameters of one row, reused. */
+  readonly params: Param[]
+}
+interface EdgeTable {
+  readonly columns: readonly string[]
+  readonly insert: Statement
+  readonly close: Statement
+  readonly removeStarted: Statement
+  readonly removeAll: Statement
+  readonly params: Param[]
+}
+
+export function writeHistory(
+  connection: Connection,
+  version: string,
+  target: Target,
+  layout: HistoryLayout,
+  writes: readonly EntityWrite[],
+): void {
+  const entities = entityTables(connection, version, target, layout)
+  const edges = edgeTables(connection, version, target, layout)
+  for (const write of writes) {
+    const table = entities.get(write.type)
+    if (table === undefined) throw new Error(`no history table of type '${write.type}' in version '${version}'`)
+    if (target === 'live' && !admit(table, write)) continue
+    if (write.replace && target === 'live') {
+      table.remove.run(write.id)
+      for (const edge of edges.values()) edge.removeAll.run(write.id)
+    }
+    writeRows(table, write)
+    if (write.closedEdges.length > 0 || write.edges.length > 0) writeEdges(edges, write)
+  }
+}
+
+/**
+ * Whether the write is news: a lower generation than the stored one, or a revision that is already there, is a
+ * repetition and changes nothing (rule 1). Closes the open row where another one follows.
+ */
+function admit(table: EntityTable, write: EntityWrite): boolean {
+  const open = table.open.get(write.id) as unknown as [string, number, number] | undefined
+  if (open === undefined) return true
+  const [validFrom, generation, revision] = open
+  if (write.generation < generation) return false
+  if (write.replace) return true
+  const first = write.rows[0]
+  if (first === undefined) return true
+  if (write.generation === generation && write.revision <= revision) return false
+  const from = first.validFrom.toString()
+  // A row that begins at the same instant takes the place of the open one.
+  if (validFrom !== from) table.close.run(from, write.id, validFrom)
+  return true
+}
+
+function writeRows(table: EntityTable, write: EntityWrite): void {
+  for (const row of write.rows) insertRow(table, write, row)
+  if (write.touch !== null) table.touch.run(write.touch.toString(), write.id)
+}
+
+function insertRow(table: EntityTable, write: EntityWrite, row: HistoryRow): void {
+  const { params, columns } = table
+  const { properties } = row
+  let at = 0
+  params[at++] = write.id
+  params[at++] = row.state
+  for (let i = 0; i < columns.length; i++) params[at++] = toParam(properties[columns[i] as string])
+  params[at++] = row.validFrom.toString()
+  params[at++] = row.validTo === null ? null : row.validTo.toString()
+  params[at++] = row.lastEventTime.toString()
+  params[at++] = row.stateEnteredTime.toString()
+  params[at++] = row.createdTime.toString()
+  params[at++] = write.generation
+  params[at++] = write.revision
+  params[at] = row.sequence
+  table.insert.run(...params)
+}
+
+function writeEdges(edges: ReadonlyMap<string, EdgeTable>, write: EntityWrite): void {
+  for (const { type, targetId, at } of write.closedEdges) {
+    const table = edges.get(type)
+    if (table === undefined) continue
+    const end = at.toString()
+    table.removeStarted.run(write.id, targetId, end)
+    table.close.run(end, write.id, targetId)
+  }
+  for (const edge of write.edges) {
+    const table = edges.get(edge.type)
+    if (table !== undefined) insertEdge(table, write, edge)
+  }
+}
+
+function insertEdge(table: EdgeTable, write: EntityWrite, edge: EdgeRow): void {
+  const { params, columns } = table
+  let at = 0
+  params[at++] = write.id
+  params[at++] = edge.targetId
+  for (let i = 0; i < columns.length; i++) params[at++] = toParam(edge.properties[columns[i] as string])
+  params[at++] = edge.validFrom.toString()
+  params[at++] = edge.validTo === null ? null : edge.validTo.toString()
+  params[at++] = write.generation
+  params[at] = write.revision
+  table.insert.run(...params)
+}
+
+function entityTables(
+  connection: Connection,
+  version: string,
+  target: Target,
+  layout: HistoryLayout,
+): Map<string, EntityTable> {
+  const plain = plainVersion(connection) === version
+  return new Map(
+    layout.entities.map((entity) => {
+      const { type } = entity
+      const name = target === 'live' ? historyTable(type, version, plain) : shadowHistoryTable(type, version)
+      const table = quote(name)
+      const id = quote(`${type}_id`)
+      const columns = historyColumns(entity).filter((column) => column !== 'merged_into')
+      const own = columns.slice(2, 2 + entity.columns.length)
+      return [
+        type,
+        {
+          columns: own,
+          open: connection.statement(
+            `select valid_from, _generation, _revision from ${table} where ${id} = ? and valid_to is null`,
+          ),
+          close: connection.statement(`update ${table} set valid_to = ? where ${id} = ? and valid_from = ?`),
+          insert: connection.statement(`insert or replace into ${table} (${columns.map(quote).join(', ')})
+            values (${columns.map(() => '?').join(', ')})`),
+          touch: connection.statement(
+            `update ${table} set last_event_time = max(?, last_event_time) where ${id} = ? and valid_to is null`,
+          ),
+          remove: connection.statement(`delete from ${table} where ${id} = ?`),
+          params: new Array<Param>(columns.length).fill(null),
+        },
+      ]
+    }),
+  )
+}
+
+function edgeTables(
+  connection: Connection,
+  version: string,
+  target: Target,
+  layout: HistoryLayout,
+): Map<string, EdgeTable> {
+  return new Map(
+    layout.relationships.map((relationship) => {
+      const table = quote(edgeTable(relationship.type, version, target))
+      const columns = edgeColumns(relationship).filter((column) => column !== '_sequence')
+      return [
+        relationship.type,
+        {
+          columns: relationship.columns.map((column) => column.name),
+          insert: connection.statement(`insert or replace into ${table} (${columns.map(quote).join(', ')})
+            values (${columns.map(() => '?').join(', ')})`),
+          close: connection.statement(
+            `update ${table} set valid_to = ? where source_id = ? and target_id = ? and valid_to is null`,
+          ),
+          removeStarted: connection.statement(
+            `delete from ${table} where source_id = ? and target_id = ? and valid_from = ? and valid_to is null`,
+          ),
+          removeAll: connection.statement(`delete from ${table} where source_id = ?`),
+          params: new Array<Param>(columns.length).fill(null),
+        },
+      ]
+    }),
+  )
+}

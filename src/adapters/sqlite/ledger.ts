@@ -1,0 +1,293 @@
+/** The event ledger in SQLite (spec 04 §2). */
+import type { NormalizedEvent } from '../../core/event.ts'
+import type {
+  AppendResult,
+  FullLedgerRow,
+  LedgerPort,
+  LedgerRow,
+  MappedRow,
+  Renormalized,
+  Unit,
+} from '../../ports/store.ts'
+import type { Connection, Row } from './connection.ts'
+import type { Database } from './database.ts'
+import { FULL_COLUMNS, fullRow, LEDGER_COLUMNS, ledgerRow, MAPPED_COLUMNS, mappedRow } from './ledger-rows.ts'
+import { mappedPages } from './mapped-pages.ts'
+import { beginRenormalize, endRenormalize, isRenormalizing, renormalize } from './renormalize.ts'
+
+const CHUNK = 5000
+
+const INSERT = `insert into ledger
+  (sequence, event_id, event_type, timestamp, source, data, resolution_hints, duplicate_of, kinds, raw)
+  values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+/** Uses the unique index `ledger_event_id`. */
+const INSERT_NEW = `${INSERT} on conflict (event_id) where duplicate_of is null and excluded = 0 do nothing`
+const CANONICAL = 'select sequence from ledger where event_id = ? and duplicate_of is null and excluded = 0'
+/** Rows a replay sees; `ledger_skipped` is the partial index over all others. */
+const REPLAYABLE = 'l.duplicate_of is null and l.excluded = 0 and l.event_type is not null'
+const SKIPPED = '(duplicate_of is not null or excluded = 1 or event_type is null)'
+
+export class SqliteLedger implements LedgerPort {
+  readonly #database: Database
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  async append(unit: Unit, events: readonly NormalizedEvent[]): Promise<AppendResult[]> {
+    return this.#database.within(unit.tx, 'ledger.append', (connection) => appendAll(connection, events))
+  }
+
+  async head(): Promise<number> {
+    return this.#database.read(null, 'ledger.head', head)
+  }
+
+  async *scan(options: {
+    after: number
+    to: number
+    all?: boolean
+    chunk?: number
+    source?: string
+  }): AsyncIterable<FullLedgerRow[]> {
+    const { to, source, chunk = CHUNK } = options
+    const sql = `select ${FULL_COLUMNS} from ledger l where l.sequence > ? and l.sequence <= ?
+      ${options.all === true ? 'and l.event_type is not null' : `and ${REPLAYABLE}`}
+      ${source === undefined ? '' : 'and l.source = ?'} order by l.sequence limit ?`
+    for (let after = options.after; ; ) {
+      const from = after
+      const rows = await this.#database.read(null, 'ledger.scan', (connection) =>
+        connection.all(sql, ...(source === undefined ? [from, to, chunk] : [from, to, source, chunk])),
+      )
+      const last = rows.at(-1)
+      if (last === undefined) return
+      yield rows.map(fullRow)
+      if (rows.length < chunk) return
+      after = last[0] as number
+    }
+  }
+
+  async *replay(options: {
+    from: number
+    to?: number
+    includeDuplicates?: boolean
+    chunk?: number
+  }): AsyncIterable<LedgerRow[]> {
+    const { from, to = Number.MAX_SAFE_INTEGER, chunk = CHUNK } = options
+    // Keyset pages over the index ledger_timestamp (timestamp, sequence).
+    const sql = `select ${LEDGER_COLUMNS} from ledger l
+      where (l.timestamp, l.sequence) > (?, ?) and l.sequence between ? and ?
+        and ${options.includeDuplicates === true ? 'l.excluded = 0 and l.event_type is not null' : REPLAYABLE}
+      order by l.timestamp, l.sequence limit ?`
+    let timestamp = ''
+    let sequence = 0
+    while (true) {
+      const rows = await this.#database.read(null, 'ledger.replay', (connection) =>
+        connection.all(sql, timestamp, sequence, from, to, chunk),
+      )
+      const last = rows.at(-1)
+      if (last === undefined) return
+      yield rows.map(ledgerRow)
+      if (rows.length < chunk) return
+      sequence = last[0] as number
+      timestamp = last[3] as string
+    }
+  }
+
+  async mappedRange(unit: Unit | null, range: { after: number; to: number }): Promise<MappedRow[]> {
+    // Range of the primary key of event_entities, then the ledger by sequence.
+    const rows = await this.#read(
+      unit,
+      'ledger.mappedRange',
+      `select ${MAPPED_COLUMNS} from event_entities e cross join ledger l on l.sequence = e.sequence
+        where e.sequence > ? and e.sequence <= ? and ${REPLAYABLE}
+        order by e.entity_id, l.timestamp, l.sequence`,
+      range.after,
+      range.to,
+    )
+    return rows.map(mappedRow)
+  }
+
+  async mappedFor(unit: Unit | null, entityIds: readonly string[], to: number): Promise<MappedRow[]> {
+    const rows = await this.#read(
+      unit,
+      'ledger.mappedFor',
+      `select ${MAPPED_COLUMNS} from (select distinct value as id from json_each(?)) wanted
+        cross join event_entities e indexed by event_entities_entity on e.entity_id = wanted.id and e.sequence <= ?
+        cross join ledger l on l.sequence = e.sequence
+        where ${REPLAYABLE} order by e.entity_id, l.timestamp, l.sequence`,
+      JSON.stringify(entityIds),
+      to,
+    )
+    return rows.map(mappedRow)
+  }
+
+  mappedByEntity(options: { afterEntity: string | null; to: number; chunk?: number }): AsyncIterable<MappedRow[]> {
+    return mappedPages(this.#database, REPLAYABLE, { chunk: CHUNK, ...options })
+  }
+
+  async count(options: { source?: string } = {}): Promise<number> {
+    const { source } = options
+    const rows = await (source === undefined
+      ? this.#read(null, 'ledger.count', 'select coalesce(sum(events), 0) from source_counts')
+      : this.#read(null, 'ledger.count', 'select events from source_counts where source = ?', source))
+    return (rows[0]?.[0] as number | undefined) ?? 0
+  }
+
+  async countAfter(cursor: number): Promise<number> {
+    // Sequences have no gaps, so only the rows a replay skips have to be counted.
+    const [row] = await this.#read(
+      null,
+      'ledger.countAfter',
+      `select last, (select count(*) from ledger where sequence > ?1 and ${SKIPPED}) from head`,
+      cursor,
+    )
+    const [last, skipped] = row as [number, number]
+    return Math.max(0, last - cursor - skipped)
+  }
+
+  async countUnmapped(after: number, to: number): Promise<number> {
+    // Mappings exist for replayable rows only, so both sides can be counted without reading the rows themselves.
+    const [row] = await this.#read(
+      null,
+      'ledger.countUnmapped',
+      `select min(last, ?2), (select count(*) from ledger where sequence > ?1 and sequence <= ?2 and ${SKIPPED}),
+        (select count(*) from (select distinct sequence from event_entities where sequence > ?1 and sequence <= ?2))
+        from head`,
+      after,
+      to,
+    )
+    const [end, skipped, mapped] = row as [number, number, number]
+    return Math.max(0, end - after - skipped - mapped)
+  }
+
+  async eventsFor(
+    entityId: string,
+  ): Promise<{ sequence: number; eventId: string; eventType: string; timestamp: string }[]> {
+    const rows = await this.#read(
+      null,
+      'ledger.eventsFor',
+      `select l.sequence, l.event_id, l.event_type, l.timestamp
+        from event_entities e indexed by event_entities_entity cross join ledger l on l.sequence = e.sequence
+        where e.entity_id = ? and ${REPLAYABLE} order by l.timestamp, l.sequence`,
+      entityId,
+    )
+    return rows.map((row) => ({
+      sequence: row[0] as number,
+      eventId: row[1] as string,
+      eventType: row[2] as string,
+      timestamp: row[3] as string,
+    }))
+  }
+
+  async event(ref: { sequence: number } | { eventId: string }): Promise<FullLedgerRow | undefined> {
+    const bySequence = 'sequence' in ref
+    const where = bySequence ? 'l.sequence = ?' : 'l.event_id = ? and l.duplicate_of is null and l.excluded = 0'
+    const rows = await this.#read(
+      null,
+      'ledger.event',
+      `select ${FULL_COLUMNS} from ledger l where ${where} and l.event_type is not null`,
+      bySequence ? ref.sequence : ref.eventId,
+    )
+    return rows[0] === undefined ? undefined : fullRow(rows[0])
+  }
+
+  async raws(sequences: readonly number[]): Promise<Map<number, string>> {
+    const rows = await this.#read(
+      null,
+      'ledger.raws',
+      'select sequence, raw from ledger where sequence in (select value from json_each(?)) and raw is not null',
+      JSON.stringify(sequences),
+    )
+    return new Map(rows.map((row) => [row[0] as number, row[1] as string]))
+  }
+
+  async renormalize(unit: Unit, rows: readonly Renormalized[]): Promise<number> {
+    return this.#database.within(unit.tx, 'ledger.renormalize', (connection) => renormalize(connection, rows))
+  }
+
+  async beginRenormalize(unit: Unit): Promise<void> {
+    this.#database.within(unit.tx, 'ledger.beginRenormalize', beginRenormalize)
+  }
+
+  async endRenormalize(unit: Unit): Promise<void> {
+    this.#database.within(unit.tx, 'ledger.endRenormalize', endRenormalize)
+  }
+
+  async updateHints(unit: Unit, rows: readonly { sequence: number; hintsJson: string }[]): Promise<void> {
+    this.#database.within(unit.tx, 'ledger.updateHints', (connection) => {
+      const update = connection.statement('update ledger set resolution_hints = ? where sequence = ?')
+      for (const row of rows) update.run(row.hintsJson, row.sequence)
+    })
+  }
+
+  #read(unit: Unit | null, operation: string, sql: string, ...params: (string | number)[]): Promise<Row[]> {
+    return this.#database.read(unit?.tx, operation, (connection) => connection.all(sql, ...params))
+  }
+}
+
+export function head(connection: Connection): number {
+  return connection.get('select last from head')?.[0] as number
+}
+
+function appendAll(connection: Connection, events: readonly NormalizedEvent[]): AppendResult[] {
+  const results: AppendResult[] = []
+  if (events.length === 0) return results
+  const before = head(connection)
+  const insert = connection.statement(INSERT_NEW)
+  const counts = new Map<string, number>()
+  let last = before
+  // Only while a renormalization runs: a row it has not reached yet may be about to give up its id.
+  const keepDuplicates = isRenormalizing(connection)
+  for (const event of events) {
+    const { eventId } = event
+    const { changes } = insert.run(
+      last + 1,
+      eventId,
+      event.eventType,
+      event.timestamp.toString(),
+      event.source,
+      event.dataJson,
+      event.hintsJson,
+      null,
+      event.kindsJson,
+      event.rawJson,
+    )
+    if (changes === 0) {
+      const canonical = connection.get(CANONICAL, eventId)?.[0] as number
+      if (!keepDuplicates || canonical > before) {
+        results.push({ sequence: canonical, inserted: false })
+        continue
+      }
+      insertDuplicate(connection, last + 1, event, canonical)
+    }
+    last += 1
+    counts.set(event.source, (counts.get(event.source) ?? 0) + 1)
+    results.push({ sequence: last, inserted: true })
+  }
+  if (last === before) return results
+  connection.run('update head set last = ?', last)
+  for (const [source, added] of counts) {
+    connection.run(
+      'insert into source_counts (source, events) values (?, ?) on conflict do update set events = events + excluded.events',
+      source,
+      added,
+    )
+  }
+  return results
+}
+
+function insertDuplicate(connection: Connection, sequence: number, event: NormalizedEvent, canonical: number): void {
+  connection.run(
+    INSERT,
+    sequence,
+    event.eventId,
+    event.eventType,
+    event.timestamp.toString(),
+    event.source,
+    event.dataJson,
+    event.hintsJson,
+    canonical,
+    event.kindsJson,
+    event.rawJson,
+  )
+}

@@ -1,0 +1,208 @@
+/**
+ * Read-only access for queries (spec 06 §6, §10): a connection of its own, opened for reading, on which an authorizer
+ * admits nothing but reading history tables and views.
+ */
+import { constants, type DatabaseSync } from 'node:sqlite'
+import { QueryError } from '../../errors.ts'
+import type { QueryReader, ReadOptions } from '../../ports/store.ts'
+import { narrow, type Param } from './columns.ts'
+import type { Connection, Row } from './connection.ts'
+import type { Database } from './database.ts'
+import { isOutOfRange, primaryCode } from './errors.ts'
+import { plainVersion } from './history-tables.ts'
+import { historyTable, isReadable, quote, relationshipsView, relationshipView } from './names.ts'
+
+const AUTH = 23
+const BATCH = 1000
+/** Functions that reach outside the query. */
+const FORBIDDEN = new Set(['load_extension', 'fts3_tokenizer', 'readfile', 'writefile', 'edit'])
+
+interface Result {
+  columns: string[]
+  rows: unknown[][]
+}
+
+export class SqliteQueryReader implements QueryReader {
+  readonly dialect = 'sqlite'
+  readonly #database: Database
+  #connection: Connection | null = null
+  #plain: string | null = null
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  relation(version: string, kind: 'history' | 'relationship', name: string): string {
+    const plain = version === this.#plain
+    return quote(kind === 'history' ? historyTable(name, version, plain) : relationshipView(name, version, plain))
+  }
+
+  relationshipsView(version: string): string {
+    return quote(relationshipsView(version, version === this.#plain))
+  }
+
+  async refresh(): Promise<void> {
+    this.#plain = await this.#database.read(null, 'query.refresh', plainVersion)
+  }
+
+  async all(sql: string, params: readonly unknown[], options: ReadOptions = {}): Promise<Result> {
+    return this.#database.read(null, 'query', (shared) => {
+      const limit = new Limit(options)
+      return this.#guarded(shared, (connection) => {
+        try {
+          return collect(connection.db, sql, params, false, limit)
+        } catch (error) {
+          // Only a query that meets a whole number beyond the safe range pays for exact reading.
+          if (!isOutOfRange(error)) throw error
+          return collect(connection.db, sql, params, true, limit)
+        }
+      })
+    })
+  }
+
+  async *stream(
+    sql: string,
+    params: readonly unknown[],
+    options: ReadOptions & { batchSize?: number } = {},
+  ): AsyncIterable<Result> {
+    const { batchSize = BATCH } = options
+    if (this.#database.inMemory) {
+      // One connection for everything: an open cursor would stand in the way of schema changes.
+      const { columns, rows } = await this.all(sql, params, options)
+      for (let at = 0; at < rows.length; at += batchSize) yield { columns, rows: rows.slice(at, at + batchSize) }
+      return
+    }
+    const limit = new Limit(options)
+    const connection = this.#database.openReader()
+    try {
+      connection.db.setAuthorizer(authorize)
+      const open = (): { columns: string[]; rows: Iterator<Row> } => {
+        const statement = connection.db.prepare(sql, { readBigInts: true })
+        const columns = statement.columns().map((column) => column.name)
+        return { columns, rows: statement.iterate(...(params as Param[])) as unknown as Iterator<Row> }
+      }
+      const { columns, rows } = this.#translate(open)
+      while (true) {
+        const batch = this.#translate(() => take(rows, batchSize, limit))
+        if (batch.length > 0) yield { columns, rows: batch }
+        if (batch.length < batchSize) return
+      }
+    } finally {
+      connection.close()
+    }
+  }
+
+  /** The driver's own handle: read-only and under the authorizer (`:memory:` excepted, where it is the only one). */
+  get handle(): DatabaseSync {
+    return this.#database.inMemory ? this.#database.writer.db : this.#own().db
+  }
+
+  close(): void {
+    this.#connection?.close()
+    this.#connection = null
+  }
+
+  #own(): Connection {
+    if (this.#connection === null) {
+      this.#connection = this.#database.openReader()
+      this.#connection.db.setAuthorizer(authorize)
+    }
+    return this.#connection
+  }
+
+  /** Runs on the guarded connection; with `:memory:` on the only one, guarded while it lasts. */
+  #guarded<T>(shared: Connection, work: (connection: Connection) => T): T {
+    if (!this.#database.inMemory) return this.#translate(() => work(this.#own()))
+    shared.db.setAuthorizer(authorize)
+    try {
+      return this.#translate(() => work(shared))
+    } finally {
+      shared.db.setAuthorizer(null)
+    }
+  }
+
+  #translate<T>(work: () => T): T {
+    return this.#database.guard('query', () => {
+      try {
+        return work()
+      } catch (error) {
+        const code = primaryCode(error)
+        if (code === AUTH) {
+          throw new QueryError(`${(error as Error).message}: queries may only read history tables and relationships`, {
+            cause: error,
+          })
+        }
+        // 1 is SQLITE_ERROR: the statement itself is wrong.
+        if (code === 1) throw new QueryError((error as Error).message, { cause: error })
+        throw error
+      }
+    })
+  }
+}
+
+function authorize(action: number, first: string | null, second: string | null): number {
+  switch (action) {
+    case constants.SQLITE_SELECT:
+    case constants.SQLITE_RECURSIVE:
+      return constants.SQLITE_OK
+    case constants.SQLITE_READ:
+      return first !== null && isReadable(first) ? constants.SQLITE_OK : constants.SQLITE_DENY
+    case constants.SQLITE_FUNCTION:
+      return FORBIDDEN.has(second ?? '') ? constants.SQLITE_DENY : constants.SQLITE_OK
+    default:
+      return constants.SQLITE_DENY
+  }
+}
+
+/** A query's own limits, looked at between rows. */
+class Limit {
+  readonly #deadline: number
+  readonly #timeoutMs: number
+  readonly #signal: AbortSignal | undefined
+
+  constructor({ timeoutMs, signal }: ReadOptions) {
+    this.#timeoutMs = timeoutMs ?? Number.POSITIVE_INFINITY
+    this.#deadline = performance.now() + this.#timeoutMs
+    this.#signal = signal
+  }
+
+  get none(): boolean {
+    return this.#signal === undefined && this.#timeoutMs === Number.POSITIVE_INFINITY
+  }
+
+  check(): void {
+    this.#signal?.throwIfAborted()
+    if (performance.now() > this.#deadline) {
+      throw new QueryError(`the query took longer than ${this.#timeoutMs} ms`, { code: 'E_TIMEOUT' })
+    }
+  }
+}
+
+function collect(db: DatabaseSync, sql: string, params: readonly unknown[], exact: boolean, limit: Limit): Result {
+  limit.check()
+  const statement = db.prepare(sql, { readBigInts: exact })
+  const columns = statement.columns().map((column) => column.name)
+  let rows: Row[]
+  if (limit.none) rows = statement.all(...(params as Param[])) as unknown as Row[]
+  else {
+    rows = []
+    const iterator = statement.iterate(...(params as Param[])) as unknown as Iterable<Row>
+    for (const row of iterator) {
+      rows.push(row)
+      if (rows.length % 100 === 0) limit.check()
+    }
+    limit.check()
+  }
+  return { columns, rows: exact ? rows.map((row) => row.map(narrow)) : rows }
+}
+
+function take(rows: Iterator<Row>, limit: number, bounds: Limit): unknown[][] {
+  const batch: unknown[][] = []
+  bounds.check()
+  while (batch.length < limit) {
+    const next = rows.next()
+    if (next.done === true) break
+    batch.push(next.value.map(narrow))
+  }
+  return batch
+}
