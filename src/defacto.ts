@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createFileDeadLetters } from './adapters/dead-letter/file.ts'
-import { processStartTime } from './adapters/host/process-identity.ts'
+import { isDead, processStartTime } from './adapters/host/process-identity.ts'
 import { adoptLogger, createLogger } from './adapters/log/logger.ts'
 import { openSqliteStore } from './adapters/sqlite/store.ts'
 import type { RawRecord } from './core/event.ts'
@@ -165,6 +165,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> implements Q
       namespace: options.namespace,
       migrations: options.migrations,
       now: () => clockInstant(clock),
+      isDead,
     })
     try {
       const engine = new Engine({
