@@ -16,7 +16,11 @@ export function consoleLine(entry: Readonly<Record<string, unknown>>): string {
 
 /** A line break or escape sequence inside a text must not forge lines or drive the terminal. */
 function oneLine(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (c) => JSON.stringify(c).slice(1, -1).replace(/^[^\\].*/s, '?'))
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (c) =>
+    JSON.stringify(c)
+      .slice(1, -1)
+      .replace(/^[^\\].*/s, '?'),
+  )
 }
 
 function fieldText(value: unknown): string {

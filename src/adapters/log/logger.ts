@@ -11,6 +11,8 @@ export interface LoggerOptions {
   format?: LogFormat
   /** Default `process.stderr`. */
   stream?: { write(text: string): unknown }
+  /** Takes the place of the built-in output; level and format are then its own business. */
+  target?: LogTarget
   /** Time of a line; tests inject it. */
   clock?: () => Date
 }
@@ -23,6 +25,7 @@ const LABEL: Record<string, LogLevel> = { debug: 'DEBUG', info: 'INFO', warn: 'W
  * the name `defacto`.
  */
 export function createLogger(options: LoggerOptions = {}): Logger {
+  if (options.target !== undefined) return adoptLogger(options.target)
   const stream = options.stream ?? process.stderr
   const clock = options.clock ?? (() => new Date())
   const asJson = options.format === 'json'

@@ -1,0 +1,120 @@
+/** All commands: name and summary for the overview, the module loaded only when the command is used. */
+import type { CommandSpec } from './command.ts'
+
+export interface CatalogEntry {
+  readonly name: string
+  readonly summary: string
+  readonly group: 'Project' | 'Data' | 'Read' | 'Operate'
+  load(): Promise<CommandSpec>
+}
+
+export const CATALOG: readonly CatalogEntry[] = [
+  {
+    name: 'init',
+    group: 'Project',
+    summary: 'create a project from a template',
+    load: async () => (await import('./commands/init.ts')).command,
+  },
+  {
+    name: 'check',
+    group: 'Project',
+    summary: 'check the definitions, with file, line and column',
+    load: async () => (await import('./commands/check.ts')).command,
+  },
+  {
+    name: 'schema',
+    group: 'Project',
+    summary: 'print or write the JSON Schema of definition files',
+    load: async () => (await import('./commands/schema.ts')).command,
+  },
+  {
+    name: 'graph',
+    group: 'Project',
+    summary: 'draw states, lineage or assets',
+    load: async () => (await import('./commands/graph.ts')).command,
+  },
+  {
+    name: 'config',
+    group: 'Project',
+    summary: 'show the configuration and where it comes from',
+    load: async () => (await import('./commands/config.ts')).command,
+  },
+  {
+    name: 'sample',
+    group: 'Project',
+    summary: 'run the sample project from records to report',
+    load: async () => (await import('./commands/sample.ts')).command,
+  },
+  {
+    name: 'ingest',
+    group: 'Data',
+    summary: 'read records of a source into the ledger',
+    load: async () => (await import('./commands/ingest.ts')).command,
+  },
+  {
+    name: 'build',
+    group: 'Data',
+    summary: 'bring entity state up to date',
+    load: async () => (await import('./commands/build.ts')).command,
+  },
+  {
+    name: 'tick',
+    group: 'Data',
+    summary: 'apply time rules that are due',
+    load: async () => (await import('./commands/tick.ts')).command,
+  },
+  {
+    name: 'dlq',
+    group: 'Data',
+    summary: 'list, show, retry or drop dead letters',
+    load: async () => (await import('./commands/dlq.ts')).command,
+  },
+  {
+    name: 'table',
+    group: 'Read',
+    summary: 'current entities of a type',
+    load: async () => (await import('./commands/table.ts')).command,
+  },
+  {
+    name: 'history',
+    group: 'Read',
+    summary: 'state history of a type',
+    load: async () => (await import('./commands/history.ts')).command,
+  },
+  {
+    name: 'timeline',
+    group: 'Read',
+    summary: 'what happened to one entity',
+    load: async () => (await import('./commands/timeline.ts')).command,
+  },
+  {
+    name: 'query',
+    group: 'Read',
+    summary: 'read with SQL',
+    load: async () => (await import('./commands/query.ts')).command,
+  },
+  {
+    name: 'explain',
+    group: 'Read',
+    summary: 'describe an error or warning code',
+    load: async () => (await import('./commands/explain.ts')).command,
+  },
+  {
+    name: 'migrate',
+    group: 'Operate',
+    summary: 'bring the database tables up to date',
+    load: async () => (await import('./commands/migrate.ts')).command,
+  },
+  {
+    name: 'doctor',
+    group: 'Operate',
+    summary: 'look at the installation, the database and its locks',
+    load: async () => (await import('./commands/doctor.ts')).command,
+  },
+  {
+    name: 'completion',
+    group: 'Operate',
+    summary: 'print a completion script for a shell',
+    load: async () => (await import('./commands/completion.ts')).command,
+  },
+]

@@ -1,0 +1,210 @@
+import { access, constants, mkdir, rm, statfs, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Paint } from '../colour.ts'
+import type { CommandSpec } from '../command.ts'
+import type { Context } from '../context.ts'
+import { exitCodeOf, reportOf } from '../errors.ts'
+import { printable } from '../table.ts'
+import { packageVersion } from '../version.ts'
+
+type State = 'ok' | 'warn' | 'error'
+
+interface Finding {
+  readonly check: string
+  readonly state: State
+  readonly message: string
+  readonly data?: unknown
+}
+
+/** Free space below this is worth a word. */
+const LITTLE_SPACE = 200 * 1024 * 1024
+
+export const command: CommandSpec = {
+  name: 'doctor',
+  summary: 'look at the installation, the database and its locks',
+  examples: ['defacto doctor', 'defacto doctor -o json'],
+  async run(context) {
+    const findings: Finding[] = [nodeVersion()]
+    let failure: Error | undefined
+    const attempt = async (check: string, look: () => Promise<Finding[]>): Promise<boolean> => {
+      try {
+        findings.push(...(await look()))
+        return true
+      } catch (error) {
+        failure ??= error instanceof Error ? error : new Error(String(error))
+        findings.push({
+          check,
+          state: 'error',
+          message: reportOf(error).message,
+          data: { code: reportOf(error).code, exit: exitCodeOf(error) },
+        })
+        return false
+      }
+    }
+    if (await attempt('configuration', () => configuration(context))) {
+      await attempt('disk', () => disk(context))
+      await attempt('database', () => database(context))
+      await attempt('dead letters', () => deadLetters(context))
+    }
+    const bad = findings.filter(({ state }) => state === 'error').length
+    return {
+      data: { healthy: bad === 0, package: packageVersion(), checks: findings },
+      text: ({ paint }) => findings.map((finding) => findingLine(finding, paint)).join('\n'),
+      error: failure,
+    }
+  },
+}
+
+function findingLine({ check, state, message }: Finding, paint: Paint): string {
+  const mark = state === 'ok' ? paint.green('ok   ') : state === 'warn' ? paint.yellow('warn ') : paint.red('error')
+  return `${mark}  ${check.padEnd(13)}  ${printable(message)}`
+}
+
+function nodeVersion(): Finding {
+  const major = Number(process.versions.node.split('.')[0])
+  const state = major >= 24 ? 'ok' : 'error'
+  const data = {
+    node: process.versions.node,
+    sqlite: process.versions.sqlite ?? null,
+    platform: `${process.platform}-${process.arch}`,
+  }
+  return {
+    check: 'node',
+    state,
+    message: `Node ${data.node}${state === 'ok' ? '' : '; 24 or later is needed'} on ${data.platform}`,
+    data,
+  }
+}
+
+async function configuration(context: Context): Promise<Finding[]> {
+  const project = await context.project()
+  const file = project.file ?? 'no file, defaults'
+  return [
+    {
+      check: 'configuration',
+      state: 'ok',
+      message: `${project.root} (${file})`,
+      data: { project: project.root, file: project.file, profile: project.profile },
+    },
+  ]
+}
+
+async function disk(context: Context): Promise<Finding[]> {
+  const { root } = await context.project()
+  const folder = join(root, '.defacto')
+  const probe = join(folder, `.probe-${process.pid}`)
+  // Looking must not leave anything behind: where nothing was written yet, the project folder itself is asked.
+  const exists = await access(folder).then(
+    () => true,
+    () => false,
+  )
+  if (exists) {
+    await mkdir(folder, { recursive: true })
+    await writeFile(probe, 'probe')
+    await rm(probe)
+  } else await access(root, constants.W_OK)
+  const { bavail, bsize } = await statfs(root)
+  const free = bavail * bsize
+  const state = free < LITTLE_SPACE ? 'warn' : 'ok'
+  return [
+    {
+      check: 'disk',
+      state,
+      message: `${exists ? folder : root} is writable, ${Math.round(free / 1024 / 1024)} MiB free`,
+      data: { folder, writable: true, free_bytes: free },
+    },
+  ]
+}
+
+async function database(context: Context): Promise<Finding[]> {
+  const project = await context.project()
+  const url = String(project.value('database'))
+  const fresh =
+    !/^[a-z][a-z0-9+.-]*:/i.test(url) &&
+    !(await access(url).then(
+      () => true,
+      () => false,
+    ))
+  if (fresh)
+    return [
+      {
+        check: 'database',
+        state: 'ok',
+        message: `${url} does not exist yet; the first ingest makes it`,
+        data: { exists: false },
+      },
+    ]
+  await access(dirname(url.replace(/^sqlite:\/\//, ''))).catch(() => {})
+  const defacto = await context.open({ activate: 'never', migrations: 'check' })
+  const stats = await defacto.stats()
+  const findings: Finding[] = [
+    {
+      check: 'database',
+      state: 'ok',
+      message: `${stats.location}, space ${stats.spaceId}, ${stats.events} events`,
+      data: {
+        location: stats.location,
+        space: stats.spaceId,
+        namespace: project.value('namespace'),
+        events: stats.events,
+        entities: stats.entities,
+      },
+    },
+    { check: 'migrations', state: 'ok', message: 'tables are up to date', data: { current: true } },
+  ]
+  const versions = await defacto.definitions.versions()
+  for (const { version, active } of versions) {
+    const status = await defacto.buildStatus(version)
+    const notes = [
+      active ? 'active' : 'not active',
+      `cursor ${status.cursor}`,
+      `${status.pendingEvents} pending`,
+      ...(status.lastBuildTime === null
+        ? ['never built']
+        : [`last build ${status.lastBuildMode} at ${status.lastBuildTime}`]),
+      ...(status.dirty ? ['dirty: a build began and did not finish; the next build continues it'] : []),
+    ]
+    findings.push({
+      check: 'version',
+      state: status.dirty ? 'warn' : 'ok',
+      message: `${version}: ${notes.join(', ')}`,
+      data: {
+        version,
+        active,
+        cursor: status.cursor,
+        pending_events: status.pendingEvents,
+        dirty: status.dirty,
+        last_build_time: status.lastBuildTime,
+        last_build_mode: status.lastBuildMode,
+      },
+    })
+  }
+  const locks = (await defacto.locks()).filter(({ holder }) => holder !== null)
+  if (locks.length === 0) findings.push({ check: 'locks', state: 'ok', message: 'nobody holds the space', data: [] })
+  for (const { slot, epoch, holder, acquiredAt, expiresAt } of locks) {
+    const who = `${holder?.purpose} in process ${holder?.pid} on ${holder?.host}`
+    findings.push({
+      check: 'locks',
+      state: 'warn',
+      message: `slot ${slot} is held by ${who} since ${acquiredAt}, until ${expiresAt} (epoch ${epoch})`,
+      data: { slot, epoch, holder, acquired_at: acquiredAt, expires_at: expiresAt },
+    })
+  }
+  return findings
+}
+
+async function deadLetters(context: Context): Promise<Finding[]> {
+  const path = (await context.project()).deadLetterPath
+  if (path === null) return [{ check: 'dead letters', state: 'ok', message: 'not kept in a file', data: null }]
+  const { readDeadLetters } = await import('../../adapters/dead-letter/store.ts')
+  let open = 0
+  for await (const _entry of readDeadLetters(path, { status: 'open' })) open += 1
+  return [
+    {
+      check: 'dead letters',
+      state: open > 0 ? 'warn' : 'ok',
+      message: open === 0 ? 'none open' : `${open} open in ${path}; see them with: defacto dlq list`,
+      data: { path, open },
+    },
+  ]
+}

@@ -1,0 +1,44 @@
+import { lineageOf } from '../../core/lineage.ts'
+import { NotFoundError } from '../../errors.ts'
+import type { CommandSpec } from '../command.ts'
+import { assetDiagram, type Diagram, lineageDiagram, stateDiagram } from '../graph/model.ts'
+import { dot, mermaid } from '../graph/render.ts'
+import { text } from '../options.ts'
+
+export const command: CommandSpec = {
+  name: 'graph',
+  summary: 'draw states, lineage or assets of the definitions',
+  options: [
+    { flags: '--what <what>', description: 'default: states', choices: ['states', 'lineage', 'assets'] },
+    { flags: '--format <format>', description: 'default: mermaid', choices: ['mermaid', 'dot', 'json'] },
+    { flags: '--entity <type>', description: 'states of this entity type only' },
+  ],
+  examples: ['defacto graph > states.mmd', 'defacto graph --what lineage --format dot | dot -Tsvg > lineage.svg'],
+  async run(context, _args, options) {
+    const project = await context.project()
+    const { Definitions } = await import('../../index.ts')
+    const loaded = await Definitions.fromDirectory(project.definitions)
+    loaded.assertValid()
+    const definitions = loaded.toObject()
+    const entity = text(options, 'entity')
+    if (entity !== undefined && !Object.hasOwn(definitions.entities, entity)) {
+      throw new NotFoundError(`unknown entity type '${entity}'; known: ${Object.keys(definitions.entities).join(', ')}`)
+    }
+    const what = text(options, 'what') ?? 'states'
+    const diagram: Diagram =
+      what === 'lineage'
+        ? lineageDiagram(lineageOf(definitions))
+        : what === 'assets'
+          ? assetDiagram(definitions)
+          : stateDiagram(
+              entity === undefined
+                ? definitions
+                : { ...definitions, entities: { [entity]: definitions.entities[entity]! } },
+            )
+    const format = text(options, 'format') ?? 'mermaid'
+    return {
+      data: diagram,
+      text: format === 'dot' ? dot(diagram) : format === 'json' ? JSON.stringify(diagram, null, 2) : mermaid(diagram),
+    }
+  },
+}

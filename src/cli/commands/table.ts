@@ -1,0 +1,51 @@
+import type { CommandSpec, Options } from '../command.ts'
+import type { Context } from '../context.ts'
+import { count, instant, jsonObject, list, text } from '../options.ts'
+import { showRows } from '../reading.ts'
+
+export const READ_OPTIONS = [
+  { flags: '--as-of <time>', description: 'as it was at this instant' },
+  { flags: '--where <json>', description: `conditions, e.g. '{"plan": "pro", "mrr": {"gt": 50}}'` },
+  { flags: '--columns <names>', description: 'only these columns, separated by commas' },
+  { flags: '--order-by <columns>', description: 'sort by these columns' },
+  { flags: '--limit <n>', description: 'at most so many rows; 0: all (default: 100 on a terminal, else all)' },
+  { flags: '--version <name>', description: 'version (default: the active one)' },
+] as const
+
+export const command: CommandSpec = {
+  name: 'table',
+  summary: 'current entities of a type',
+  arguments: [['<type>', 'entity or relationship type']],
+  options: READ_OPTIONS,
+  examples: [
+    'defacto table customer',
+    `defacto table customer --where '{"plan": "pro"}' --columns email,plan -o csv`,
+    'defacto table customer --as-of 2024-01-10 -o jsonl',
+  ],
+  run: (context, [type], options) => readType(context, 'table', type as string, options),
+}
+
+/** The rows of a type: now or at `--as-of` (`table`), or all of its history. */
+export async function readType(
+  context: Context,
+  kind: 'table' | 'history',
+  type: string,
+  options: Options,
+): Promise<undefined> {
+  const columns = list(options, 'columns')
+  const order = list(options, 'orderBy')
+  const where = jsonObject(options, 'where')
+  const asOf = instant(options, 'asOf')
+  const limit = count(options, 'limit')
+  const version = text(options, 'version')
+  const defacto = await context.open({ activate: 'never' })
+  const root = version === undefined ? defacto : await defacto.version(version)
+  // The state at an instant is read from the history.
+  let query = kind === 'table' && asOf === undefined ? root.table(type) : root.history(type)
+  if (asOf !== undefined) query = query.asOf(asOf)
+  // Keys and values are checked against the definitions by the query itself.
+  if (where !== undefined) query = query.filter(where as Parameters<typeof query.filter>[0])
+  if (order.length > 0) query = query.orderBy(...order)
+  if (columns.length > 0) return showRows(context, query.select(...columns), limit, columns)
+  return showRows(context, query, limit)
+}

@@ -1,0 +1,113 @@
+/** What every command works with: configuration, an open engine when it asks for one, output, and the signal to stop. */
+import { createInterface } from 'node:readline/promises'
+import { loadProject, type ProjectConfig } from '../config/project.ts'
+import type { Defacto } from '../index.ts'
+import { ConfirmationError } from './errors.ts'
+import type { Output, Row } from './output.ts'
+import { type Progress, progressOn } from './progress.ts'
+
+/** Values of the global flags (spec 10 §7.1). */
+export interface Globals {
+  readonly project?: string
+  readonly config?: string
+  readonly profile?: string
+  readonly namespace?: string
+  readonly database?: string
+  readonly engine?: string
+  readonly yes: boolean
+  /** False with `--no-input`. */
+  readonly input: boolean
+}
+
+export interface ContextOptions {
+  readonly globals: Globals
+  readonly output: Output
+  readonly signal: AbortSignal
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly stdin: NodeJS.ReadStream
+}
+
+export class Context {
+  readonly globals: Globals
+  readonly output: Output
+  /** Aborted by Ctrl-C and `--timeout`. */
+  readonly signal: AbortSignal
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly stdin: NodeJS.ReadStream
+  readonly #opened: Defacto[] = []
+  #project: Promise<ProjectConfig> | null = null
+
+  constructor(options: ContextOptions) {
+    this.globals = options.globals
+    this.output = options.output
+    this.signal = options.signal
+    this.cwd = options.cwd
+    this.env = options.env
+    this.stdin = options.stdin
+  }
+
+  /** The project's configuration, read once. */
+  project(): Promise<ProjectConfig> {
+    const { project, config, profile, namespace, database, engine } = this.globals
+    this.#project ??= loadProject({
+      cwd: this.cwd,
+      env: this.env,
+      project,
+      config,
+      profile,
+      flags: { namespace, database, engine },
+    })
+    return this.#project
+  }
+
+  /**
+   * Opens the project's engine without catching up; it is closed when the command ends. Commands that only read ask for
+   * `activate: 'never'`: looking at a space must not switch its version.
+   */
+  async open(overrides: Record<string, unknown> = {}): Promise<Defacto> {
+    const project = await this.project()
+    const { Defacto } = await import('../index.ts')
+    const defacto = await Defacto.open(project.definitions, {
+      catchUp: false,
+      logLevel: this.output.verbose ? 'DEBUG' : this.output.quiet ? 'ERROR' : 'WARNING',
+      ...project.options(),
+      ...overrides,
+    })
+    this.#opened.push(defacto)
+    return defacto
+  }
+
+  /** Closes everything that was opened. */
+  async close(): Promise<void> {
+    for (const defacto of this.#opened.splice(0)) await defacto.close()
+  }
+
+  /** Resolves if the user agrees; `--yes` agrees, and where nobody can be asked the answer is missing (exit 8). */
+  async confirm(question: string): Promise<void> {
+    if (this.globals.yes) return
+    if (!this.globals.input || this.stdin.isTTY !== true || !process.stderr.isTTY) {
+      throw new ConfirmationError(`${question} There is nobody to ask.`)
+    }
+    const prompt = createInterface({ input: this.stdin, output: process.stderr })
+    try {
+      const answer = await prompt.question(`${question} [y/N] `, { signal: this.signal })
+      if (!/^y(es)?$/i.test(answer.trim())) throw new ConfirmationError('Not confirmed; nothing was changed.')
+    } finally {
+      prompt.close()
+    }
+  }
+
+  progress(): Promise<Progress> {
+    return progressOn(this.output)
+  }
+
+  /** Rows that end with the signal's reason when the command is to stop. */
+  async *stoppable(rows: AsyncIterable<Row>): AsyncGenerator<Row> {
+    for await (const row of rows) {
+      this.signal.throwIfAborted()
+      yield row
+    }
+  }
+}

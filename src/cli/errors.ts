@@ -1,0 +1,116 @@
+/** From errors to exit codes and messages (spec 10 §4.5). */
+import { DefactoError, type ErrorOptions } from '../errors.ts'
+
+/** A command line nobody can run: unknown flag, missing argument, value of the wrong kind. */
+export class UsageError extends DefactoError {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, 'E_USAGE', options)
+  }
+}
+
+/** A destructive command without its confirmation (spec 10 §7.2). */
+export class ConfirmationError extends DefactoError {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, 'E_CONFIRMATION', options)
+  }
+}
+
+/** `--timeout` ran out; committed work stays. */
+export class TimeoutError extends DefactoError {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, 'E_TIMEOUT', { recoverable: true, ...options })
+  }
+}
+
+/** Ctrl-C or a request to end; committed work stays. */
+export class Interrupted extends DefactoError {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, 'E_INTERRUPTED', { recoverable: true, ...options })
+  }
+}
+
+const EXIT_OF_CLASS = new Map<string, number>([
+  ['UsageError', 2],
+  ['ConfigError', 2],
+  ['QueryError', 2],
+  ['DefinitionError', 3],
+  ['ValidationError', 3],
+  ['ThresholdError', 4],
+  ['IngestError', 4],
+  ['CheckError', 5],
+  ['LockHeld', 6],
+  ['Fenced', 6],
+  ['NotFoundError', 7],
+  ['HoldError', 8],
+  ['ApprovalRequired', 8],
+  ['ConfirmationError', 8],
+  ['ConsumerError', 9],
+  ['ReadTimeoutError', 9],
+  ['TimeoutError', 124],
+  ['Interrupted', 130],
+])
+const EXIT_OF_CODE = new Map<string, number>([
+  ['E_CONFLICT', 6],
+  ['E_PLAN_STALE', 6],
+  ['E_PAST_PIVOT', 8],
+  ['E_INPUT_MISSING', 4],
+  ['E_INPUT_ACCOUNTING', 1],
+])
+
+/** Exit code of an error; classes are looked up with their parents, anything unknown is 1. */
+export function exitCodeOf(error: unknown): number {
+  if (!(error instanceof Error)) return 1
+  const byCode = error instanceof DefactoError ? EXIT_OF_CODE.get(error.code) : undefined
+  if (byCode !== undefined) return byCode
+  if (error.name === 'StorageError') return (error as DefactoError).recoverable ? 9 : 1
+  for (let type = error.constructor; typeof type === 'function' && type !== Error; type = Object.getPrototypeOf(type)) {
+    const code = EXIT_OF_CLASS.get(type.name)
+    if (code !== undefined) return code
+  }
+  return 1
+}
+
+/** The `error` of a JSON document. */
+export interface ErrorReport {
+  readonly code: string
+  readonly class: string
+  readonly message: string
+  readonly recoverable: boolean
+  readonly details: Readonly<Record<string, unknown>>
+}
+
+export function reportOf(error: unknown): ErrorReport {
+  if (error instanceof DefactoError) {
+    const { code, name, message, recoverable, details } = error
+    return { code, class: name, message, recoverable, details }
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  return { code: 'E_INTERNAL', class: 'Error', message, recoverable: false, details: {} }
+}
+
+/** What to do next, where the message alone does not say it; null if there is nothing to add. */
+export function adviceFor(error: unknown): string | null {
+  if (!(error instanceof DefactoError))
+    return 'This is a fault of the program. Run again with -v to see where it arose.'
+  switch (error.name) {
+    case 'UsageError':
+      return 'Run the command with --help to see its arguments and options.'
+    case 'DefinitionError':
+      return 'Run `defacto check` to see every finding with its place.'
+    case 'LockHeld':
+      return 'Wait for the other process, or see who holds the space with `defacto doctor`.'
+    case 'Fenced':
+      return 'Another process took over; nothing of this one was written after that. Run again if it is still needed.'
+    case 'StorageError':
+      return error.recoverable
+        ? 'Nothing half done was kept. Run again; `defacto doctor` shows the state of the database.'
+        : 'See the state of the database with `defacto doctor`.'
+    case 'TimeoutError':
+    case 'Interrupted':
+      return 'What was committed stays; the same command continues there.'
+    case 'ConfirmationError':
+      return 'Add --yes to confirm.'
+    default:
+      return null
+  }
+}

@@ -1,0 +1,68 @@
+/** Bytes of an input file or of standard input, unpacked, with a count of what was read. */
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { UsageError } from '../errors.ts'
+
+export interface ByteInput {
+  readonly chunks: AsyncIterable<Buffer>
+  /** Bytes read so far, as stored (packed). */
+  readonly read: () => number
+  /** Size as stored; null where nobody knows. */
+  readonly size: number | null
+}
+
+/** Opens a file, or standard input for `-`; `.gz` and `.zst`, by name or by their first bytes, are unpacked. */
+export async function openBytes(file: string, stdin: Readable): Promise<ByteInput> {
+  let size: number | null = null
+  let source: Readable = stdin
+  if (file !== '-') {
+    try {
+      const found = await stat(file)
+      if (found.isDirectory()) throw new UsageError(`${file} is a folder; name a file`)
+      size = found.size
+    } catch (error) {
+      if (error instanceof UsageError) throw error
+      const missing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+      throw new UsageError(`${file} ${missing ? 'does not exist' : 'cannot be read'}`)
+    }
+    source = createReadStream(file, { highWaterMark: 256 * 1024 })
+  }
+  let bytes = 0
+  const chunks = async function* (): AsyncGenerator<Buffer> {
+    const counted = async function* (): AsyncGenerator<Buffer> {
+      for await (const chunk of source) {
+        const buffer = Buffer.from(chunk as Buffer | string)
+        bytes += buffer.length
+        yield buffer
+      }
+    }
+    const [head, all] = await peek(counted())
+    yield* unpack(file, head, all)
+  }
+  return { chunks: chunks(), read: () => bytes, size }
+}
+
+async function peek(chunks: AsyncGenerator<Buffer>): Promise<[Buffer, AsyncGenerator<Buffer>]> {
+  const first = await chunks.next()
+  const head = first.done ? Buffer.alloc(0) : first.value
+  const all = async function* (): AsyncGenerator<Buffer> {
+    if (!first.done) yield head
+    yield* chunks
+  }
+  return [head, all()]
+}
+
+function unpack(file: string, head: Buffer, all: AsyncGenerator<Buffer>): AsyncIterable<Buffer> {
+  const gzip = head.length >= 2 && head[0] === 0x1f && head[1] === 0x8b
+  const zstd = head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528
+  if (!gzip && !zstd) {
+    if (/\.(gz|zst)$/.test(file) && head.length > 0) throw new UsageError(`${file} is not compressed as its name says`)
+    return all
+  }
+  const source = Readable.from(all)
+  const unpacker = gzip ? createGunzip() : createZstdDecompress()
+  source.on('error', (error) => unpacker.destroy(error))
+  return source.pipe(unpacker) as AsyncIterable<Buffer>
+}

@@ -1,0 +1,109 @@
+/** Feeding an input to the engine in slices, so that memory stays flat and a limit on failures holds. */
+import type { RawRecord } from '../../core/event.ts'
+import type { BuildResult, EventFailure } from '../../results.ts'
+
+/** Records per call of `ingest`: results of one call are held in memory. */
+const SLICE = 5000
+/** Failures kept to be shown; all of them are in the dead letters. */
+const SHOWN = 5
+
+export interface LoadCounts {
+  read: number
+  ingested: number
+  duplicates: number
+  unresolved: number
+  failed: number
+  /** The first few. */
+  readonly examples: EventFailure[]
+  /** Counters of the builds behind `process`, added up; null without. */
+  build: {
+    events_processed: number
+    effects_produced: number
+    entities_created: number
+    entities_updated: number
+    events_failed: number
+  } | null
+}
+
+interface Target {
+  ingest(
+    source: string,
+    events: AsyncIterable<unknown>,
+    options: { process?: boolean; throwIfAllFail: false; signal?: AbortSignal },
+  ): Promise<{
+    readonly eventsIngested: number
+    readonly eventsFailed: number
+    readonly duplicatesSkipped: number
+    readonly eventsUnresolved: number
+    readonly failures: readonly EventFailure[]
+    readonly buildResult: BuildResult | null
+  }>
+}
+
+export interface LoadOptions {
+  readonly source: string
+  readonly process: boolean
+  /** More failures than this end the load after their slice; null: no limit. */
+  readonly maxErrors: number | null
+  readonly signal: AbortSignal
+  readonly onSlice: (counts: LoadCounts) => void
+}
+
+/** Reads everything, or stops after the slice in which the limit was passed. What was read stays. */
+export async function loadRecords(
+  target: Target,
+  records: AsyncGenerator<RawRecord>,
+  wrap: (record: RawRecord) => unknown,
+  options: LoadOptions,
+): Promise<LoadCounts> {
+  const counts: LoadCounts = {
+    read: 0,
+    ingested: 0,
+    duplicates: 0,
+    unresolved: 0,
+    failed: 0,
+    examples: [],
+    build: null,
+  }
+  let done = false
+  const slice = async function* (): AsyncGenerator<unknown> {
+    for (let taken = 0; taken < SLICE; taken++) {
+      options.signal.throwIfAborted()
+      const next = await records.next()
+      if (next.done) {
+        done = true
+        return
+      }
+      counts.read += 1
+      yield wrap(next.value)
+    }
+  }
+  while (!done) {
+    const result = await target.ingest(options.source, slice(), {
+      process: options.process,
+      throwIfAllFail: false,
+      signal: options.signal,
+    })
+    counts.ingested += result.eventsIngested
+    counts.duplicates += result.duplicatesSkipped
+    counts.unresolved += result.eventsUnresolved
+    counts.failed += result.eventsFailed
+    for (const failure of result.failures) {
+      if (counts.examples.length < SHOWN && !failure.advisory) counts.examples.push(failure)
+    }
+    if (result.buildResult !== null) counts.build = addBuild(counts.build, result.buildResult)
+    options.onSlice(counts)
+    if (options.maxErrors !== null && counts.failed > options.maxErrors) break
+  }
+  return counts
+}
+
+function addBuild(sum: LoadCounts['build'], result: BuildResult): LoadCounts['build'] {
+  return {
+    events_processed: (sum?.events_processed ?? 0) + result.eventsProcessed,
+    effects_produced: (sum?.effects_produced ?? 0) + result.effectsProduced,
+    entities_created: (sum?.entities_created ?? 0) + result.entitiesCreated,
+    entities_updated: (sum?.entities_updated ?? 0) + result.entitiesUpdated,
+    events_failed: (sum?.events_failed ?? 0) + result.eventsFailed,
+  }
+}

@@ -1,0 +1,187 @@
+/** stdout carries data, stderr everything else (spec 10 §7.2). One `Output` per process. */
+import { type Paint, paintFor } from './colour.ts'
+import { csvHeader, csvLine } from './csv.ts'
+import { adviceFor, reportOf } from './errors.ts'
+import { jsonText } from './json.ts'
+
+export type Format = 'text' | 'json' | 'jsonl' | 'csv'
+export type Row = Readonly<Record<string, unknown>>
+
+/** What a command hands back. */
+export interface Result {
+  /** Document of `-o json`, line of `-o jsonl`; names are snake case. */
+  readonly data: unknown
+  /** What people see; without it, `data` as a list of keys. */
+  readonly text?: string | ((output: Output) => string | Promise<string>)
+  /** The work was done but its outcome is a failure (`ingest` with only bad records, `check` with errors). */
+  readonly error?: Error
+}
+
+export interface Sink {
+  write(text: string): boolean
+  once(event: 'drain', listener: () => void): unknown
+  readonly isTTY?: boolean
+  readonly columns?: number
+}
+
+export interface OutputOptions {
+  readonly format: Format
+  readonly stdout: Sink
+  readonly stderr: Sink
+  readonly quiet: boolean
+  readonly verbose: boolean
+  /** `false`: `--no-color`. */
+  readonly colour: boolean
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+export class Output {
+  readonly format: Format
+  readonly quiet: boolean
+  readonly verbose: boolean
+  /** Colours of stdout and stderr; they differ when one of them is no terminal. */
+  readonly paint: Paint
+  readonly paintErr: Paint
+  readonly #stdout: Sink
+  readonly #stderr: Sink
+
+  constructor(options: OutputOptions) {
+    this.format = options.format
+    this.quiet = options.quiet
+    this.verbose = options.verbose
+    this.#stdout = options.stdout
+    this.#stderr = options.stderr
+    const allowed = options.colour && !options.env['NO_COLOR'] && options.env['TERM'] !== 'dumb'
+    this.paint = paintFor(allowed && options.stdout.isTTY === true)
+    this.paintErr = paintFor(allowed && options.stderr.isTTY === true)
+  }
+
+  /** Width of the terminal behind stdout; null if it is none, and nothing may be cut. */
+  get width(): number | null {
+    return this.#stdout.isTTY === true ? (this.#stdout.columns ?? 80) : null
+  }
+
+  /** True if stderr is a terminal that may show moving things. */
+  get lively(): boolean {
+    return this.#stderr.isTTY === true && !this.quiet && this.format === 'text'
+  }
+
+  /** Writes data, waiting while the reader is slower. */
+  async write(text: string): Promise<void> {
+    if (!this.#stdout.write(text)) await new Promise<void>((resolve) => this.#stdout.once('drain', resolve))
+  }
+
+  /** A remark for people; `--quiet` drops it. */
+  note(text: string): void {
+    if (!this.quiet) this.#stderr.write(`${text}\n`)
+  }
+
+  warn(text: string): void {
+    this.#stderr.write(`${this.paintErr.yellow('warning')} ${text}\n`)
+  }
+
+  /** Shows a result in the chosen format. */
+  async result(result: Result): Promise<void> {
+    if (this.format === 'json') {
+      await this.write(`${jsonText(documentOf(result.data, result.error))}\n`)
+    } else if (this.format === 'jsonl') {
+      for (const item of Array.isArray(result.data) ? result.data : [result.data])
+        await this.write(`${jsonText(item)}\n`)
+    } else if (this.format === 'csv') {
+      await this.#csv(Array.isArray(result.data) ? (result.data as Row[]) : [result.data as Row])
+    } else {
+      const { text, data } = result
+      const shown = typeof text === 'function' ? await text(this) : (text ?? keyList(data, this.paint))
+      if (shown !== '') await this.write(shown.endsWith('\n') ? shown : `${shown}\n`)
+    }
+  }
+
+  async #csv(rows: readonly Row[]): Promise<void> {
+    const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))]
+    await this.write(csvHeader(columns) + rows.map((row) => csvLine(columns, row)).join(''))
+  }
+
+  /**
+   * Streams rows in the chosen format with flat memory. `columns` fixes the order; without it the first row does. The
+   * JSON document ends with `ok` because only then is it known. Returns the number of rows.
+   */
+  async rows(rows: AsyncIterable<Row>, columns?: readonly string[]): Promise<number> {
+    if (this.format === 'text') return (await import('./table.ts')).writeTable(this, rows, columns)
+    let written = 0
+    if (this.format === 'json') {
+      await this.write('{"data":[')
+      try {
+        for await (const row of rows) {
+          await this.write((written === 0 ? '\n' : ',\n') + jsonText(row))
+          written += 1
+        }
+      } catch (error) {
+        await this.write(`\n],"ok":false,"error":${jsonText(reportOf(error))}}\n`)
+        throw markShown(error)
+      }
+      await this.write('\n],"ok":true,"error":null}\n')
+      return written
+    }
+    let names = columns
+    if (this.format === 'csv' && names !== undefined) await this.write(csvHeader(names))
+    for await (const row of rows) {
+      if (this.format === 'csv') {
+        if (names === undefined) {
+          names = Object.keys(row)
+          await this.write(csvHeader(names))
+        }
+        await this.write(csvLine(names, row))
+      } else await this.write(`${jsonText(row)}\n`)
+      written += 1
+    }
+    return written
+  }
+
+  /** One clear message on stderr, and the document of `-o json` unless its error was part of a result already. */
+  async error(error: unknown): Promise<void> {
+    const report = reportOf(error)
+    if (this.format === 'json' && !wasShown(error)) await this.write(`${jsonText(documentOf(null, error))}\n`)
+    const { red, dim, bold } = this.paintErr
+    const lines = [`${red(bold('error'))} ${dim(report.code)} ${report.message}`]
+    const advice = adviceFor(error)
+    if (advice !== null && !this.quiet) lines.push(dim(advice))
+    if (this.verbose && error instanceof Error && error.stack) lines.push(dim(error.stack), ...causes(error).map(dim))
+    this.#stderr.write(`${lines.join('\n')}\n`)
+  }
+}
+
+function documentOf(data: unknown, error: unknown): object {
+  return { ok: error === undefined, data, error: error === undefined ? null : reportOf(error) }
+}
+
+const shown = new WeakSet<object>()
+
+/** Notes that the document on stdout already carries this error. */
+export function markShown(error: unknown): unknown {
+  if (typeof error === 'object' && error !== null) shown.add(error)
+  return error
+}
+
+function wasShown(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && shown.has(error)
+}
+
+function causes(error: Error): string[] {
+  const texts: string[] = []
+  for (let cause = error.cause; cause instanceof Error && texts.length < 5; cause = cause.cause) {
+    texts.push(`caused by ${cause.stack ?? cause.message}`)
+  }
+  return texts
+}
+
+/** `key  value` lines for a flat object. */
+export function keyList(data: unknown, paint: Paint): string {
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) return jsonText(data)
+  const entries = Object.entries(data).filter(([, value]) => typeof value !== 'object' || value === null)
+  const width = Math.max(0, ...entries.map(([key]) => key.length))
+  return entries
+    .map(
+      ([key, value]) => `${key.replaceAll('_', ' ').padEnd(width)}  ${value === null ? paint.dim('—') : String(value)}`,
+    )
+    .join('\n')
+}

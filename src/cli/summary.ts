@@ -1,0 +1,24 @@
+/** A headline and its counters, one per line, zero counters dimmed. */
+import type { Paint } from './colour.ts'
+
+export function summary(
+  paint: Paint,
+  headline: string,
+  counters: Readonly<Record<string, number | string | null>>,
+): string {
+  const entries = Object.entries(counters)
+  const names = Math.max(0, ...entries.map(([name]) => name.length))
+  const values = Math.max(0, ...entries.map(([, value]) => String(value ?? '—').length))
+  const lines = entries.map(([name, value]) => {
+    const line = `  ${name.padEnd(names)}  ${String(value ?? '—').padStart(values)}`
+    return value === 0 || value === null ? paint.dim(line) : line
+  })
+  return [paint.bold(headline), ...lines].join('\n')
+}
+
+/** `412 ms`, `3.2 s`, `2 min 5 s`. */
+export function seconds(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`
+  if (ms < 100_000) return `${(ms / 1000).toFixed(1)} s`
+  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`
+}

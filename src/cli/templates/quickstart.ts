@@ -1,0 +1,68 @@
+import { ndjson, type Template } from './template.ts'
+
+/** One entity type, one source: signup, upgrade, cancel. */
+export const quickstart: Template = {
+  summary: 'customers of one application: signup, upgrade, cancel',
+  files: {
+    'entities/customer.yaml': `# A customer signs up, may change plans, and leaves.
+customer:
+  starts: lead
+  identity:
+    email: { match: case_insensitive, normalize: "str::trim(value)" }
+  properties:
+    email: { type: string }
+    plan: { type: string, default: free, allowed: [free, pro, team] }
+  states:
+    lead:
+      when:
+        signup:
+          effects:
+            - create
+            - { set: { property: email, from: event.email } }
+            - { transition: { to: active } }
+    active:
+      when:
+        upgrade:
+          guard: "event.plan != entity.plan"
+          effects:
+            - { set: { property: plan, from: event.plan } }
+        cancel:
+          effects:
+            - { transition: { to: churned } }
+      after:
+        - { type: inactivity, threshold: 90d, effects: [{ transition: { to: churned } }] }
+    churned: {}
+`,
+    'sources/app.yaml': `# Records of the application: which field says what happened, when, and to whom.
+app:
+  event_type: type
+  timestamp: timestamp
+  events:
+    signup:
+      mappings:
+        email: { from: email }
+      hints: { customer: [email] }
+    upgrade:
+      mappings:
+        email: { from: email }
+        plan: { from: plan }
+      hints: { customer: [email] }
+    cancel:
+      mappings:
+        email: { from: email }
+      hints: { customer: [email] }
+`,
+    'sample/app.ndjson': ndjson([
+      { type: 'signup', timestamp: '2024-01-01T10:00:00Z', email: 'alice@example.com' },
+      { type: 'signup', timestamp: '2024-01-05T14:00:00Z', email: 'bob@example.com' },
+      { type: 'upgrade', timestamp: '2024-01-15T09:00:00Z', email: 'alice@example.com', plan: 'pro' },
+      { type: 'cancel', timestamp: '2024-03-01T12:00:00Z', email: 'bob@example.com' },
+    ]),
+  },
+  next: [
+    'defacto check',
+    'defacto ingest app sample/app.ndjson --process',
+    'defacto table customer',
+    'defacto history customer --as-of 2024-01-10',
+  ],
+}
