@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { createFileDeadLetters } from './adapters/dead-letter/file.ts'
+import { FileDeadLetterSink } from './adapters/dead-letter/file.ts'
 import { isDead, processStartTime } from './adapters/host/process-identity.ts'
 import { adoptLogger, createLogger } from './adapters/log/logger.ts'
 import { openSqliteStore } from './adapters/sqlite/store.ts'
@@ -29,7 +29,8 @@ import type { Logger } from './ports/logger.ts'
 import type { Store } from './ports/store.ts'
 import { assertEntity } from './query/assert-entity.ts'
 import { type InstantInput, requireInstant } from './query/instants.ts'
-import { createQueryRoot, type QueryRoot } from './query/root.ts'
+import type { TableCollection } from './query/collection.ts'
+import { type CollectionOptions, createQueryRoot, type QueryRoot } from './query/root.ts'
 import type { TableQuery } from './query/table-query.ts'
 import { describeChanges } from './query/timeline.ts'
 import { type RawEvent, toRecords } from './records.ts'
@@ -68,7 +69,7 @@ export interface EngineStats {
  * An open space: ledger, identity, versions and state history of one database.
  * Calls may overlap; those that write run in call order.
  */
-export class Defacto<D extends DefinitionsInput = DefinitionsInput> implements QueryRoot {
+export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   /** What the warm restart did; null if there was nothing to do (spec 04 §4.10). */
   startup: BuildResult | null = null
   readonly definitions: DefinitionsManager
@@ -118,7 +119,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> implements Q
     options: DefactoOptions = {},
   ): Promise<Defacto<D>> {
     return typeof config === 'string'
-      ? ((await Defacto.fromDirectory(config, options)) as Defacto<D>)
+      ? ((await Defacto.fromDirectory(config, options)) as unknown as Defacto<D>)
       : Defacto.fromConfig<D>(config, options)
   }
 
@@ -133,7 +134,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> implements Q
     options: DefactoOptions = {},
   ): Promise<Defacto<D>> {
     const definitions = config instanceof Definitions ? config : Definitions.fromObject(config)
-    return Defacto.#open(definitions, options) as Promise<Defacto<D>>
+    return Defacto.#open(definitions, options) as unknown as Promise<Defacto<D>>
   }
 
   static async #open(definitions: Definitions, given: object): Promise<Defacto> {
@@ -357,6 +358,23 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> implements Q
     return this.#queries().history(type as string) as unknown as TableQuery<Row<D, T>>
   }
 
+  /** Edges of one relationship type, by either of its names; current ones unless `history`. */
+  relationship(...args: Parameters<QueryRoot['relationship']>): ReturnType<QueryRoot['relationship']> {
+    return this.#queries().relationship(...args)
+  }
+
+  /** Edges of all relationship types, without their properties; current ones unless `history`. */
+  relationships(...args: Parameters<QueryRoot['relationships']>): ReturnType<QueryRoot['relationships']> {
+    return this.#queries().relationships(...args)
+  }
+
+  /** Queries of several types, with the relationships (spec 06 §2). */
+  tables(...types: (string | readonly string[])[]): TableCollection
+  tables(options: CollectionOptions): TableCollection
+  tables(...args: never[]): TableCollection {
+    return this.#queries().tables(...args)
+  }
+
   query(...args: Parameters<QueryRoot['query']>): ReturnType<QueryRoot['query']> {
     return this.#queries().query(...args)
   }
@@ -519,7 +537,7 @@ async function databaseFile(
 function deadLetterSink(option: DefactoOptions['deadLetter']): DeadLetterSink | null {
   if (option === undefined) return null
   if ('send' in option) return option
-  if (option.type === 'file') return createFileDeadLetters({ path: option.path, maxBytes: option.maxBytes })
+  if (option.type === 'file') return new FileDeadLetterSink({ path: option.path, maxBytes: option.maxBytes })
   throw new ConfigError("dead letter sinks here are {type: 'file', path} or an object with send() and close()")
 }
 

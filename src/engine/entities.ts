@@ -143,7 +143,7 @@ export function outcomeOf(
   const { generation } = options
   const replace = before === null
   const revision = (before?.revision ?? 0) + result.changes.length
-  const write = historyWrite(compiled, before?.state ?? null, result, { generation, revision, replace })
+  const write = historyWrite(before?.state ?? null, result, { generation, revision, replace })
   const { state } = result
   const due = nextDue(compiled, state)
   return {

@@ -1,7 +1,8 @@
 /** The shared part of reset builds: renormalization, new identity, new mappings (spec 04 §4.4; phases of 10 §4.6). */
 
 import { parseJson } from '../core/expression/json.ts'
-import { Grouping, relateGroups } from '../core/identity.ts'
+import { Grouping } from '../core/grouping.ts'
+import { relateGroups } from '../core/identity.ts'
 import { decodeEvent, normalizeBatch, rehint } from '../core/normalize.ts'
 import type { FullLedgerRow, HintRow, MappingState, Renormalized } from '../ports/store.ts'
 import type { EventFailure } from '../results.ts'

@@ -38,7 +38,7 @@ export async function registerVersion(engine: Engine, edition: Edition): Promise
   const previous = active === undefined ? undefined : await store.builds.get(active.version)
   await engine.unit(version, async (unit) => {
     await store.versions.insert(unit, { version, definitions, createdAt: unit.now.toString(), ...program.hashes })
-    await store.builds.put(unit, seed(version, previous ?? program.hashes))
+    await store.builds.put(unit, seedFrom(version, previous ?? program.hashes))
     const mapping = await store.mapping.state(unit)
     if (mapping.sourceHash === '') {
       const { sourceHash, identityHash } = program.hashes
@@ -50,7 +50,8 @@ export async function registerVersion(engine: Engine, edition: Edition): Promise
   return true
 }
 
-function seed(version: string, { definitionHash, sourceHash, identityHash }: DefinitionHashes): BuildState {
+/** Build state of a version that was never built. */
+export function seedFrom(version: string, { definitionHash, sourceHash, identityHash }: DefinitionHashes): BuildState {
   return {
     version,
     definitionHash,
@@ -70,7 +71,7 @@ function seed(version: string, { definitionHash, sourceHash, identityHash }: Def
 
 /** The stored build state; a version of the space always has one. */
 export async function buildStateOf(engine: Engine, edition: Edition): Promise<BuildState> {
-  return (await engine.store.builds.get(edition.version)) ?? seed(edition.version, edition.program.hashes)
+  return (await engine.store.builds.get(edition.version)) ?? seedFrom(edition.version, edition.program.hashes)
 }
 
 /** Switches readers and the `active` flag to the version, in one step; its state must have been built. */
