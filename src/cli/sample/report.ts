@@ -1,0 +1,130 @@
+/** What the run leaves behind: a report for people, `report.json` and one CSV file per entity type. */
+import { createWriteStream } from 'node:fs'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { Defacto } from '../../index.ts'
+import { csvHeader, csvLine } from '../csv.ts'
+import type { Output, Row } from '../output.ts'
+import { seconds } from '../summary.ts'
+import { tableText } from '../table.ts'
+import { outcomeOf } from './expected.ts'
+import { ENTITY_TYPES } from './facts.ts'
+import type { SamplePlace } from './place.ts'
+import type { SampleRun } from './run.ts'
+import { AS_OF, type Views } from './views.ts'
+
+export interface Report {
+  /** The document of `-o json` and of `report.json`. */
+  readonly data: Readonly<Record<string, unknown>>
+  readonly text: (output: Output) => string
+}
+
+/** Writes the files; every one appears whole or not at all. */
+export async function writeReport(
+  defacto: Defacto,
+  place: SamplePlace,
+  run: SampleRun,
+  views: Views,
+  differences: readonly string[],
+  cwd: string,
+): Promise<Report> {
+  const folder = join(place.state, 'out')
+  await mkdir(folder, { recursive: true })
+  for (const type of ENTITY_TYPES) await writeCsv(join(folder, `${type}.csv`), defacto, type)
+  const location = (await defacto.stats()).location
+  const data = {
+    ...outcomeOf(run),
+    differences,
+    nothing_new: run.nothingNew,
+    build_modes: run.builds.map((build) => build.mode),
+    checks: run.checks,
+    stages: run.stages,
+    customers_by_state_and_plan: views.customers,
+    database: location,
+  }
+  await writeWhole(join(folder, 'report.json'), `${JSON.stringify(data, null, 2)}\n`)
+  const out = relative(cwd, folder)
+  const text = (output: Output): string => reportText(output, run, views, relative(cwd, location), out)
+  return { data, text }
+}
+
+async function writeCsv(path: string, defacto: Defacto, type: string): Promise<void> {
+  const query = defacto.table(type)
+  const columns = query.columns ?? []
+  const lines = async function* (): AsyncGenerator<string> {
+    yield csvHeader(columns)
+    for await (const row of query.stream() as AsyncIterable<Row>) yield csvLine(columns, row)
+  }
+  await pipeline(Readable.from(lines()), createWriteStream(`${path}.new`))
+  await rename(`${path}.new`, path)
+}
+
+async function writeWhole(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text)
+  await rename(`${path}.new`, path)
+}
+
+function reportText(output: Output, run: SampleRun, views: Views, database: string, out: string): string {
+  const { bold, dim } = output.paint
+  const when = (value: unknown): string | null => (value === null ? null : String(value).slice(0, 16).replace('T', ' '))
+  const money = (value: unknown): string => Number(value ?? 0).toFixed(2)
+  const history = views.history.map((row) => ({
+    from: when(row['valid_from']),
+    to: when(row['valid_to']),
+    state: row['customer_state'],
+    plan: row['plan'],
+    mrr: money(row['mrr']),
+    sessions: row['sessions'],
+    tickets: row['tickets'],
+  }))
+  const timeline = views.timeline.entries.map((entry) => ({
+    at: when(entry.timestamp),
+    event: entry.eventType,
+    what: entry.effects.join('; '),
+  }))
+  const then = views.asOf
+  const answer = then
+    ? `On ${AS_OF}: ${then['customer_state']}, plan ${then['plan']}, ${money(then['mrr'])} a month.`
+    : `On ${AS_OF}: not known yet.`
+  const customers = views.customers.map(({ mrr, ...row }) => ({ ...row, mrr: money(mrr) }))
+  return [
+    bold('Customers by state and plan'),
+    tableText(output, customers),
+    bold(`History of ${views.customer}`),
+    tableText(output, history),
+    answer,
+    '',
+    bold(`Timeline of ticket ${views.ticket}`),
+    tableText(output, timeline),
+    bold('Summary'),
+    ...summaryLines(run, database).map(([name, value]) => `  ${name.padEnd(11)} ${value}`),
+    ...run.records.failures.map(({ source, field, reason, count }) =>
+      dim(`    ${String(count).padStart(3)}  ${source}${field === null ? '' : `.${field}`}: ${reason}`),
+    ),
+    '',
+    `Wrote ${join(out, 'report.json')}, ${join(out, '*.csv')} (${ENTITY_TYPES.length} files)`,
+  ].join('\n')
+}
+
+function summaryLines(run: SampleRun, database: string): [string, string][] {
+  const { records, facts, checks } = run
+  const entities = Object.entries(facts.entities).map(
+    ([type, states]) => `${Object.values(states).reduce((sum, count) => sum + count, 0)} ${type}s`,
+  )
+  const rows = Object.values(facts.historyRows).reduce((sum, count) => sum + count, 0)
+  return [
+    [
+      'records',
+      `${records.read} read: ${records.ingested} ingested, ${records.duplicates} duplicate, ${records.dead} dead`,
+    ],
+    ['entities', entities.join(', ')],
+    ['merges', `${facts.merges} (one person, first met as two)`],
+    ['history', `${rows} rows, ${facts.edges} relationships`],
+    ['checks', `${checks.filter((check) => check.passed).length} of ${checks.length} passed`],
+    ['time', seconds(run.stages.reduce((sum, stage) => sum + stage.ms, 0))],
+    ['database', database],
+    ['failures', records.dead === 0 ? 'none' : 'lines that are no records we can use'],
+  ]
+}
