@@ -123,8 +123,23 @@ function listReader(read: Read, rule: Rule): Read {
   return (raw, path, issues) => {
     if (!Array.isArray(raw)) return wrong(issues, path, 'a list', raw, rule)
     if (raw.length === 0 && rule.empty) issues.add(rule.empty.code, path, rule.empty.message)
-    return raw.map((item, i) => read(item, [...path, i], issues)).filter((item) => item !== undefined)
+    const items = raw.map((item, i) => read(item, [...path, i], issues))
+    const kept = items.filter((item) => item !== undefined)
+    if (kept.length < items.length) {
+      givenIndexes.set(
+        kept,
+        [...items.keys()].filter((i) => items[i] !== undefined),
+      )
+    }
+    return kept
   }
+}
+
+const givenIndexes = new WeakMap<object, number[]>()
+
+/** Where an item of a canonical list stood in the user's, before unusable items were left out. */
+export function givenIndex(list: readonly unknown[], index: number): number {
+  return givenIndexes.get(list)?.[index] ?? index
 }
 
 function choiceReader(options: readonly string[], rule: Rule): Read {

@@ -1,4 +1,10 @@
 /** The one check of a definition set (spec 01 §5). Collects everything, needs no database, never throws. */
+import { Check } from './check.ts'
+import { checkMachines } from './check-machine.ts'
+import { checkNames } from './check-names.ts'
+import { checkRelationships } from './check-relationships.ts'
+import { checkSchemas } from './check-schemas.ts'
+import { checkSources } from './check-sources.ts'
 import type { Loaded } from './load.ts'
 import type { Issue } from './model.ts'
 
@@ -19,7 +25,13 @@ export interface ValidationResult {
 
 /** Checks a loaded set. */
 export function validate(loaded: Loaded, options: ValidateOptions = {}): ValidationResult {
-  return resultOf([...loaded.issues], options)
+  const check = new Check(loaded)
+  checkNames(check)
+  checkMachines(check)
+  checkRelationships(check)
+  checkSources(check)
+  checkSchemas(check)
+  return resultOf([...loaded.issues, ...check.issues.list], options)
 }
 
 /** One line of text: code, place (or path), message. */
