@@ -7,6 +7,8 @@
  */
 import { Duration, Instant } from './instant.ts'
 
+export { floatText } from './number-text.ts'
+
 export type ValueObject = { readonly [key: string]: Value }
 export type Value =
   | null
@@ -70,16 +72,4 @@ export function toInt(n: bigint): number | bigint | null {
 /** The numeric value of an Int or Float as a double. */
 export function asNumber(value: number | bigint | Float): number {
   return typeof value === 'number' ? value : typeof value === 'bigint' ? Number(value) : value.value
-}
-
-/** Shortest exact decimal digits without exponent and without a trailing `.0` (spec 02 §7 `to_string`). */
-export function floatText(n: number): string {
-  const text = String(Object.is(n, -0) ? 0 : n)
-  const match = /^(-?)(\d)(?:\.(\d+))?e([+-]\d+)$/.exec(text)
-  if (!match) return text
-  const [, sign, lead = '', rest = '', exponent] = match
-  const e = Number(exponent)
-  const digits = lead + rest
-  if (e < 0) return `${sign}0.${'0'.repeat(-e - 1)}${digits}`
-  return sign + (digits.length > e + 1 ? `${digits.slice(0, e + 1)}.${digits.slice(e + 1)}` : digits.padEnd(e + 1, '0'))
 }

@@ -1,0 +1,49 @@
+/** JSON text and values (spec 02 §2): Ints beyond ±2⁵³ keep every digit. */
+import { toInt } from '../value.ts'
+
+/** A number of 16 digits or more outside a text; inside one it only costs time. */
+const LONG_NUMBER = /(?:^|[:,[])\s*-?\d{16}/
+const INTEGER = /^-?\d+$/
+
+interface ReviverContext {
+  source?: string
+}
+
+/**
+ * Reads JSON text. Numbers without fraction and exponent are exact (`bigint` beyond ±2⁵³) as far as they are Ints; all
+ * others are doubles. Numbers beyond the doubles become null, as infinities never occur. Throws `SyntaxError` as `JSON.parse`.
+ */
+export function parseJson(text: string): unknown {
+  if (!LONG_NUMBER.test(text) && !HUGE_EXPONENT.test(text)) return JSON.parse(text)
+  return JSON.parse(text, exactNumber as (key: string, value: unknown) => unknown)
+}
+
+/** An exponent that may lead beyond the doubles. */
+const HUGE_EXPONENT = /\d[eE]\+?\d{3}/
+
+function exactNumber(_key: string, value: unknown, context: ReviverContext): unknown {
+  if (typeof value !== 'number' || Number.isSafeInteger(value)) return value
+  const source = context.source
+  if (source !== undefined && source.length <= 20 && INTEGER.test(source)) return toInt(BigInt(source)) ?? value
+  return Number.isFinite(value) ? value : null
+}
+
+/**
+ * JSON text of a value: DateTime as ISO text, Duration in seconds, Ints with all digits, what JSON does not know as null.
+ * Throws `RangeError` when the value is nested too deeply or its text is too long for the host.
+ */
+export function stringifyJson(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? 'null'
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    return JSON.stringify(value, rawBigint) ?? 'null'
+  }
+}
+
+/** `JSON.rawJSON` is newer than the type declarations of the language level. */
+const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown }
+
+function rawBigint(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? rawJSON(String(value)) : value
+}
