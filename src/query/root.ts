@@ -1,0 +1,184 @@
+/** Entry points of queries: what exists in one version and how it is called (spec 06 §1, §2). */
+import type { DefinitionsObject, PropertyType } from '../core/definition/model.ts'
+import type { HistoryLayout } from '../core/history.ts'
+import { didYouMean } from '../core/spelling.ts'
+import { NotFoundError, QueryError } from '../errors.ts'
+import type { QueryReader } from '../ports/store.ts'
+import { TableCollection } from './collection.ts'
+import type { Column } from './column.ts'
+import { dialectOf } from './dialect/available.ts'
+import { type BoolExpr, call, col } from './expression.ts'
+import type { RawParams } from './raw/params.ts'
+import { type RawOptions, rawRelation } from './raw/raw-query.ts'
+import { filtered, type Relation, type TableRelation, tableSql } from './relation.ts'
+import { resolveCondition } from './resolve.ts'
+import { type QueryContext, TableQuery } from './table-query.ts'
+
+/** The part of a compiled program that queries need. */
+export interface QueryProgram {
+  readonly definitions: DefinitionsObject
+  readonly layout: HistoryLayout
+}
+
+export interface QueryRoot {
+  /** Current rows of the surviving entities of a type. */
+  table(type: string): TableQuery
+  /** All rows of the surviving entities of a type. */
+  history(type: string): TableQuery
+  /** Edges of one relationship type (either of its names); current ones unless `history`. */
+  relationship(type: string, options?: { history?: boolean }): TableQuery
+  /** Edges of all relationship types, without their properties; current ones unless `history`. */
+  relationships(options?: { history?: boolean }): TableQuery
+  /** Queries of several types (default: all), with the relationships as `rel_{type}` unless switched off. */
+  tables(...types: (string | readonly string[])[]): TableCollection
+  tables(options: CollectionOptions): TableCollection
+  /** SQL checked against the definitions, run read-only; the result can be refined and exported (spec 06 §6). */
+  query(sql: string, params?: RawParams, options?: RawOptions): TableQuery
+}
+
+/** Queries of `version` through `reader`. Fails with `ConfigError` for a database without a dialect. */
+export function createQueryRoot(reader: QueryReader, program: QueryProgram, version: string): QueryRoot {
+  return new VersionQueries(reader, program.layout, version)
+}
+
+export interface CollectionOptions {
+  types?: readonly string[]
+  relationships?: boolean
+}
+
+class VersionQueries implements QueryRoot {
+  readonly #context: QueryContext
+  readonly #layout: HistoryLayout
+  readonly #version: string
+
+  constructor(reader: QueryReader, layout: HistoryLayout, version: string) {
+    this.#context = { reader, dialect: dialectOf(reader.dialect) }
+    this.#layout = layout
+    this.#version = version
+  }
+
+  table(type: string): TableQuery {
+    const open = call<boolean>('and', col('valid_to').isNull(), col('merged_into').isNull())
+    return this.#rows(entityTable(this.#layout, this.#version, type, true), open)
+  }
+
+  history(type: string): TableQuery {
+    return this.#rows(entityTable(this.#layout, this.#version, type, false), col('merged_into').isNull())
+  }
+
+  relationship(type: string, options: { history?: boolean } = {}): TableQuery {
+    const current = options.history !== true
+    const table = relationshipTable(this.#layout, this.#version, type, current)
+    return this.#rows(table, current ? col('valid_to').isNull() : null)
+  }
+
+  relationships(options: { history?: boolean } = {}): TableQuery {
+    const current = options.history !== true
+    const table = relationshipsView(this.#version, current)
+    return this.#rows(table, current ? col('valid_to').isNull() : null)
+  }
+
+  tables(...args: (string | readonly string[] | CollectionOptions)[]): TableCollection {
+    const [only] = args
+    const isOptions = args.length === 1 && typeof only === 'object' && !Array.isArray(only)
+    const options = isOptions ? (only as CollectionOptions) : {}
+    const named = isOptions ? options.types : (args as (string | readonly string[])[]).flat()
+    const types = named?.length ? named : this.#layout.entities.map((entity) => entity.type)
+    const edges = options.relationships === false ? [] : namedOnce(this.#layout)
+    return new TableCollection(this, [...new Set(types as string[])], edges)
+  }
+
+  query(sql: string, params: RawParams = [], options: RawOptions = {}): TableQuery {
+    const { timeoutMs, maxRows } = options
+    const context = { ...this.#context, ...(timeoutMs && { timeoutMs }), ...(maxRows !== undefined && { maxRows }) }
+    const relation = rawRelation(sql, params, options, {
+      dialect: this.#context.dialect,
+      relationOf: (table) => tableSql(this.#context.reader, table),
+      tables: rawTables(this.#layout, this.#version),
+    })
+    return new TableQuery(relation, context)
+  }
+
+  #rows(table: TableRelation, where: BoolExpr | null): TableQuery {
+    const scope = { columns: table.columns, where: 'table' }
+    const relation: Relation = where === null ? table : filtered(table, resolveCondition(where.draft, scope))
+    return new TableQuery(relation, this.#context)
+  }
+}
+
+/** Relationship types without those that are another's view from the other side (spec 01 §2.7). */
+function namedOnce(layout: HistoryLayout): string[] {
+  const names: string[] = []
+  for (const { type, inverses } of layout.relationships) {
+    if (!inverses.some((inverse) => names.includes(inverse))) names.push(type)
+  }
+  return names
+}
+
+/** Tables that hand-written SQL may name, by their name in SQL. */
+export function rawTables(layout: HistoryLayout, version: string): ReadonlyMap<string, TableRelation> {
+  const tables = new Map<string, TableRelation>()
+  for (const { type } of layout.entities) tables.set(`${type}_history`, entityTable(layout, version, type, false))
+  for (const { type } of layout.relationships) {
+    tables.set(`rel_${type}_history`, relationshipTable(layout, version, type, false))
+  }
+  tables.set('relationships', relationshipsView(version, false))
+  return tables
+}
+
+function entityTable(layout: HistoryLayout, version: string, type: string, current: boolean): TableRelation {
+  const entity = layout.entities.find((candidate) => candidate.type === type)
+  if (entity === undefined) throw unknownType(layout, type)
+  const id = `${type}_id`
+  const columns = [
+    column(id, 'string'),
+    column(`${type}_state`, 'string'),
+    ...entity.columns.map(({ name, type: columnType }) => column(name, columnType)),
+    column('valid_from', 'datetime'),
+    column('valid_to', 'datetime'),
+    column('merged_into', 'string'),
+    column('last_event_time', 'datetime'),
+    column('state_entered_time', 'datetime'),
+    column('created_time', 'datetime'),
+    ...SYSTEM,
+  ]
+  return { kind: 'table', table: { kind: 'history', name: type, version }, columns, id, current }
+}
+
+function relationshipTable(layout: HistoryLayout, version: string, type: string, current: boolean): TableRelation {
+  const edge = layout.relationships.find((item) => item.type === type)
+  if (edge === undefined) throw unknownRelationship(layout, type)
+  const columns = [...ENDS, ...edge.columns.map(({ name, type: columnType }) => column(name, columnType)), ...VALIDITY]
+  return { kind: 'table', table: { kind: 'relationship', name: type, version }, columns, id: null, current }
+}
+
+function relationshipsView(version: string, current: boolean): TableRelation {
+  const table = { kind: 'relationships', name: '', version } as const
+  return { kind: 'table', table, columns: [...ENDS, ...VALIDITY], id: null, current }
+}
+
+function column(name: string, type: PropertyType, hidden?: true): Column {
+  return hidden ? { name, type, hidden } : { name, type }
+}
+const ENDS = ['source_id', 'target_id', 'relationship_type'].map((name) => column(name, 'string'))
+const VALIDITY = ['valid_from', 'valid_to'].map((name) => column(name, 'datetime'))
+const SYSTEM = ['_generation', '_revision', '_sequence'].map((name) => column(name, 'integer', true))
+
+function unknownType(layout: HistoryLayout, type: string): NotFoundError {
+  const types = layout.entities.map((entity) => entity.type)
+  const edge = layout.relationships.some((item) => item.type === type)
+  const way = edge ? `; it is a relationship: use relationship('${type}')` : didYouMean(type, types)
+  return new NotFoundError(`No entity type '${type}'${way}. Entity types: ${types.join(', ')}`, {
+    code: 'E_QUERY_UNKNOWN_TYPE',
+    details: { type, types },
+  })
+}
+
+function unknownRelationship(layout: HistoryLayout, type: string): QueryError {
+  const types = layout.relationships.map((edge) => edge.type)
+  const known = types.length === 0 ? 'the definitions declare none' : `Relationships: ${types.join(', ')}`
+  return new QueryError(`No relationship '${type}'${didYouMean(type, types)}. ${known}`, {
+    code: 'E_QUERY_UNKNOWN_RELATIONSHIP',
+    details: { type, types },
+  })
+}
