@@ -149,7 +149,7 @@ function checkUnread(
   )
   for (const property of Object.keys(entity.properties ?? {})) {
     if (!written.has(property) || known.has(property) || Object.hasOwn(entity.identity ?? {}, property)) continue
-    const message = `property '${property}' is written, but read by no expression, path or identity field`
+    const message = 'written by effects, but read by no expression, path or identity field'
     check.issues.add('W03', ['entities', name, 'properties', property], message, 'key')
   }
 }

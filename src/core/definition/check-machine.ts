@@ -70,14 +70,9 @@ function checkShape(check: Check, name: string, entity: EntityDef, blocks: reado
   for (const state of known) {
     const here = [...path, 'states', state]
     if (!reachable.has(state)) {
-      check.issues.add(
-        'E22',
-        here,
-        `state '${state}' is unreachable: no transition leads to it from '${starts}'`,
-        'key',
-      )
+      check.issues.add('E22', here, `unreachable: no transition leads here from '${starts}'`, 'key')
     } else if (state !== starts && isDeadEnd(state, blocks)) {
-      check.issues.add('W01', here, `state '${state}' is a dead end: nothing leads out of it`, 'key')
+      check.issues.add('W01', here, "dead end: no handler, time rule or transition of 'always' leads out", 'key')
     }
   }
   checkRestless(check, path, known, blocks)

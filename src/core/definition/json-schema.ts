@@ -25,8 +25,8 @@ export function jsonSchemaOf(kind: Kind): JsonSchema {
       }
       if (node instanceof z.ZodRecord && rules.get(node)?.extras) {
         jsonSchema.patternProperties = { '^x-': {} }
-        if (jsonSchema.propertyNames)
-          jsonSchema.propertyNames = { anyOf: [jsonSchema.propertyNames, { pattern: '^x-' }] }
+        const names = jsonSchema.propertyNames
+        if (names) jsonSchema.propertyNames = { anyOf: [names as z.core.JSONSchema.JSONSchema, { pattern: '^x-' }] }
       }
     },
   })

@@ -1,10 +1,13 @@
 /** The one check of a definition set (spec 01 §5). Collects everything, needs no database, never throws. */
 import { Check } from './check.ts'
+import { checkEffects } from './check-effects.ts'
+import { checkExpressions } from './check-expressions.ts'
 import { checkMachines } from './check-machine.ts'
 import { checkNames } from './check-names.ts'
 import { checkRelationships } from './check-relationships.ts'
 import { checkSchemas } from './check-schemas.ts'
 import { checkSources } from './check-sources.ts'
+import { checkValues } from './check-values.ts'
 import type { Loaded } from './load.ts'
 import type { Issue } from './model.ts'
 
@@ -27,8 +30,11 @@ export interface ValidationResult {
 export function validate(loaded: Loaded, options: ValidateOptions = {}): ValidationResult {
   const check = new Check(loaded)
   checkNames(check)
+  checkValues(check)
   checkMachines(check)
+  checkEffects(check)
   checkRelationships(check)
+  checkExpressions(check, options.expressionClock === 'wall')
   checkSources(check)
   checkSchemas(check)
   return resultOf([...loaded.issues, ...check.issues.list], options)
