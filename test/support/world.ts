@@ -1,6 +1,6 @@
 /** State history read through the public API, in the shape and under the names the reference interpreter uses. */
 import type { Defacto } from '../../src/index.ts'
-import type { Defs } from '../oracle/definitions.ts'
+import { type Defs, type EntityDef, effectOf } from '../oracle/definitions.ts'
 import { type EntityKey, entityKey } from '../oracle/identity.ts'
 import type { Plain, PlainEdge, PlainRow, World } from '../oracle/oracle.ts'
 
@@ -31,20 +31,27 @@ export async function readWorld(engine: Defacto, definitions: object): Promise<W
       world[key].rows.push(plainRow(row, type, names))
     }
     for (const relationship of entity.relationships ?? []) {
+      // An edge is stored under the name that wrote it; the other name shows the same edges from the other end.
+      if (!writes(entity, relationship.type)) continue
       const edgeNames = Object.keys(relationship.properties ?? {})
-      const edges = (await engine.query(`SELECT * FROM rel_${relationship.type}_history`).rows()) as unknown as DbRow[]
-      for (const edge of edges) {
-        const target = await keyOf(relationship.target, edge['target_id'] as string)
-        if ((edge['relationship_type'] as string) !== relationship.type || target.startsWith('no hints')) {
-          throw new Error('an edge is not what its table says')
-        }
+      const query = engine.relationship(relationship.type, { history: true })
+      for (const edge of (await query.rows()) as unknown as DbRow[]) {
         const source = world[await keyOf(type, edge['source_id'] as string)]
-        // A view of the inverse name shows edges written by the other side, whose ends are swapped.
-        if (source?.type === type) source.edges.push(plainEdge(edge, relationship.type, target, edgeNames))
+        if (!source) throw new Error('an edge of an entity without history')
+        const target = await keyOf(relationship.target, edge['target_id'] as string)
+        source.edges.push(plainEdge(edge, relationship.type, target, edgeNames))
       }
     }
   }
   return sorted(world)
+}
+
+function writes(entity: EntityDef, relationship: string): boolean {
+  const handlers = [entity.always, ...Object.values(entity.states).map((state) => state?.when)]
+  return handlers
+    .flatMap((byEvent) => Object.values(byEvent ?? {}))
+    .flatMap((handler) => handler.effects.map(effectOf))
+    .some(([kind, body]) => kind === 'relate' && body.type === relationship)
 }
 
 /** Entities by key, edges by start: two equal worlds print alike. */

@@ -1,0 +1,70 @@
+/** Starts `worker.ts` and kills it. */
+import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Job } from './worker.ts'
+
+export interface Life {
+  /** Steps that were finished. */
+  done: number
+  killed: boolean
+  error: string | null
+  /** From loaded to the end. */
+  ms: number
+}
+
+let jobs = 0
+
+/**
+ * Runs the job in a process of its own. With `killAfterMs` it gets SIGKILL that long after it has loaded its code; with
+ * `failpoint` it kills itself there.
+ */
+export function live(
+  folder: string,
+  job: Job,
+  options: { killAfterMs?: number; failpoint?: string; chunk?: number } = {},
+): Promise<Life> {
+  const file = join(folder, `job-${++jobs}.json`)
+  writeFileSync(file, JSON.stringify(job))
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    NODE_NO_WARNINGS: '1',
+    DEFACTO_BUILD_CHUNK: String(options.chunk ?? 300),
+  }
+  if (options.failpoint !== undefined) env['DEFACTO_FAILPOINT'] = options.failpoint
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'worker.ts'), file], {
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const life: Life = { done: 0, killed: false, error: null, ms: 0 }
+    let began = performance.now()
+    let rest = ''
+    let timer: NodeJS.Timeout | undefined
+    child.stdout.setEncoding('utf8')
+    child.stdout.on('data', (text: string) => {
+      const lines = (rest + text).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) {
+        const said = JSON.parse(line) as {
+          ready?: true
+          done?: number
+          error?: string
+          message?: string
+          stack?: string
+        }
+        if (said.ready) {
+          began = performance.now()
+          if (options.killAfterMs !== undefined) timer = setTimeout(() => child.kill('SIGKILL'), options.killAfterMs)
+        }
+        if (said.done !== undefined) life.done = said.done + 1
+        if (said.error !== undefined) life.error = said.stack ?? `${said.error}: ${said.message}`
+      }
+    })
+    child.on('error', reject)
+    child.on('close', (_code, signal) => {
+      clearTimeout(timer)
+      resolve({ ...life, killed: signal === 'SIGKILL', ms: performance.now() - began })
+    })
+  })
+}

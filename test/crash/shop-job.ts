@@ -1,0 +1,93 @@
+/** What the crash tests work on: shop records, three editions of the definitions, and the history that must come out. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { expect } from 'vitest'
+import { Defacto } from '../../src/index.ts'
+import type { Defs } from '../oracle/definitions.ts'
+import { type Delivery, oracle, type World } from '../oracle/oracle.ts'
+import { type ShopDefinitions, shopDefinitions, shopRecords } from '../support/shop-records.ts'
+import { readWorld, sorted } from '../support/world.ts'
+
+export const NOW = '2024-07-10T00:00:00Z'
+export const END = '2024-12-31T00:00:00Z'
+
+type Loose = Record<string, Record<string, never>>
+
+function edited(edit: (definitions: { entities: Loose; sources: Loose }) => void): ShopDefinitions {
+  const copy = JSON.parse(JSON.stringify(shopDefinitions()))
+  edit(copy)
+  return copy
+}
+
+/** As in the spec; with e-mail addresses compared exactly; with another deposit rule and one event type less. */
+export const EDITIONS: readonly ShopDefinitions[] = [
+  shopDefinitions(),
+  edited((d) => Object.assign(d.entities['member'] as object, { identity: { email: {}, card_no: {} } })),
+  edited((d) => {
+    const { events } = d.sources['kiosk'] as unknown as { events: Record<string, { mappings: Record<string, object> }> }
+    Object.assign(events['tool_borrowed']?.mappings as object, { deposit: { compute: 'event.loan.deposit * 2' } })
+    delete events['member_banned']
+  }),
+]
+
+export interface Workshop {
+  folder: string
+  records: object[]
+  recordsFile: string
+  database(name: string): string
+  remove(): void
+}
+
+export function workshop(count: number, seed: number): Workshop {
+  const folder = mkdtempSync(join(tmpdir(), 'defacto-crash-'))
+  const records = shopRecords(count, seed)
+  const recordsFile = join(folder, 'records.json')
+  writeFileSync(recordsFile, JSON.stringify(records))
+  return {
+    folder,
+    records,
+    recordsFile,
+    database: (name) => join(folder, `${name}.db`),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+export interface Expected {
+  world: World
+  events: number
+}
+
+/** The history of these records under `last`, when they were taken in under `first`. */
+export function expectedOf(records: readonly object[], first: ShopDefinitions, last: ShopDefinitions): Expected {
+  const deliveries: Delivery[] = records.map((record) => ({ source: 'kiosk', record }))
+  const { rejected, duplicates } = oracle(first as unknown as Defs, deliveries, null)
+  const out = new Set([...duplicates, ...rejected.map(({ index }) => index)])
+  const kept = deliveries.filter((_, index) => !out.has(index))
+  return { world: sorted(oracle(last as unknown as Defs, kept, Date.parse(END)).world), events: kept.length }
+}
+
+/** The database is whole, holds every event once, has nothing left to do, and its history is the expected one. */
+export async function expectIntact(database: string, definitions: ShopDefinitions, expected: Expected): Promise<void> {
+  const engine = await Defacto.fromConfig(definitions as never, {
+    database,
+    clock: () => new Date(NOW),
+    logLevel: 'ERROR',
+    catchUp: false,
+  })
+  try {
+    expect(await engine.ledger.count()).toBe(expected.events)
+    expect(await engine.buildStatus()).toMatchObject({ dirty: false, pendingEvents: 0, cursor: expected.events })
+    expect(await engine.nextBuild()).toMatchObject({ mode: 'SKIP' })
+    expect(await readWorld(engine as unknown as Defacto, definitions)).toEqual(expected.world)
+  } finally {
+    await engine.close()
+  }
+  const db = new DatabaseSync(database, { readOnly: true })
+  try {
+    expect(db.prepare('PRAGMA integrity_check').all()).toEqual([{ integrity_check: 'ok' }])
+  } finally {
+    db.close()
+  }
+}

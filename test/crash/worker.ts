@@ -1,0 +1,70 @@
+/**
+ * A process that works on a database until it is done or killed: `node worker.ts <job file>`. Prints one JSON line when
+ * it is loaded and one after each finished step; every line is written at once, so a killed process has told the truth.
+ */
+import { readFileSync, writeSync } from 'node:fs'
+import { Defacto, DefactoError, type DefactoOptions } from '../../src/index.ts'
+
+export type WorkStep =
+  | { do: 'open'; definitions: object; options?: DefactoOptions }
+  | { do: 'ingest'; source: string; from: number; to: number; process: boolean }
+  | { do: 'build'; full?: boolean; fromRaw?: boolean; asOf?: string }
+  | { do: 'tick'; asOf: string }
+export interface Job {
+  database: string
+  /** Every record of the test; steps name ranges of it. */
+  recordsFile: string
+  /** What the engine's clock shows. */
+  now: string
+  steps: WorkStep[]
+  /** Repeat a step that another process holds up. */
+  patient?: boolean
+}
+
+const say = (line: object): void => void writeSync(1, `${JSON.stringify(line)}\n`)
+
+const job = JSON.parse(readFileSync(process.argv[2] as string, 'utf8')) as Job
+const records = JSON.parse(readFileSync(job.recordsFile, 'utf8')) as unknown[]
+let engine: Defacto | null = null
+
+async function run(step: WorkStep): Promise<void> {
+  if (step.do === 'open') {
+    await engine?.close()
+    engine = await Defacto.fromConfig(step.definitions, {
+      database: job.database,
+      clock: () => new Date(job.now),
+      logLevel: 'ERROR',
+      ...step.options,
+    })
+    return
+  }
+  if (!engine) throw new Error('not open')
+  if (step.do === 'ingest') {
+    const part = records.slice(step.from, step.to)
+    await engine.ingest(step.source, part, { process: step.process, throwIfAllFail: false })
+  } else if (step.do === 'build') await engine.build({ full: step.full, fromRaw: step.fromRaw, asOf: step.asOf })
+  else await engine.tick({ asOf: step.asOf })
+}
+
+async function untilDone(step: WorkStep): Promise<void> {
+  for (;;) {
+    try {
+      return await run(step)
+    } catch (error) {
+      if (!(job.patient && error instanceof DefactoError && error.recoverable)) throw error
+    }
+  }
+}
+
+say({ ready: true })
+try {
+  for (const [index, step] of job.steps.entries()) {
+    await untilDone(step)
+    say({ done: index })
+  }
+  await (engine as Defacto | null)?.close()
+} catch (error) {
+  const { name, message, stack } = error as Error
+  say({ error: name, message, stack })
+  process.exitCode = 1
+}
