@@ -537,7 +537,7 @@ async function databaseFile(
 function deadLetterSink(option: DefactoOptions['deadLetter']): DeadLetterSink | null {
   if (option === undefined) return null
   if ('send' in option) return option
-  if (option.type === 'file') return new FileDeadLetterSink({ path: option.path, maxBytes: option.maxBytes })
+  if (option.type === 'file') return new FileDeadLetterSink(option.path, { maxBytes: option.maxBytes })
   throw new ConfigError("dead letter sinks here are {type: 'file', path} or an object with send() and close()")
 }
 

@@ -28,8 +28,9 @@ export interface BuildOptions {
 
 /** Brings the version's state to the safe head in the mode that detection picks. Resumes whatever was interrupted. */
 export async function build(engine: Engine, edition: Edition, options: BuildOptions = {}): Promise<BuildResult> {
+  const tally = new BuildTally()
   const ahead = await nextMode(engine, edition, options)
-  if (ahead.mode === 'SKIP') return skipped(engine, edition)
+  if (ahead.mode === 'SKIP') return tally.result('SKIP')
   return withStateSlot(engine, 'build', options.signal, (slot) => buildInSlot(engine, edition, slot, options))
 }
 
@@ -41,9 +42,9 @@ export async function buildInSlot(
   options: BuildOptions = {},
 ): Promise<BuildResult> {
   engine.cache(edition.version).validFor(slot.epoch)
-  const { mode } = await nextMode(engine, edition, options)
-  if (mode === 'SKIP') return skipped(engine, edition)
   const tally = new BuildTally(options.onProgress)
+  const { mode } = await nextMode(engine, edition, options)
+  if (mode === 'SKIP') return tally.result('SKIP')
   const asOf = options.asOf ?? engine.now()
   const head = await safeHead(engine, options)
   const unresolvedBefore = await buildStateOf(engine, edition)
@@ -160,9 +161,4 @@ async function finish(
   })
   failpoint('finish.committed')
   return done
-}
-
-function skipped(engine: Engine, edition: Edition): BuildResult {
-  engine.logger.child('defacto.pipeline').debug('build skipped', { version: edition.version })
-  return new BuildTally().result('SKIP')
 }

@@ -23,9 +23,6 @@ import type { BuildTally } from './tally.ts'
 import { Targets } from './targets.ts'
 import { sameHashes } from './versions.ts'
 
-/** A stream is left and taken up again after this many events, so that no read snapshot grows old. */
-const EVENTS_PER_STREAM = 200_000
-
 /** Replaces the version's state by a replay up to the ledger head seen at its start; continues an interrupted one. */
 export async function fullBuild(
   engine: Engine,
@@ -118,31 +115,19 @@ class Replay {
   }
 
   async run(): Promise<void> {
-    while (await this.#stream()) {
-      // The next stream starts behind the last entity written.
-    }
-  }
-
-  /** One stream of rows; true if it was left at an entity boundary and more may follow. */
-  async #stream(): Promise<boolean> {
     let rows: MappedRow[] = []
-    let read = 0
     const { ledger } = this.#engine.store
     for await (const chunk of ledger.mappedByEntity({ afterEntity: this.#lastEntity, to: this.shadow.upTo })) {
-      read += chunk.length
       rows = rows.length === 0 ? chunk : rows.concat(chunk)
       const last = rows.at(-1)
       if (last === undefined || rows.length < BUILD_CHUNK) continue
       // The last entity may go on in the next chunk.
       const boundary = rows.findLastIndex((row) => row.entityId !== last.entityId) + 1
       if (boundary === 0) continue
-      const tail = rows.slice(boundary)
       await this.#write(rows.slice(0, boundary))
-      rows = tail
-      if (read >= EVENTS_PER_STREAM) return true
+      rows = rows.slice(boundary)
     }
     await this.#write(rows)
-    return false
   }
 
   async #write(rows: readonly MappedRow[]): Promise<void> {
