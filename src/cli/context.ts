@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline/promises'
 import { loadProject, type ProjectConfig } from '../config/project.ts'
 import type { Defacto } from '../index.ts'
 import { ConfirmationError } from './errors.ts'
+import { remarks } from './log-target.ts'
 import type { Output, Row } from './output.ts'
 import { type Progress, progressOn } from './progress.ts'
 
@@ -68,11 +69,14 @@ export class Context {
    */
   async open(overrides: Record<string, unknown> = {}): Promise<Defacto> {
     const project = await this.project()
+    const options = project.options()
     const { Defacto } = await import('../index.ts')
     const defacto = await Defacto.open(project.definitions, {
       catchUp: false,
-      logLevel: this.output.verbose ? 'DEBUG' : this.output.quiet ? 'ERROR' : 'WARNING',
-      ...project.options(),
+      ...options,
+      ...(options['logLevel'] === undefined && options['logFormat'] === undefined
+        ? { logger: remarks(this.output) }
+        : {}),
       ...overrides,
     })
     this.#opened.push(defacto)

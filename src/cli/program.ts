@@ -54,11 +54,18 @@ export async function parseArguments(argv: readonly string[], streams: ParserStr
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return null
     if (error.code === 'commander.help') {
-      throw new UsageError(wanted === undefined ? 'no command given' : `${wanted}: which one?`)
+      throw new UsageError(subcommandHint(wanted, program))
     }
     throw new UsageError(error.message.replace(/^error: /, '').replaceAll('\n', ' '), { cause: error })
   }
   return chosen
+}
+
+function subcommandHint(wanted: string | undefined, program: Command): string {
+  const inner = program.commands.find((command) => command.name() === wanted)?.commands.map((command) => command.name())
+  return inner === undefined || inner.length === 0
+    ? 'no command given; see `defacto --help`'
+    : `${wanted} needs one of: ${inner.join(', ')}`
 }
 
 function prepare(command: Command, streams: ParserStreams): void {

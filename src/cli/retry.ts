@@ -1,7 +1,8 @@
 /** Dead letters read again as records of their source; each entry is settled once its record went through. */
-import { readDeadLetters, settleDeadLetters } from '../adapters/dead-letter/store.ts'
+
 import type { RawRecord } from '../core/event.ts'
 import { parseJson } from '../core/expression/json.ts'
+import { readDeadLetters, settleDeadLetters } from '../dead-letters.ts'
 import type { DeadLetterEntry } from '../ports/dead-letter.ts'
 import type { Context } from './context.ts'
 import { loadRecords } from './input/load.ts'

@@ -1,7 +1,7 @@
 /** Tables for people: numbers to the right, null as `—`, long text cut to the terminal. */
 import Table from 'cli-table3'
-import { jsonText } from './json.ts'
 import type { Output, Row } from './output.ts'
+import { cellText, textWidth } from './table-text.ts'
 
 /** Rows looked at to choose the widths; later ones keep them, so that memory stays flat. */
 const PAGE = 500
@@ -65,7 +65,7 @@ interface Layout {
 /** Chooses widths: every column its widest cell; too wide for the terminal, the widest give way first. */
 function layoutOf(columns: readonly string[], rows: readonly Row[], terminal: number | null): Layout {
   const widths = columns.map((name) =>
-    Math.max(1, columnWidth(name), ...rows.map((row) => columnWidth(cellText(row[name])))),
+    Math.max(1, textWidth(name), ...rows.map((row) => textWidth(cellText(row[name])))),
   )
   const right = columns.map(
     (name) => rows.some((row) => isNumber(row[name])) && rows.every((row) => row[name] == null || isNumber(row[name])),
@@ -112,33 +112,3 @@ function render(output: Output, layout: Layout, rows: readonly Row[], head: bool
 function isNumber(value: unknown): boolean {
   return typeof value === 'number' || typeof value === 'bigint'
 }
-
-/** Text of a cell on one line; control characters are shown, never sent to the terminal. */
-export function cellText(value: unknown): string {
-  if (value === null || value === undefined) return '—'
-  const text =
-    typeof value === 'object' ? (value instanceof Date ? value.toISOString() : jsonText(value)) : String(value)
-  return printable(text)
-}
-
-export function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (c) =>
-    c === '\n' ? '⏎' : c === '\t' ? ' ' : `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
-}
-
-/** Columns a text takes on a terminal: wide East Asian characters and emoji count two, combining marks none. */
-function columnWidth(text: string): number {
-  if (/^[\u0020-\u007e]*$/.test(text)) return text.length
-  let width = 0
-  for (const { segment } of graphemes.segment(text)) {
-    width +=
-      /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3fffd}]/u.test(
-        segment,
-      )
-        ? 2
-        : 1
-  }
-  return width
-}
-const graphemes = new Intl.Segmenter()

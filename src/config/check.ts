@@ -22,6 +22,8 @@ export interface LayerSource {
   readonly base: string
   /** Values are text (variables, flags): numbers, booleans and lists are read from it. */
   readonly textual?: boolean
+  /** Told about an unknown key that resembles no known one; without it, that is an error too. */
+  readonly ignore?: (spelled: readonly string[]) => void
 }
 
 /** Settings of a map; unknown keys and wrong kinds are a `ConfigError` with place and suggestion. */
@@ -57,8 +59,12 @@ function walk(
     const seen = new Map<string, string>()
     for (const [key, item] of Object.entries(value)) {
       const name = kind.kind === 'named' ? key : canonicalKey(kind.keys, key)
-      if (name === undefined)
-        throw unknownKey(key, kind as KeyKind & { kind: 'group' }, path, source.place([...spelled, key]))
+      if (name === undefined) {
+        const error = unknownKey(key, kind as KeyKind & { kind: 'group' }, path, source.place([...spelled, key]))
+        if (source.ignore === undefined || error.details['suggestion'] !== null) throw error
+        source.ignore([...spelled, key])
+        continue
+      }
       const other = seen.get(name)
       if (other !== undefined) {
         throw new ConfigError(`${source.place([...spelled, key])}: '${key}' and '${other}' are the same key`)

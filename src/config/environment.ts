@@ -1,7 +1,7 @@
 /** `DEFACTO_*` variables as a layer of configuration (spec 10 §7.2): key path in capitals, levels split by `__`. */
 
 /** Variables with a meaning of their own, outside the keys. */
-const RESERVED = new Set(['CONFIG', 'PROFILE', 'PROJECT', 'FAILPOINT', 'TEMPORAL_CLI', 'CACHE_DIR', 'TEST', 'DEBUG'])
+const RESERVED = new Set(['CONFIG', 'PROFILE', 'PROJECT', 'FAILPOINT', 'TEMPORAL_CLI'])
 
 /** Nested map of the variables; an unknown name is found by the check of the layer. */
 export function environmentValues(env: Readonly<Record<string, string | undefined>>): Record<string, unknown> {
@@ -10,7 +10,7 @@ export function environmentValues(env: Readonly<Record<string, string | undefine
     const text = env[name]
     if (!name.startsWith('DEFACTO_') || text === undefined || text === '') continue
     const rest = name.slice('DEFACTO_'.length)
-    if (RESERVED.has(rest) || rest.startsWith('TEST_')) continue
+    if (RESERVED.has(rest)) continue
     const levels = rest.toLowerCase().split('__')
     let at = values
     for (const level of levels.slice(0, -1)) {

@@ -38,7 +38,7 @@ export function holdsDefinitions(folder: string): boolean {
 /** The folder a command works on: the nearest one, at or above `start`, with a configuration or definitions; else `start`. */
 export function findRoot(start: string): string {
   for (let at = resolve(start); ; at = dirname(at)) {
-    if (configIn(at) !== null || holdsDefinitions(at)) return at
+    if (NAMES.some((name) => existsSync(join(at, name))) || holdsDefinitions(at)) return at
     if (dirname(at) === at) return resolve(start)
   }
 }

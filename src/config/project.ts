@@ -35,21 +35,25 @@ export class ProjectConfig {
   /** The configuration file; null if there is none. */
   readonly file: string | null
   readonly profile: string | null
+  /** `DEFACTO_*` variables that are no setting. */
+  readonly ignoredVariables: readonly string[]
   readonly #settings: ReadonlyMap<string, Setting>
   readonly #env: Readonly<Record<string, string | undefined>>
 
-  constructor(
-    root: string,
-    file: string | null,
-    profile: string | null,
-    settings: ReadonlyMap<string, Setting>,
-    env: ProjectInputs['env'],
-  ) {
-    this.root = root
-    this.file = file
-    this.profile = profile
-    this.#settings = settings
-    this.#env = env
+  constructor(parts: {
+    root: string
+    file: string | null
+    profile: string | null
+    ignoredVariables: readonly string[]
+    settings: ReadonlyMap<string, Setting>
+    env: ProjectInputs['env']
+  }) {
+    this.root = parts.root
+    this.file = parts.file
+    this.profile = parts.profile
+    this.ignoredVariables = parts.ignoredVariables
+    this.#settings = parts.settings
+    this.#env = parts.env
   }
 
   /** A value by key path (`['coldLedger', 'url']`), secrets resolved, paths absolute; undefined if it is not set. */
@@ -117,7 +121,10 @@ export async function loadProject(inputs: ProjectInputs): Promise<ProjectConfig>
   lay(fileSettings.filter(({ path: [first] }) => first !== 'profiles'))
   const profile = inputs.profile ?? env['DEFACTO_PROFILE'] ?? null
   if (profile !== null) lay(profileSettings(profile, file?.value, fileSettings))
-  lay(settingsOf(environmentValues(env), { place: variableOf, base: cwd, textual: true }))
+  // Platforms add variables of their own (`DEFACTO_SERVICE_HOST`): what resembles no key is left alone, but told.
+  const ignored: string[] = []
+  const ignore = (spelled: readonly string[]): void => void ignored.push(variableOf(spelled))
+  lay(settingsOf(environmentValues(env), { place: variableOf, base: cwd, textual: true, ignore }))
   const flags = Object.fromEntries(Object.entries(inputs.flags ?? {}).filter(([, value]) => value !== undefined))
   lay(
     settingsOf(flags, {
@@ -130,7 +137,7 @@ export async function loadProject(inputs: ProjectInputs): Promise<ProjectConfig>
   const sink = settings.get('deadLetter.type')
   if (sink?.value !== 'file' && settings.get('deadLetter.path')?.origin === 'default')
     settings.delete('deadLetter.path')
-  const project = new ProjectConfig(root, path, profile, settings, env)
+  const project = new ProjectConfig({ root, file: path, profile, ignoredVariables: ignored, settings, env })
   checkProduction(project, settings)
   return project
 }

@@ -5,7 +5,7 @@ import type { Paint } from '../colour.ts'
 import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
 import { flag } from '../options.ts'
-import { printable } from '../table.ts'
+import { printable } from '../table-text.ts'
 
 export const command: CommandSpec = {
   name: 'check',

@@ -11,6 +11,8 @@ const show: CommandSpec = {
     const withOrigin = flag(options, 'origin')
     const project = await context.project()
     const settings = project.shown()
+    if (project.ignoredVariables.length > 0)
+      context.output.note(`not settings, ignored: ${project.ignoredVariables.join(', ')}`)
     const about = { project: project.root, file: project.file, profile: project.profile }
     const rows = settings.map(({ key, value, origin }) => ({ key, value, ...(withOrigin ? { origin } : {}) }))
     return {

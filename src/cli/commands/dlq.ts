@@ -1,5 +1,5 @@
-import { readDeadLetters, settleDeadLetters } from '../../adapters/dead-letter/store.ts'
 import { parseJson } from '../../core/expression/json.ts'
+import { readDeadLetters, settleDeadLetters } from '../../dead-letters.ts'
 import { ConfigError, IngestError, NotFoundError } from '../../errors.ts'
 import type { DeadLetterEntry, DeadLetterStatus } from '../../ports/dead-letter.ts'
 import type { CommandSpec, Options } from '../command.ts'

@@ -4,7 +4,7 @@ import type { Paint } from '../colour.ts'
 import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
 import { exitCodeOf, reportOf } from '../errors.ts'
-import { printable } from '../table.ts'
+import { printable } from '../table-text.ts'
 import { packageVersion } from '../version.ts'
 
 type State = 'ok' | 'warn' | 'error'
@@ -79,11 +79,12 @@ function nodeVersion(): Finding {
 async function configuration(context: Context): Promise<Finding[]> {
   const project = await context.project()
   const file = project.file ?? 'no file, defaults'
+  const ignored = project.ignoredVariables
   return [
     {
       check: 'configuration',
       state: 'ok',
-      message: `${project.root} (${file})`,
+      message: `${project.root} (${file})${ignored.length > 0 ? `; ignored variables: ${ignored.join(', ')}` : ''}`,
       data: { project: project.root, file: project.file, profile: project.profile },
     },
   ]
@@ -196,7 +197,7 @@ async function database(context: Context): Promise<Finding[]> {
 async function deadLetters(context: Context): Promise<Finding[]> {
   const path = (await context.project()).deadLetterPath
   if (path === null) return [{ check: 'dead letters', state: 'ok', message: 'not kept in a file', data: null }]
-  const { readDeadLetters } = await import('../../adapters/dead-letter/store.ts')
+  const { readDeadLetters } = await import('../../dead-letters.ts')
   let open = 0
   for await (const _entry of readDeadLetters(path, { status: 'open' })) open += 1
   return [

@@ -12,7 +12,7 @@ import { formatOf, type InputFormat, readRecords } from '../input/records.ts'
 import { count, flag, text } from '../options.ts'
 import type { Output, Result } from '../output.ts'
 import { seconds, summary } from '../summary.ts'
-import { printable } from '../table.ts'
+import { printable } from '../table-text.ts'
 
 /** Records per transaction unless the configuration says otherwise (spec 10 §3.2 `batch`). */
 const BATCH = 500

@@ -2,7 +2,7 @@ import { NotFoundError } from '../../errors.ts'
 import type { CommandSpec } from '../command.ts'
 import { snakeKeys } from '../json.ts'
 import { flag } from '../options.ts'
-import { printable } from '../table.ts'
+import { printable } from '../table-text.ts'
 
 export const command: CommandSpec = {
   name: 'timeline',

@@ -1,0 +1,251 @@
+/** Configuration: files, variables, flags, profiles, secrets (spec 10 §7.2). */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { loadProject, type ProjectConfig, type ProjectInputs } from '../../src/config/project.ts'
+import { ConfigError } from '../../src/errors.ts'
+
+let root: string
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'defacto-config-'))
+})
+afterEach(() => rmSync(root, { recursive: true, force: true }))
+
+function put(path: string, text: string): string {
+  mkdirSync(dirname(join(root, path)), { recursive: true })
+  writeFileSync(join(root, path), text)
+  return join(root, path)
+}
+const load = (inputs: Partial<ProjectInputs> = {}): Promise<ProjectConfig> =>
+  loadProject({ cwd: root, env: {}, ...inputs })
+const problem = async (inputs: Partial<ProjectInputs> = {}): Promise<ConfigError> => {
+  const error = await load(inputs).then(
+    (project) => project.options(),
+    (reason: unknown) => reason,
+  )
+  expect(error).toBeInstanceOf(ConfigError)
+  return error as ConfigError
+}
+const originOf = (project: ProjectConfig, key: string): string | undefined =>
+  project.shown().find((setting) => setting.key === key)?.origin
+
+describe('precedence', () => {
+  it('is flag, variable, profile, file, default', async () => {
+    put('defacto.config.yaml', 'namespace: file\nprofiles:\n  ci: { namespace: profile }\n')
+    const env = { DEFACTO_NAMESPACE: 'variable' }
+    expect((await load({ cwd: tmpdir() })).value('namespace')).toBe('defacto')
+    expect((await load()).value('namespace')).toBe('file')
+    expect((await load({ profile: 'ci' })).value('namespace')).toBe('profile')
+    expect((await load({ env: { DEFACTO_PROFILE: 'ci' } })).value('namespace')).toBe('profile')
+    expect((await load({ profile: 'ci', env })).value('namespace')).toBe('variable')
+    expect((await load({ profile: 'ci', env, flags: { namespace: 'flag' } })).value('namespace')).toBe('flag')
+  })
+
+  it('knows where every value comes from', async () => {
+    put(
+      'defacto.config.yaml',
+      'log_level: ERROR\ncold_ledger:\n  url: s3://bucket/x\nprofiles:\n  ci:\n    version: v2\n',
+    )
+    const project = await load({ profile: 'ci', env: { DEFACTO_BATCH_SIZE: '50' }, flags: { database: 'x.db' } })
+    expect(originOf(project, 'log_level')).toBe('defacto.config.yaml:1:1')
+    expect(originOf(project, 'cold_ledger.url')).toBe('defacto.config.yaml:3:3')
+    expect(originOf(project, 'version')).toBe('defacto.config.yaml:6:5 (profile ci)')
+    expect(originOf(project, 'batch_size')).toBe('DEFACTO_BATCH_SIZE')
+    expect(originOf(project, 'database')).toBe('flag --database')
+    expect(originOf(project, 'mode')).toBe('default')
+  })
+
+  it('merges maps key by key and replaces lists whole', async () => {
+    put(
+      'defacto.config.yaml',
+      'kafka: { bootstrap_servers: [a, b], topic: t }\nprofiles: { p: { kafka: { bootstrap_servers: c } } }\n',
+    )
+    expect((await load({ profile: 'p' })).options()['kafka']).toEqual({ bootstrapServers: ['c'], topic: 't' })
+  })
+})
+
+describe('spellings', () => {
+  it('takes snake case, camel case and the dotted form', async () => {
+    put('defacto.config.yaml', 'batchSize: 7\nkafka:\n  bootstrap.servers: a\nexpression_clock: wall\n')
+    expect((await load()).options()).toMatchObject({
+      batchSize: 7,
+      kafka: { bootstrapServers: ['a'] },
+      expressionClock: 'wall',
+    })
+  })
+
+  it('refuses one key in two spellings', async () => {
+    put('defacto.config.yaml', 'batch_size: 1\nbatchSize: 2\n')
+    expect((await problem()).message).toBe("defacto.config.yaml:2:1: 'batchSize' and 'batch_size' are the same key")
+  })
+
+  it('splits variables at two underscores', async () => {
+    const env = {
+      DEFACTO_DEAD_LETTER__TYPE: 'file',
+      DEFACTO_DEAD_LETTER__PATH: '/x/y.jsonl',
+      DEFACTO_DEAD_LETTER__MAX_BYTES: '10',
+      DEFACTO_CATCH_UP: 'no',
+    }
+    expect((await load({ env })).options()).toMatchObject({
+      deadLetter: { type: 'file', path: '/x/y.jsonl', maxBytes: 10 },
+      catchUp: false,
+    })
+  })
+
+  it('takes a bare text for the url of the cold ledger', async () => {
+    const env = { DEFACTO_COLD_LEDGER: 's3://b/p', DEFACTO_COLD_LEDGER__FLUSH_EVERY_MS: '5' }
+    expect((await load({ env })).options()['coldLedger']).toEqual({ url: 's3://b/p', flushEveryMs: 5 })
+  })
+})
+
+describe('mistakes', () => {
+  it.each([
+    ['batch_sise: 1\n', "defacto.config.yaml:1:1: unknown key 'batch_sise'; did you mean 'batch_size'?"],
+    ['pool:\n  maximum: 1\n', "defacto.config.yaml:2:3: unknown key 'maximum' under 'pool'"],
+    ['batch_size: many\n', "defacto.config.yaml:1:1: 'batch_size' must be a whole number of at least 1"],
+    ['catch_up: 1\n', "defacto.config.yaml:1:1: 'catch_up' must be true or false"],
+    ['log_level: INF\n', "must be one of DEBUG, INFO, WARNING, ERROR; did you mean 'INFO'?"],
+    ['retention: { metadata: { runs: forever } }\n', "'retention.metadata.runs' must be a duration"],
+    ['database: [x]\n', "'database' must be text, not a list"],
+    ['- a\n', 'the configuration must be a map'],
+    ['a: b: c\n', 'defacto.config.yaml:1:'],
+    ['profiles: { ci: { profiles: {} } }\n', "unknown key 'profiles' under 'profiles.ci'"],
+    ['definitions: ""\n', "'definitions' must not be empty"],
+  ])('%j', async (text, message) => {
+    put('defacto.config.yaml', text)
+    expect((await problem()).message).toContain(message)
+  })
+
+  it('checks every profile, used or not', async () => {
+    put('defacto.config.yaml', 'profiles:\n  ci:\n    nonsense: 1\n')
+    expect((await problem()).message).toContain("defacto.config.yaml:3:5: unknown key 'nonsense'")
+  })
+
+  it('names an unknown variable, flag value and profile', async () => {
+    expect((await problem({ env: { DEFACTO_NAMESPAC: 'x' } })).message).toBe(
+      "DEFACTO_NAMESPAC: unknown key 'namespac'; did you mean 'namespace'?",
+    )
+    put('defacto.config.yaml', 'profiles: { staging: {} }\n')
+    expect((await problem({ profile: 'stagin' })).message).toBe("unknown profile 'stagin'; did you mean 'staging'?")
+  })
+
+  it('leaves variables alone that resemble no key, and tells', async () => {
+    const project = await load({
+      env: { DEFACTO_SERVICE_PORT_80_TCP: 'tcp://1.2.3.4', DEFACTO_FAILPOINT: 'x', OTHER: 'y' },
+    })
+    expect(project.ignoredVariables).toEqual(['DEFACTO_SERVICE_PORT_80_TCP'])
+  })
+
+  it('refuses two files in one folder and a missing one', async () => {
+    put('defacto.config.yaml', '')
+    put('defacto.config.js', 'export default {}')
+    expect((await problem()).message).toMatch(/two configuration files: defacto.config.yaml, defacto.config.js/)
+    expect((await problem({ config: 'other.yaml' })).message).toMatch(/other.yaml does not exist/)
+    expect((await problem({ project: 'nowhere' })).message).toMatch(/nowhere does not exist/)
+  })
+
+  it('does not fall for __proto__', async () => {
+    put('defacto.config.yaml', 'pools: { __proto__: 3 }\n__proto__: { polluted: 1 }\n')
+    await problem()
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
+  })
+})
+
+describe('places', () => {
+  it('finds the file in the nearest folder above, and paths start at the file', async () => {
+    put(
+      'defacto.config.yaml',
+      'definitions: defs\ndatabase: data/x.db\ndead_letter: { type: file, path: out/d.jsonl }\n',
+    )
+    mkdirSync(join(root, 'a', 'b'), { recursive: true })
+    const project = await load({ cwd: join(root, 'a', 'b') })
+    expect(project.root).toBe(root)
+    expect(project.definitions).toBe(join(root, 'defs'))
+    expect(project.options()).toMatchObject({
+      database: join(root, 'data/x.db'),
+      deadLetter: { path: join(root, 'out/d.jsonl') },
+    })
+  })
+
+  it('takes the given project and its own definitions under a shared file', async () => {
+    put('defacto.config.yaml', 'namespace: shared\n')
+    mkdirSync(join(root, 'one', 'entities'), { recursive: true })
+    const project = await load({ project: 'one' })
+    expect(project.root).toBe(join(root, 'one'))
+    expect(project.value('namespace')).toBe('shared')
+    expect(project.definitions).toBe(join(root, 'one'))
+    expect(project.options()['database']).toBe(join(root, 'one', '.defacto', 'defacto.db'))
+  })
+
+  it('looks into definitions/ when the folder itself holds none', async () => {
+    mkdirSync(join(root, 'definitions', 'entities'), { recursive: true })
+    expect((await load()).definitions).toBe(join(root, 'definitions'))
+    expect((await load()).deadLetterPath).toBe(join(root, '.defacto', 'dead-letters.jsonl'))
+  })
+
+  it('leaves URLs and :memory: alone', async () => {
+    for (const database of [':memory:', 'postgresql://h/db', 'sqlite:///x.db', '/abs.db']) {
+      expect((await load({ flags: { database } })).options()['database']).toBe(database)
+    }
+  })
+
+  it('reads modules: default export, function, typed', async () => {
+    put('defacto.config.ts', "export default { namespace: 'typed' as string, deadLetter: { type: 'table' } }\n")
+    const project = await load()
+    expect(project.value('namespace')).toBe('typed')
+    expect(project.options()['deadLetter']).toEqual({ type: 'table' })
+    expect(project.deadLetterPath).toBeNull()
+    const js = put('sub/defacto.config.js', 'export default () => ({ batch_sise: 1 })\n')
+    expect((await problem({ config: js })).message).toContain("defacto.config.js: unknown key 'batch_sise'")
+    const broken = put('broken/defacto.config.js', 'export default (\n')
+    expect((await problem({ config: broken })).message).toContain('defacto.config.js cannot be loaded')
+  })
+})
+
+describe('secrets', () => {
+  it('are resolved when used, from variables with defaults and from files', async () => {
+    put('secret.txt', 'from-file\n')
+    put(
+      'defacto.config.yaml',
+      'database: "postgresql://u:${env:PW}@${env:HOST:-localhost}/db"\nredaction_key: ${file:secret.txt}\nbatch_size: ${env:SIZE}\n',
+    )
+    const project = await load({ env: { PW: 'hush', SIZE: '12' } })
+    expect(project.options()).toMatchObject({
+      database: 'postgresql://u:hush@localhost/db',
+      redactionKey: 'from-file',
+      batchSize: 12,
+    })
+  })
+
+  it('are never shown', async () => {
+    put(
+      'defacto.config.yaml',
+      'database: "postgresql://u:clear@h/db"\nredaction_key: k\ngraph: "bolt://${env:G}"\nkafka: { client: { sasl: { password: p } } }\n',
+    )
+    const text = JSON.stringify((await load({ env: { G: 'hidden' } })).shown())
+    expect(text).not.toMatch(/clear|"k"|hidden|"p"/)
+    expect(text).toContain('postgresql://u:***@h/db')
+    expect(text).toContain('bolt://***')
+  })
+
+  it('that are missing are a ConfigError with key and place, only when used', async () => {
+    put('defacto.config.yaml', 'namespace: ${env:NOT_THERE}\nredaction_key: ${file:gone}\n')
+    const project = await load()
+    expect(() => project.value('namespace')).toThrow(
+      /defacto.config.yaml:1:1: 'namespace': the variable NOT_THERE is not set/,
+    )
+    expect(() => project.value('redactionKey')).toThrow(/the secret file gone does not exist/)
+    expect(project.shown()).toContainEqual(expect.objectContaining({ key: 'namespace', value: '***' }))
+  })
+
+  it('must not be in clear in production, which wants Postgres', async () => {
+    expect((await problem({ flags: { mode: 'production' } })).message).toMatch(/requires a Postgres database/)
+    put('defacto.config.yaml', 'mode: production\ndatabase: postgresql://u:clear@h/db\n')
+    const error = await problem()
+    expect(error.message).toMatch(/defacto.config.yaml:2:1: 'database' is a secret in clear/)
+    expect(error.message).not.toContain('postgresql')
+    put('defacto.config.yaml', 'mode: production\ndatabase: "postgresql://u:${env:PW}@h/db"\n')
+    expect((await load({ env: { PW: 'x' } })).options()['mode']).toBe('production')
+  })
+})
