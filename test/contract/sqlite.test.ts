@@ -1,0 +1,335 @@
+/** What is particular to SQLite files: recognizing them, sharing them between processes, and their errors (spec 07 §1–2). */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { isDead, processStartTime } from '../../src/adapters/host/process-identity.ts'
+import { storageError } from '../../src/adapters/sqlite/errors.ts'
+import { openSqliteStore, type SqliteStoreOptions } from '../../src/adapters/sqlite/store.ts'
+import { ConfigError, LockHeld, StorageError } from '../../src/errors.ts'
+import type { Store } from '../../src/ports/store.ts'
+import { inUnit, NOW } from '../../src/testing/contract/backend.ts'
+import { event, prepareVersion } from '../../src/testing/contract/fixtures.ts'
+
+let folder: string
+let path: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'defacto-sqlite-'))
+  path = join(folder, 'space.db')
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+const open = (options: Partial<SqliteStoreOptions> = {}): Promise<Store> =>
+  openSqliteStore({ path, now: () => NOW, ...options })
+const failure = (options?: Partial<SqliteStoreOptions>): Promise<Error> =>
+  open(options).then(
+    async (store) => {
+      await store.close()
+      throw new Error('opened')
+    },
+    (error: Error) => error,
+  )
+
+describe('opening a file', () => {
+  it('makes missing folders and a file that names its application', async () => {
+    path = join(folder, 'a', 'b', 'space.db')
+    const store = await open()
+    expect(store.location).toBe(path)
+    expect(store.namespace).toBe('defacto')
+    expect(store.spaceId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4/)
+    await store.close()
+    const header = await readFile(path)
+    expect(header.readUInt32BE(68)).toBe(0x0defac70)
+  })
+
+  it('refuses what is no database, and leaves it alone', async () => {
+    const text = 'these are my notes, please keep them\n'.repeat(200)
+    await writeFile(path, text)
+    const error = await failure()
+    expect(error).toBeInstanceOf(StorageError)
+    expect(error.message).toContain('is not a SQLite database')
+    expect(await readFile(path, 'utf8')).toBe(text)
+  })
+
+  it('refuses the database of another application', async () => {
+    const other = new DatabaseSync(path)
+    other.exec('create table ledger (mine text)')
+    other.close()
+    const error = await failure()
+    expect(error).toBeInstanceOf(StorageError)
+    expect(error.message).toContain('belongs to another application')
+  })
+
+  it('notices a truncated file', async () => {
+    const store = await open()
+    await inUnit(store, (unit) => prepareVersion(store, unit))
+    await store.close()
+    await truncate(path, 4096 * 3)
+    const error = await failure()
+    expect(error).toBeInstanceOf(StorageError)
+    expect(error.message).toMatch(/is truncated: its last \d+ bytes are missing/)
+  })
+
+  it('refuses a folder, and a missing file when it is only to be read', async () => {
+    await mkdir(path)
+    expect(await failure()).toBeInstanceOf(ConfigError)
+    path = join(folder, 'none.db')
+    const error = await failure({ readOnly: true })
+    expect(error).toBeInstanceOf(StorageError)
+    expect(error.message).toContain('does not exist')
+  })
+
+  it('refuses another namespace than the file has', async () => {
+    await (await open({ namespace: 'shop' })).close()
+    expect((await open()).namespace).toBe('shop')
+    const error = await failure({ namespace: 'other' })
+    expect(error).toBeInstanceOf(ConfigError)
+    expect(error.message).toContain(`holds namespace 'shop', not 'other'`)
+    expect(await failure({ namespace: '1 x' })).toBeInstanceOf(ConfigError)
+  })
+
+  it('reads a file without writing to it', async () => {
+    const writer = await open()
+    await inUnit(writer, (unit) => writer.ledger.append(unit, [event('a')]))
+    const reader = await open({ readOnly: true })
+    expect(await reader.ledger.head()).toBe(1)
+    await expect(inUnit(reader, (unit) => reader.ledger.append(unit, [event('b')]))).rejects.toThrow(StorageError)
+    await reader.close()
+    await writer.close()
+  })
+})
+
+describe('migrations', () => {
+  const edit = (key: string, value: string): void => {
+    const db = new DatabaseSync(path)
+    db.prepare('update meta set value = ? where key = ?').run(value, key)
+    db.close()
+  }
+
+  it('are recorded with the space', async () => {
+    await (await open()).close()
+    const db = new DatabaseSync(path)
+    const keys = db.prepare('select key from meta order by key').all()
+    db.close()
+    expect(keys.map((row) => row['key'])).toEqual(['migration/1', 'namespace', 'schema', 'schema_minimum', 'space_id'])
+  })
+
+  it('a file made by a newer package is refused if it says so', async () => {
+    await (await open()).close()
+    edit('schema', '999')
+    await (await open()).close()
+    edit('schema_minimum', '999')
+    const error = await failure()
+    expect(error).toBeInstanceOf(ConfigError)
+    expect(error.message).toContain('newer package')
+  })
+
+  it('are not applied unasked under check or when reading', async () => {
+    await (await open({ migrations: 'check' })).close()
+    edit('schema', '0.5')
+    for (const options of [{ migrations: 'check' }, { readOnly: true }] as const) {
+      const error = await failure(options)
+      expect(error).toBeInstanceOf(ConfigError)
+      expect(error.message).toContain(`run 'defacto migrate'`)
+    }
+  })
+})
+
+describe('errors', () => {
+  it('another writer beyond the timeout is a recoverable error, and nothing is lost', async () => {
+    const store = await open({ lockTimeoutMs: 30 })
+    const other = new DatabaseSync(path)
+    other.exec('begin immediate')
+    const blocked = await inUnit(store, (unit) => store.ledger.append(unit, [event('a')])).catch((error) => error)
+    expect(blocked).toBeInstanceOf(StorageError)
+    expect(blocked.recoverable).toBe(true)
+    expect(blocked.details).toMatchObject({ operation: 'begin', driver: 'node:sqlite' })
+    other.exec('rollback')
+    other.close()
+    await inUnit(store, (unit) => store.ledger.append(unit, [event('a')]))
+    expect(await store.ledger.head()).toBe(1)
+    await store.close()
+  })
+
+  it('a full disk is recoverable, a broken constraint is not, and neither shows values', () => {
+    const db = new DatabaseSync(':memory:')
+    db.exec('create table t (a text unique); pragma max_page_count = 3')
+    const insert = db.prepare('insert into t values (?)')
+    insert.run('secret')
+    const errorOf = (value: string): StorageError => {
+      try {
+        insert.run(value)
+      } catch (error) {
+        return storageError(error, 'test', 'here') as StorageError
+      }
+      throw new Error('no error')
+    }
+    const full = errorOf('x'.repeat(100_000))
+    expect([full.recoverable, full.message]).toEqual([true, expect.stringContaining('no space left')])
+    const constraint = errorOf('secret')
+    expect(constraint.recoverable).toBe(false)
+    expect(constraint.message).not.toContain('secret')
+    expect(constraint.details['operation']).toBe('test')
+    db.close()
+  })
+
+  it('a file that is damaged is named as such', async () => {
+    const store = await open()
+    await inUnit(store, async (unit) => {
+      await prepareVersion(store, unit)
+      await store.ledger.append(
+        unit,
+        Array.from({ length: 500 }, (_, i) => event(`e${i}`)),
+      )
+    })
+    await store.close()
+    const bytes = await readFile(path)
+    await writeFile(path, bytes.fill(0x5a, 4096))
+    const error = await open()
+      .then(async (damaged) => {
+        try {
+          return await damaged.ledger.raws([1, 200, 400]).catch((cause: Error) => cause)
+        } finally {
+          await damaged.close().catch(() => undefined)
+        }
+      })
+      .catch((cause: Error) => cause)
+    expect(error).toBeInstanceOf(StorageError)
+    expect((error as Error).message).toContain('is damaged')
+  })
+})
+
+describe('plans', () => {
+  it('reads use their indexes', async () => {
+    const store = await open()
+    await inUnit(store, (unit) => prepareVersion(store, unit))
+    await store.close()
+    const db = new DatabaseSync(path)
+    const plan = (sql: string): string =>
+      db
+        .prepare(`explain query plan ${sql}`)
+        .all()
+        .map((row) => row['detail'])
+        .join('; ')
+    const skipped = '(duplicate_of is not null or excluded = 1 or event_type is null)'
+    expect(plan(`select count(*) from ledger where sequence > 1 and ${skipped}`)).toContain('ledger_skipped')
+    expect(plan('select 1 from ledger where event_id = 1 and duplicate_of is null and excluded = 0')).toContain(
+      'ledger_event_id',
+    )
+    expect(plan(`select id from "entity_state~v1" where next_due < '2' order by next_due, id limit 3`)).toMatch(
+      /SEARCH .*"?entity_state~v1 due/,
+    )
+    expect(plan('select * from member_history where valid_to is null and member_id = 1')).toContain('SEARCH')
+    for (const name of ['took_out', 'taken_by', 'knows']) {
+      expect(plan(`select * from rel_${name}_history where source_id = 'x'`)).not.toMatch(/SCAN m\b/)
+    }
+    db.close()
+  })
+})
+
+/** Runs a small program against the file in a process of its own and yields its output lines. */
+function inProcess(body: string): {
+  lines: AsyncIterator<string>
+  pid: number
+  end(): Promise<number | null>
+  kill(): void
+} {
+  const url = (file: string): string => new URL(`../../src/${file}`, import.meta.url).href
+  const program = `
+    import { openSqliteStore } from '${url('adapters/sqlite/store.ts')}'
+    import { inUnit, NOW } from '${url('testing/contract/backend.ts')}'
+    import { event } from '${url('testing/contract/fixtures.ts')}'
+    import { processStartTime } from '${url('adapters/host/process-identity.ts')}'
+    const store = await openSqliteStore({ path: process.argv[1], now: () => NOW })
+    ${body}`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program, path], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  return {
+    lines,
+    pid: child.pid as number,
+    end: async () => (child.exitCode ?? (await once(child, 'exit'))[0]) as number | null,
+    kill: () => child.kill('SIGKILL'),
+  }
+}
+
+describe('two processes on one file', () => {
+  it('append together: every event once, no gaps', async () => {
+    const store = await open()
+    const body = `
+      for (let i = 0; i < 30; i++) {
+        await inUnit(store, (unit) => store.ledger.append(unit, [event('theirs ' + i), event('shared ' + i)]))
+        if (i === 0) console.log('going')
+      }
+      await store.close()`
+    const child = inProcess(body)
+    await child.lines.next()
+    for (let i = 0; i < 30; i++) {
+      await inUnit(store, (unit) => store.ledger.append(unit, [event(`ours ${i}`), event(`shared ${i}`)]))
+    }
+    expect(await child.end()).toBe(0)
+    expect(await store.ledger.head()).toBe(90)
+    expect(await store.ledger.count()).toBe(90)
+    const ids = new Set<string>()
+    for await (const rows of store.ledger.scan({ after: 0, to: 90 })) for (const row of rows) ids.add(row.eventId)
+    expect(ids.size).toBe(90)
+    await store.close()
+  })
+
+  it('the slot of a killed process is free at once, of a living one it is not', async () => {
+    const store = await open({ isDead })
+    const child = inProcess(`
+      const holder = { host: (await import('node:os')).hostname(), pid: process.pid, startedAt: processStartTime(process.pid), purpose: 'build' }
+      console.log(await store.locks.acquire('state', holder, 3_600_000, NOW))
+      await new Promise((resolve) => process.stdin.on('end', resolve).resume())`)
+    expect((await child.lines.next()).value).toBe('1')
+    const us = { host: 'here', pid: process.pid, startedAt: processStartTime(process.pid) ?? '', purpose: 'tick' }
+    const held = await store.locks.acquire('state', us, 1000, NOW).catch((error) => error)
+    expect(held).toBeInstanceOf(LockHeld)
+    expect(held.message).toContain(`process ${child.pid}`)
+    child.kill()
+    await child.end()
+    expect(await store.locks.acquire('state', us, 1000, NOW)).toBe(2)
+    await store.close()
+  })
+
+  it('a killed writer leaves what it committed and nothing else', async () => {
+    await (await open()).close()
+    const child = inProcess(`
+      await inUnit(store, (unit) => store.ledger.append(unit, [event('a')]))
+      await inUnit(store, async (unit) => {
+        await store.ledger.append(unit, [event('b')])
+        console.log('inside')
+        await new Promise((resolve) => setTimeout(resolve, 60_000))
+      })`)
+    expect((await child.lines.next()).value).toBe('inside')
+    child.kill()
+    await child.end()
+    const store = await open()
+    expect(await store.ledger.head()).toBe(1)
+    expect(await inUnit(store, (unit) => store.ledger.append(unit, [event('c')]))).toEqual([
+      { sequence: 2, inserted: true },
+    ])
+    await store.close()
+  })
+})
+
+describe('processes', () => {
+  const host = { host: '', pid: process.pid, startedAt: processStartTime(process.pid) ?? '', purpose: 'test' }
+
+  it('are dead only if that is certain', async () => {
+    const { hostname } = await import('node:os')
+    const here = { ...host, host: hostname() }
+    expect(here.startedAt).not.toBe('')
+    expect(isDead(here)).toBe(false)
+    expect(isDead({ ...here, startedAt: `${here.startedAt.replace(/\d+$/, '')}1` })).toBe(true)
+    expect(isDead({ ...here, host: 'elsewhere', pid: 999_999_999 })).toBe(false)
+    expect(isDead({ ...here, pid: 999_999_999 })).toBe(true)
+    expect(isDead({ ...here, startedAt: '', pid: 999_999_999 })).toBe(false)
+  })
+})

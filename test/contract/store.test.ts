@@ -1,0 +1,35 @@
+/** The contract suites over all storage backends; another backend is another row. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'vitest'
+import { openSqliteStore } from '../../src/adapters/sqlite/store.ts'
+import { type Backend, NOW } from '../../src/testing/contract/backend.ts'
+import { storeContract } from '../../src/testing/contract/store.ts'
+
+const BACKENDS: readonly Backend[] = [
+  {
+    name: 'a SQLite file',
+    shared: true,
+    async space() {
+      const folder = await mkdtemp(join(tmpdir(), 'defacto-contract-'))
+      const path = join(folder, 'space.db')
+      return {
+        open: (options) => openSqliteStore({ path, now: () => NOW, ...options }),
+        dispose: () => rm(folder, { recursive: true }),
+      }
+    },
+  },
+  {
+    name: 'SQLite in memory',
+    shared: false,
+    async space() {
+      return {
+        open: (options) => openSqliteStore({ path: ':memory:', now: () => NOW, ...options }),
+        dispose: async () => {},
+      }
+    },
+  },
+]
+
+for (const backend of BACKENDS) storeContract({ backend, api: { describe, it } })
