@@ -100,11 +100,16 @@ export function resolveBatch(
     if (!hinted) unresolved += 1
     for (const group of groups) batch.join(group.entityType, group.hints)
   }
-  const ids = batch.name(newId)
+  const merges = batch.name(newId)
   return {
     mappings: members.map(({ sequence, entityType, node }) => ({ sequence, entityId: batch.idOf(node), entityType })),
-    inserts: batch.fresh.map(({ node, ...hint }) => ({ ...hint, entityId: batch.idOf(node) })),
-    merges: ids,
+    inserts: batch.fresh.map(({ entityType, hintType, value, node }) => ({
+      entityType,
+      hintType,
+      value,
+      entityId: batch.idOf(node),
+    })),
+    merges,
     unresolved,
   }
 }

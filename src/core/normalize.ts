@@ -6,13 +6,13 @@ import type { EvalContext } from './expression/context.ts'
 import { parseJson, stringifyJson } from './expression/json.ts'
 import { Fault, faultOf } from './fault.ts'
 import { canonicalHint } from './hints.ts'
-import { type Instant, instantFromText, instantFromValue } from './instant.ts'
+import { Instant, instantFromText, instantFromValue } from './instant.ts'
 import { checkDepth, checkJson, isPlain } from './json-check.ts'
 import { asFloat, type KindNote, noteOf, withNote } from './kinds.ts'
 import type { CompiledEvent, CompiledMapping, CompiledSource, Program } from './program/types.ts'
 import { getOwn, readRaw, setOwn } from './raw-path.ts'
 import { schemaViolation } from './schema-check.ts'
-import type { Value } from './value.ts'
+import { Float, type Value } from './value.ts'
 
 /** Why one record, or one field of it, did not normalize. Never contains values. */
 export interface NormalizeFailure {
@@ -146,7 +146,7 @@ class Normalizer {
     }
   }
 
-  /** Steps 5: fills `data` and the lists of values and texts, returns the JSON of `data`. */
+  /** Step 5: fills `data` and the lists of values and texts, returns the JSON of `data`. */
   #map(event: CompiledEvent, raw: RawObject, data: Record<string, Value>): string {
     const { mappings } = event
     this.#kinds = null
@@ -184,17 +184,19 @@ class Normalizer {
         // A text such as 1e999 reads as infinity.
         if (!Number.isFinite(value)) throw new Fault(`'${mapping.field}' is no finite number`, mapping.field)
         break
+      case 'bigint':
+        return `${value}`
       default:
         if (value === null) return 'null'
     }
-    if (mapping.type === null) {
-      const note = noteOf(value)
-      if (note !== null) {
-        this.#kinds ??= {}
-        setOwn(this.#kinds, mapping.field, note)
-      }
+    const note = mapping.type === null ? noteOf(value) : null
+    if (note !== null) {
+      this.#kinds ??= {}
+      setOwn(this.#kinds, mapping.field, note)
     }
-    return typeof value === 'number' ? `${value}` : stringifyJson(value)
+    if (typeof value === 'number') return `${value}`
+    if (value instanceof Float) return `${value.value}`
+    return value instanceof Instant ? `"${value}"` : stringifyJson(value)
   }
 
   /** Step 6. */
@@ -243,7 +245,8 @@ class Normalizer {
   }
 }
 
-const EPOCH = instantFromText('1970-01-01') as Instant
+/** Before the first record; no expression sees it. */
+const EPOCH = new Instant(0)
 
 /** Step 1. */
 function objectOf({ value, problem }: RawRecord): RawObject {
