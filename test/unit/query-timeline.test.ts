@@ -1,0 +1,159 @@
+import { expect, it } from 'vitest'
+import type { EntityDef } from '../../src/core/definition/model.ts'
+import { type Instant, instantFromText } from '../../src/core/instant.ts'
+import type { Change, EdgeChange } from '../../src/core/snapshot.ts'
+import { Float, type Value } from '../../src/core/value.ts'
+import { describeChanges } from '../../src/query/timeline.ts'
+
+const at = (text: string): Instant => instantFromText(text) as Instant
+const member: EntityDef = {
+  starts: 'new',
+  identity: {},
+  properties: {
+    name: { type: 'string' },
+    loans: { type: 'integer' },
+    fee: { type: 'number' },
+    since: { type: 'datetime' },
+    constructor: { type: 'string' },
+  },
+  states: { new: {}, active: {} },
+}
+
+interface Given {
+  time: string
+  state: string
+  before: string | null
+  properties?: Record<string, Value>
+  edges?: EdgeChange[]
+  rule?: string
+  sequence?: number
+}
+function change({ time, state, before, properties = {}, edges = [], rule, sequence = 1 }: Given): Change {
+  const instant = at(time)
+  return {
+    cause: rule
+      ? { kind: 'rule', rule }
+      : { kind: 'event', sequence, eventId: `e${sequence}`, eventType: `type${sequence}` },
+    stateBefore: before,
+    snapshot: {
+      entityId: 'm',
+      entityType: 'member',
+      state,
+      properties,
+      relationships: edges,
+      lastEventTime: instant,
+      stateEnteredTime: instant,
+      createdTime: instant,
+      validFrom: instant,
+    },
+  }
+}
+const edge = (targetId: string, ended = false): EdgeChange => ({
+  type: 'took_out',
+  targetId,
+  targetType: 'loan',
+  properties: {},
+  ended,
+})
+
+it('says what every change did, in order', () => {
+  const entries = describeChanges(member, [
+    change({ time: '2024-01-01', state: 'new', before: null, properties: { name: 'Ada', fee: null } }),
+    change({
+      time: '2024-01-02',
+      state: 'active',
+      before: 'new',
+      sequence: 2,
+      properties: {
+        since: at('2024-01-02T01:00:00+01:00'),
+        fee: new Float(5),
+        loans: 1,
+        name: 'Ada',
+        constructor: 'x',
+      },
+      edges: [edge('l1'), edge('l0', true), edge('l2')],
+    }),
+    change({
+      time: '2024-01-02',
+      state: 'active',
+      before: 'active',
+      sequence: 3,
+      properties: { fee: 2.5, loans: 2, since: null, name: 'Ada', constructor: 'x' },
+    }),
+    change({ time: '2024-02-01', state: 'new', before: 'active', rule: 'active.after[0]', properties: { name: 'Bo' } }),
+  ])
+  expect(entries).toEqual([
+    {
+      timestamp: '2024-01-01T00:00:00+00:00',
+      eventType: 'type1',
+      eventId: 'e1',
+      effects: ['Entity created', 'name: Ada'],
+      stateBefore: null,
+      stateAfter: 'new',
+    },
+    {
+      timestamp: '2024-01-02T00:00:00+00:00',
+      eventType: 'type2',
+      eventId: 'e2',
+      effects: [
+        'State: new → active',
+        'loans: 1',
+        'fee: 5',
+        'since: 2024-01-02T00:00:00+00:00',
+        'constructor: x',
+        'Related: took_out → l1',
+        'Related: took_out → l2',
+      ],
+      stateBefore: 'new',
+      stateAfter: 'active',
+    },
+    {
+      timestamp: '2024-01-02T00:00:00+00:00',
+      eventType: 'type3',
+      eventId: 'e3',
+      effects: ['loans: 1 → 2', 'fee: 5 → 2.5', 'since: 2024-01-02T00:00:00+00:00 → (none)'],
+      stateBefore: 'active',
+      stateAfter: 'active',
+    },
+    {
+      timestamp: '2024-02-01T00:00:00+00:00',
+      eventType: '_time_rule',
+      eventId: 'active.after[0]',
+      effects: [
+        'State: active → new',
+        'name: Ada → Bo',
+        'loans: 2 → (none)',
+        'fee: 2.5 → (none)',
+        'constructor: x → (none)',
+      ],
+      stateBefore: 'active',
+      stateAfter: 'new',
+    },
+  ])
+})
+
+it('puts merges and events without a change where their time belongs', () => {
+  const changes = [
+    change({ time: '2024-01-02', state: 'new', before: null, sequence: 2 }),
+    change({ time: '2024-01-04', state: 'active', before: 'new', sequence: 4 }),
+  ]
+  const event = (sequence: number) => ({
+    sequence,
+    eventId: `e${sequence}`,
+    eventType: `type${sequence}`,
+    timestamp: at(`2024-01-0${sequence}`),
+  })
+  const entries = describeChanges(member, changes, {
+    events: [1, 2, 3, 4, 5].map(event),
+    merges: [{ from: 'lost', timestamp: '2024-01-04T00:00:00+00:00', reason: 'shared hint' }],
+  })
+  expect(entries.map((entry) => [entry.eventType, entry.effects, entry.stateBefore, entry.stateAfter])).toEqual([
+    ['type1', [], null, null],
+    ['type2', ['Entity created'], null, 'new'],
+    ['type3', [], 'new', 'new'],
+    ['type4', ['State: new → active'], 'new', 'active'],
+    ['_merge', ['Merged: lost'], 'active', 'active'],
+    ['type5', [], 'active', 'active'],
+  ])
+  expect(describeChanges(member, [])).toEqual([])
+})
