@@ -30,10 +30,10 @@ function checkBlock(check: Check, entity: EntityDef, block: Block): void {
   const threshold = block.rule?.threshold
   if (threshold !== undefined) checkDuration(check, [...block.path, 'threshold'], threshold)
   for (const effect of block.effects) {
-    if (effect.kind !== 'transition' || effect.body.to === undefined || entity.states === undefined) continue
+    if (effect.kind !== 'transition' || effect.body.to === undefined) continue
     const { to } = effect.body
-    if (Object.hasOwn(entity.states, to)) continue
-    const known = Object.keys(entity.states)
+    const known = Object.keys(entity.states ?? {})
+    if (known.includes(to) || known.length === 0) continue
     check.issues.add('E16', [...effect.path, 'to'], `transition target '${to}' is not a state${didYouMean(to, known)}`)
   }
   const create = block.effects.findIndex((effect) => effect.kind === 'create')

@@ -1,4 +1,4 @@
-/** E11, E12, E31, W04: literals, bounds and their types (spec 01 §2.2, §3.2, §4). */
+/** E11, E12, E14 (defaults), E31, W04: literals, bounds and their types (spec 01 §2.2, §3.2, §4). */
 import { CoercionFailure, coerce } from '../coerce.ts'
 import { compileRegex } from '../expression/regex.ts'
 import { instantFromText, sameInstant } from '../instant.ts'
@@ -14,6 +14,10 @@ export function checkValues(check: Check): void {
       const path: Path = ['entities', name, 'properties', property]
       checkConstraints(check, path, body)
       checkDefault(check, path, body)
+      if (body.compute !== undefined && body.default !== undefined) {
+        const message = `property '${property}' is computed and cannot have a default`
+        check.issues.add('E14', [...path, 'default'], message)
+      }
       if (body.treatment !== undefined && body.sensitive === undefined) {
         const message = `property '${property}' has a treatment but is not marked 'sensitive': it is never redacted`
         check.issues.add('W04', [...path, 'treatment'], message, 'key')

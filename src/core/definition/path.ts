@@ -2,7 +2,7 @@
 
 export type Path = readonly (string | number)[]
 
-const PLAIN = /^[^.[\]"\s]+$/
+const PLAIN = /^[^.[\]"\s\p{Cc}]+$/u
 
 /** Text of a path. Segments that could be misread are quoted: `sources.kiosk.events["a.b"]`. */
 export function pathText(path: Path): string {
@@ -18,7 +18,7 @@ export function pathText(path: Path): string {
 /** The segments of a text made by `pathText`; null if it is not one. */
 export function parsePath(text: string): Path | null {
   const path: (string | number)[] = []
-  const step = /(?:^|\.)([^.[\]"\s]+)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]/gy
+  const step = /(?:^|\.)([^.[\]"\s\p{Cc}]+)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]/guy
   while (step.lastIndex < text.length) {
     const match = step.exec(text)
     if (!match) return null
