@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Defs } from '../oracle/definitions.ts'
 import { oracle } from '../oracle/oracle.ts'
 import { EQUIVALENCE_CHECKS } from '../support/equivalences.ts'
-import { assertAsOracle, END, inFolder, Player, planArbitrary, play } from '../support/scenario.ts'
+import { assertAsOracle, assertFailuresTold, END, inFolder, Player, planArbitrary, play } from '../support/scenario.ts'
 import { sorted } from '../support/world.ts'
 import { definitionsArbitrary, deliveriesArbitrary, worldArbitrary } from '../support/world-arbitrary.ts'
 
@@ -17,6 +17,15 @@ describe('the engine against the reference interpreter', () => {
         assertAsOracle(definitions, deliveries, await play(definitions, deliveries, plan))
       }),
       { numRuns: 2 * numRuns },
+    )
+  })
+
+  test('one build tells every failure, with the field at fault', { timeout }, async () => {
+    await fc.assert(
+      fc.asyncProperty(worldArbitrary, async ({ definitions, deliveries }) => {
+        assertFailuresTold(definitions, deliveries, await play(definitions, deliveries, []))
+      }),
+      { numRuns },
     )
   })
 

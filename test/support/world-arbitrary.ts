@@ -105,7 +105,8 @@ function personArbitrary(states: string[], cardinality: string): fc.Arbitrary<un
         states: bodies,
         always: Object.fromEntries(always),
         relationships: [
-          { type: 'knows', target: 'person', cardinality: 'many_to_many' },
+          { type: 'knows', target: 'person', cardinality: 'many_to_many', inverse: 'known_by' },
+          { type: 'known_by', target: 'person', cardinality: 'many_to_many', inverse: 'knows' },
           {
             type: 'owns',
             target: 'thing',
