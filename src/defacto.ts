@@ -303,7 +303,8 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
       withStateSlot(this.#engine, 'tick', undefined, async (slot) => {
         const engine = this.#engine
         engine.cache(edition.version).validFor(slot.epoch)
-        if ((await nextMode(engine, edition)).mode !== 'SKIP') await buildInSlot(engine, edition, slot, { asOf })
+        const pending = (await nextMode(engine, edition)).mode !== 'SKIP'
+        const built = pending ? await buildInSlot(engine, edition, slot, { asOf }) : null
         const before = await buildStateOf(engine, edition)
         const { state, ...result } = await advanceDue(engine, edition, slot, before, asOf)
         if (state.tickHorizon !== before.tickHorizon) {
@@ -314,7 +315,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
           entities_affected: result.entitiesAffected,
           transitions: result.transitions,
         })
-        return result
+        return built === null ? result : { ...result, failures: [...built.failures, ...result.failures] }
       }),
     )
   }
