@@ -2,6 +2,21 @@
 
 export type { BuildCallOptions, EngineStats, IngestOptions, TickOptions } from './defacto.ts'
 export { Defacto } from './defacto.ts'
+export {
+  Definitions,
+  defineDefinitions,
+  Effect,
+  Entity,
+  Handler,
+  Identity,
+  Property,
+  Relationship,
+  Schema,
+  Source,
+  State,
+  TimeRule,
+  validateDefinitions,
+} from './definitions.ts'
 export * from './errors.ts'
 export type { LedgerEventView } from './inspection.ts'
 export type { DefactoOptions, FileDeadLetterOptions } from './options.ts'

@@ -6,7 +6,7 @@ import type { Raw } from './records.ts'
 /** Milliseconds until a record arrives: mostly at once, now and then hours or days later. */
 export function delay(random: Random): number {
   if (random.chance(96.5)) return random.int(0, 20) * 1000
-  return random.chance(60) ? random.int(10, 600) * MINUTE : random.int(12, 140) * HOUR
+  return random.chance(60) ? random.int(10, 600) * MINUTE : random.int(12, 300) * HOUR
 }
 
 /** Milliseconds until a record is sent once more; null: it is not. */

@@ -60,7 +60,7 @@ export function lifeOf(seed: number, person: Person, start: number, end: number)
     support(random, add, start, 1, 'phone')
     if (random.chance(70)) {
       signedUp = start + random.int(20, 10 * 24) * HOUR + random.int(0, 3599) * 1000
-      if (random.chance(80)) add(signedUp + random.int(5, 5 * 24 * 60) * MINUTE, 'phone_added')
+      if (random.chance(80)) add(signedUp + random.int(5, 28 * 24 * 60) * MINUTE, 'phone_added')
       if (random.chance(40)) {
         subscribed = signedUp + random.int(3 * 24, 12 * 24) * HOUR
         add(subscribed - 3 * MINUTE, 'billing_created', 1)
@@ -75,7 +75,8 @@ export function lifeOf(seed: number, person: Person, start: number, end: number)
     if (person.path !== 'support' && random.chance(22)) {
       const at = signedUp + random.int(1, 60) * DAY + random.int(0, 86_399) * 1000
       support(random, add, at, 1, random.chance(60) ? 'phone' : 'mail')
-      if (random.chance(75)) add(at + random.int(2, 40) * MINUTE, 'identified')
+      if (random.chance(75))
+        add(at + (random.chance(50) ? random.int(2, 40) : random.int(60, 20 * 24 * 60)) * MINUTE, 'identified')
     }
   }
   if (subscribed !== null) billing(random, add, subscribed, end)
@@ -105,7 +106,7 @@ function usage(random: Random, add: Add, from: number, until: number): void {
 /** A subscription with its monthly invoices, paid at once, late or never. */
 function billing(random: Random, add: Add, start: number, end: number): void {
   add(start, 'subscribed')
-  if (random.chance(55)) add(start + random.int(60, 4 * 24 * 60) * MINUTE, 'billing_linked')
+  if (random.chance(55)) add(start + random.int(60, 24 * 24 * 60) * MINUTE, 'billing_linked')
   const cancelled = random.chance(16) ? start + random.int(20, 90) * DAY : end
   if (random.chance(22)) {
     const changed = start + random.int(8, 70) * DAY + random.int(0, 3600) * 1000

@@ -178,8 +178,8 @@ describe.runIf(present)('help desk', () => {
         .filter({ gaps_seen: { gt: 0 } })
         .count(),
     ).toBe(2648)
-    const differing = desk.table('ticket').filter((ticket) => ticket['gaps']?.ne(ticket['gaps_seen']))
-    expect(await differing.count()).toBe(0)
+    const counted = (await desk.table('ticket').select('gaps', 'gaps_seen').rows()) as Row[]
+    expect(counted.filter((ticket) => ticket['gaps'] !== ticket['gaps_seen'])).toEqual([])
   })
 
   test('arriving backwards, a quarter of the log at a time, the history is the same', async () => {

@@ -38,7 +38,7 @@ export async function factsOf(defacto: Defacto): Promise<SpaceFacts> {
       names.set(id, nameOf(type, row))
       const state = String(row[`${type}_state`])
       states[state] = (states[state] ?? 0) + 1
-      merges += (await defacto.identity.merges(id)).length
+      merges += await mergedInto(defacto, id)
     }
     entities[type] = sorted(states)
   }
@@ -61,6 +61,19 @@ export async function factsOf(defacto: Defacto): Promise<SpaceFacts> {
   const hash = createHash('sha256')
   for (const line of lines.sort()) hash.update(`${line}\n`)
   return { merges, entities, historyRows, edges, digest: hash.digest('hex') }
+}
+
+/** Ids merged into this one, directly or through others: which of several ids wins is chance, their number is not. */
+async function mergedInto(defacto: Defacto, id: string): Promise<number> {
+  let count = 0
+  const open = [id]
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    for (const { mergedEntity } of await defacto.identity.merges(next)) {
+      count += 1
+      open.push(mergedEntity)
+    }
+  }
+  return count
 }
 
 function nameOf(type: string, row: Row): string {

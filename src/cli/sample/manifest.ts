@@ -29,7 +29,7 @@ export async function readManifest(folder: string): Promise<SampleManifest> {
   }
 }
 
-/** One delivery: the files of a month, and the instant it is processed: the first of the next month. */
+/** One delivery: the files of a month, and the processing time of its build: the morning of the month's last day. */
 export interface Delivery {
   readonly month: string
   readonly parts: readonly SamplePart[]
@@ -41,11 +41,11 @@ export function deliveriesOf(manifest: SampleManifest): Delivery[] {
   return months.map((month) => ({
     month,
     parts: manifest.parts.filter((part) => part.month === month),
-    asOf: nextMonth(month),
+    asOf: lastDay(month),
   }))
 }
 
-function nextMonth(month: string): string {
+function lastDay(month: string): string {
   const [year = 0, number = 0] = month.split('-').map(Number)
-  return new Date(Date.UTC(year, number, 1)).toISOString()
+  return new Date(Date.UTC(year, number, 0)).toISOString()
 }

@@ -19,9 +19,11 @@ export interface PartCounts {
   readonly failures: readonly FailureCount[]
 }
 
-interface Mark extends PartCounts {
+interface Mark {
   readonly size: number
   readonly modified: number
+  /** Null: reading has begun and may have been interrupted. */
+  readonly counts: PartCounts | null
 }
 
 interface MarksFile {
@@ -53,13 +55,18 @@ export class Marks {
     const mark = this.#parts.get(file)
     if (mark === undefined) return undefined
     const { size, mtimeMs } = await stat(file)
-    return mark.size === size && mark.modified === Math.floor(mtimeMs) ? mark : undefined
+    return mark.counts !== null && mark.size === size && mark.modified === Math.floor(mtimeMs) ? mark.counts : undefined
   }
 
-  /** Written after every file, by renaming, so that a kill leaves the old marks or the new ones. */
-  async set(file: string, counts: PartCounts): Promise<void> {
+  /** True if reading the file was begun at some time, so that some of its records may be in the ledger. */
+  begun(file: string): boolean {
+    return this.#parts.has(file)
+  }
+
+  /** Before a file is read (`counts` null) and after. By renaming, so that a kill leaves the old marks or the new ones. */
+  async set(file: string, counts: PartCounts | null): Promise<void> {
     const { size, mtimeMs } = await stat(file)
-    this.#parts.set(file, { ...counts, size, modified: Math.floor(mtimeMs) })
+    this.#parts.set(file, { size, modified: Math.floor(mtimeMs), counts })
     const content: MarksFile = { space: this.#space, parts: Object.fromEntries(this.#parts) }
     await writeFile(`${this.#path}.new`, `${JSON.stringify(content)}\n`)
     await rename(`${this.#path}.new`, this.#path)

@@ -82,7 +82,8 @@ function reportText(output: Output, run: SampleRun, views: Views, database: stri
   const timeline = views.timeline.entries.map((entry) => ({
     at: when(entry.timestamp),
     event: entry.eventType,
-    what: entry.effects.join('; '),
+    // Ids are long and differ from run to run; their beginning is enough to recognize one.
+    what: entry.effects.join('; ').replace(/([0-9a-f]{8})-[0-9a-f-]{27}/g, '$1…'),
   }))
   const then = views.asOf
   const answer = then

@@ -85,8 +85,10 @@ export async function runSample(
       fresh += open.length
       const ingest = async (): Promise<void> => {
         for (const part of open) {
+          const path = join(place.data, part.file)
+          await marks.set(path, null)
           const counts = await ingestPart(defacto, place.data, part, signal)
-          await marks.set(join(place.data, part.file), counts)
+          await marks.set(path, counts)
           parts.set(part.file, counts)
         }
       }
@@ -99,7 +101,7 @@ export async function runSample(
       )
     }
     // Each delivery is built before the next is read; one that an earlier run has built is left alone.
-    if (open.length > 0 || (await isNewest(delivery, deliveries, place.data, marks))) {
+    if (open.length > 0 || isNewest(delivery, deliveries, place.data, marks)) {
       const name = open.length > 0 ? `build ${delivery.month}` : 'build'
       builds.push(await stages.run(name, () => defacto.build({ asOf: delivery.asOf, signal }), buildDetail))
     }
@@ -140,17 +142,10 @@ async function openParts(
   return open
 }
 
-/** True if nothing after this delivery was read so far: what is pending then belongs to it. */
-async function isNewest(
-  delivery: Delivery,
-  deliveries: readonly Delivery[],
-  folder: string,
-  marks: Marks,
-): Promise<boolean> {
-  for (const later of deliveries.slice(deliveries.indexOf(delivery) + 1)) {
-    for (const part of later.parts) if ((await marks.done(join(folder, part.file))) !== undefined) return false
-  }
-  return true
+/** True if nothing after this delivery was begun so far: what is pending then belongs to it. */
+function isNewest(delivery: Delivery, deliveries: readonly Delivery[], folder: string, marks: Marks): boolean {
+  const later = deliveries.slice(deliveries.indexOf(delivery) + 1).flatMap(({ parts }) => parts)
+  return later.every((part) => !marks.begun(join(folder, part.file)))
 }
 
 function checkDetail(definitions: Definitions): string {

@@ -4,6 +4,8 @@ import type { Row } from '../output.ts'
 
 /** The day the `asOf` answer is about. */
 export const AS_OF = '2024-03-01'
+/** History rows that are still read. */
+const PAGE = 20
 const PLANS = ['none', 'starter', 'team', 'business']
 const HISTORY = ['valid_from', 'valid_to', 'customer_state', 'plan', 'mrr', 'sessions', 'tickets']
 
@@ -59,22 +61,29 @@ async function byStateAndPlan(defacto: Defacto): Promise<Row[]> {
   return [...names, 'all'].map((state) => ({ state, ...states.get(state) }))
 }
 
-/** An active customer seen by several systems before they were known to be one, with a story not too long to print. */
+/** Somebody who pays or paid, first met as two people, whose story has the most turns and still fits a page. */
 async function knownThroughAMerge(defacto: Defacto): Promise<{ id: string; email: string }> {
-  const rows = new Map<string, number>()
-  for await (const row of defacto.history('customer').select('customer_id').stream() as AsyncIterable<Row>) {
+  const stories = new Map<string, { rows: number; turns: Set<string> }>()
+  const history = defacto.history('customer').select('customer_id', 'customer_state', 'plan')
+  for await (const row of history.stream() as AsyncIterable<Row>) {
     const id = String(row['customer_id'])
-    rows.set(id, (rows.get(id) ?? 0) + 1)
+    const story = stories.get(id) ?? { rows: 0, turns: new Set() }
+    story.rows += 1
+    story.turns.add(`${row['customer_state']} ${row['plan']}`)
+    stories.set(id, story)
   }
-  const active = defacto.table('customer').filter({ customer_state: 'active' }).orderBy('email')
   let best = { id: '', email: '', score: -1 }
-  for await (const row of active.select('customer_id', 'email', 'tickets').stream() as AsyncIterable<Row>) {
+  const named = defacto
+    .table('customer')
+    .filter({ email: { isNull: false } })
+    .orderBy('email')
+  for await (const row of named.select('customer_id', 'email', 'first_paid_at').stream() as AsyncIterable<Row>) {
     const id = String(row['customer_id'])
-    const merges = (await defacto.identity.merges(id)).length
-    const length = rows.get(id) ?? 0
-    const score = length > 20 ? 0 : length + 20 * merges + 5 * Number(row['tickets'] ?? 0)
-    if (score > best.score && row['email'] !== null)
-      best = { id, email: String(row['email']).trim().toLowerCase(), score }
+    const story = stories.get(id)
+    if (story === undefined || story.rows > PAGE) continue
+    const score = story.turns.size + (row['first_paid_at'] === null ? 0 : 10)
+    if (score <= best.score || (await defacto.identity.merges(id)).length === 0) continue
+    best = { id, email: String(row['email']).trim().toLowerCase(), score }
   }
   return best
 }

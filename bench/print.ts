@@ -1,0 +1,92 @@
+/** Benchmark results as tables. */
+import { availableParallelism, cpus } from 'node:os'
+import type { Measured, SizeResult } from './result.ts'
+
+export function sizeText(result: SizeResult): string {
+  const rows = result.results.map(row)
+  const head = ['work', 'count', 'ours', 'limit', 'ratio', 'target', '']
+  const mebibytes = (bytes: number): string => `${Math.round(bytes / 1048576)} MiB`
+  return [
+    '',
+    `${number(result.events)} events in the ledger (${number(result.lines)} records), ${number(result.entities)} entities`,
+    ...align([head, ...rows]),
+    `peak memory ${mebibytes(result.peakRss)}, database ${mebibytes(result.databaseBytes)}`,
+    '',
+  ].join('\n')
+}
+
+function row(measured: Measured): string[] {
+  const { work, unit, count, ms, limitMs, limit, target } = measured
+  const each = typeof target === 'object' && 'atMostMs' in target
+  const ours = each ? `${ms.toFixed(2)} ms` : `${number(rate(count, ms))} ${unit}/s`
+  const bare = limitMs === null ? '' : `${number(rate(count, limitMs))}/s ${limit}`
+  const ratio = limitMs === null ? null : limitMs / ms
+  const wanted =
+    typeof target === 'number'
+      ? percent(target)
+      : 'atMostMs' in target
+        ? `< ${target.atMostMs} ms`
+        : `${number(target.perSecond)}/s`
+  return [
+    work,
+    number(count),
+    ours,
+    bare,
+    ratio === null ? '' : percent(ratio),
+    wanted,
+    met(measured) ? '' : 'below target',
+  ]
+}
+
+export function met({ target, ms, limitMs, count }: Measured): boolean {
+  if (typeof target === 'number') return limitMs !== null && limitMs / ms >= target
+  return 'atMostMs' in target ? ms <= target.atMostMs : rate(count, ms) >= target.perSecond
+}
+
+/** Time per unit at each size against the size before: linear work stays at 1.0. */
+export function growthText(results: readonly SizeResult[]): string {
+  const lines = [
+    `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} cores, Node ${process.versions.node}`,
+  ]
+  for (let i = 1; i < results.length; i++) {
+    const [small, large] = [results[i - 1] as SizeResult, results[i] as SizeResult]
+    const factor = large.events / small.events
+    lines.push('', `Growth from ${number(small.events)} to ${number(large.events)} events (${factor.toFixed(1)}×)`)
+    const rows = large.results.flatMap((now): string[][] => {
+      const before = small.results.find((one) => one.work === now.work)
+      if (before === undefined || before.count === 0) return []
+      const absolute = typeof now.target === 'object' && 'atMostMs' in now.target
+      if (absolute) return [[now.work, `${(now.ms / before.ms).toFixed(1)}× time`, 'constant is 1.0']]
+      const perUnit = now.ms / now.count / (before.ms / before.count)
+      return [[now.work, `${(now.ms / before.ms).toFixed(1)}× time`, `${perUnit.toFixed(2)}× per unit`]]
+    })
+    lines.push(...align(rows), `peak memory ${(large.peakRss / small.peakRss).toFixed(1)}×`)
+  }
+  return `${lines.join('\n')}\n`
+}
+
+function rate(count: number, ms: number): number {
+  return (count * 1000) / Math.max(ms, 0.001)
+}
+
+function percent(ratio: number): string {
+  return `${Math.round(ratio * 100)} %`
+}
+
+function number(value: number): string {
+  return Math.round(value)
+    .toString()
+    .replace(/\B(?=(\d{3})+$)/g, ' ')
+}
+
+function align(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((cells) => (cells[column] ?? '').length)))
+  return rows.map((cells) =>
+    cells
+      .map((cell, column) =>
+        column === 0 || column === 3 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join('  ')
+      .trimEnd(),
+  )
+}
