@@ -77,7 +77,11 @@ function compare(
     if (column === undefined) {
       const names = columns.filter((candidate) => !candidate.hidden).map((candidate) => candidate.name)
       const list = `columns: ${names.join(', ')}`
-      fail(`Entity '${entityId}' (${type}) has no property '${key}'${didYouMean(key, names)}; ${list}`, row, expected)
+      fail(
+        `Entity '${entityId}' (${type}) has no property '${key}'${didYouMean(key, names)}; ${list}`,
+        undefined,
+        expected,
+      )
     }
     const value = row[column.name]
     actual.push([key, value])
@@ -98,6 +102,8 @@ function same(column: Column, actual: unknown, expected: unknown): boolean {
   return isDeepStrictEqual(actual, expected)
 }
 
+/** With an actual value Node appends the difference to the message. */
 function fail(message: string, actual: unknown, expected: unknown): never {
-  throw new AssertionError({ message, actual, expected, operator: 'deepStrictEqual', stackStartFn: assertEntity })
+  const operator = actual === undefined ? 'fail' : 'deepStrictEqual'
+  throw new AssertionError({ message, actual, expected, operator, stackStartFn: assertEntity })
 }

@@ -4,7 +4,7 @@
  */
 import type { PropertyType } from '../core/definition/model.ts'
 import { QueryError } from '../errors.ts'
-import type { FunctionName } from './functions.ts'
+import { type FunctionName, signatureOf } from './functions.ts'
 import type { InstantInput } from './instants.ts'
 
 export interface DraftOrder {
@@ -183,6 +183,27 @@ export class Expr<T = unknown> extends Expression {
   dateTrunc(unit: DateUnit): Expr<string> {
     return call('dateTrunc', this, unit)
   }
+  /**
+   * An aggregate or one of `rowNumber`, `rank`, `lag`, `lead` over a window of rows instead of a group. With `orderBy`
+   * an aggregate covers the rows up to the current one and its equals, without it the whole partition.
+   */
+  over(
+    window: {
+      partitionBy?: string | Expression | readonly (string | Expression)[]
+      orderBy?: OrderKey | readonly OrderKey[]
+    } = {},
+  ): Expr<T> {
+    const { draft } = this
+    const kind =
+      draft.op === 'call' && draft.fn !== 'first' && draft.fn !== 'last' ? signatureOf(draft.fn).kind : 'scalar'
+    if (draft.op !== 'call' || kind === 'scalar') {
+      throw new QueryError('over() belongs to an aggregate (first and last excepted) or a window function', {
+        code: 'E_QUERY_WINDOW',
+      })
+    }
+    const partitionBy = [window.partitionBy ?? []].flat().map((part) => orderOf(part).key)
+    return new Expr({ ...draft, over: { partitionBy, orderBy: [window.orderBy ?? []].flat().map(orderOf) } })
+  }
   desc(): OrderExpr {
     return desc(this)
   }
@@ -275,6 +296,23 @@ export function last<T = unknown>(value: string | Expr<T>, options: { orderBy?: 
 }
 function ordered<T>(fn: 'first' | 'last', value: string | Expr<T>, key: OrderKey = 'valid_from'): Expr<T> {
   return new Expr({ op: 'call', fn, args: [measured(value).draft], order: [orderOf(key)] })
+}
+
+/** Numbers the rows of the window from 1. */
+export function rowNumber(): Expr<number> {
+  return call('rowNumber')
+}
+/** As `rowNumber`, but equal rows share a number. */
+export function rank(): Expr<number> {
+  return call('rank')
+}
+/** The value `distance` rows before this one in the window; null where there is none. */
+export function lag<T = unknown>(value: string | Expr<T>, distance = 1): Expr<T> {
+  return call('lag', measured(value), distance)
+}
+/** The value `distance` rows after this one in the window. */
+export function lead<T = unknown>(value: string | Expr<T>, distance = 1): Expr<T> {
+  return call('lead', measured(value), distance)
 }
 
 /** `caseWhen([[condition, value], …], otherwise)`; without `otherwise`: null. */

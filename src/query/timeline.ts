@@ -1,7 +1,7 @@
 /** From the changes of a replay to the entries of a timeline (spec 06 §8). Pure. */
 import type { EntityDef } from '../core/definition/model.ts'
 import { textOf } from '../core/expression/text.ts'
-import type { Change } from '../core/snapshot.ts'
+import type { Change, Snapshot } from '../core/snapshot.ts'
 import type { Value } from '../core/value.ts'
 import type { TimelineEntry } from '../results.ts'
 
@@ -53,7 +53,7 @@ function entryOf(change: Change, before: Change | undefined, names: readonly str
   // Creation brings the entity into its first state; that is no transition.
   else if (stateBefore !== snapshot.state) effects.push(`State: ${stateBefore} → ${snapshot.state}`)
   for (const name of names) {
-    const effect = propertyEffect(name, before?.snapshot.properties[name] ?? null, snapshot.properties[name] ?? null)
+    const effect = propertyEffect(name, propertyOf(before?.snapshot, name), propertyOf(snapshot, name))
     if (effect !== null) effects.push(effect)
   }
   for (const edge of snapshot.relationships) if (!edge.ended) effects.push(`Related: ${edge.type} → ${edge.targetId}`)
@@ -65,6 +65,12 @@ function entryOf(change: Change, before: Change | undefined, names: readonly str
     stateBefore: before === undefined ? null : stateBefore,
     stateAfter: snapshot.state,
   }
+}
+
+/** Own fields only: a property may be called `constructor`. */
+function propertyOf(snapshot: Snapshot | undefined, name: string): Value {
+  if (snapshot === undefined || !Object.hasOwn(snapshot.properties, name)) return null
+  return snapshot.properties[name] ?? null
 }
 
 /** Texts decide what "changed" means: what reads the same is not listed. */

@@ -9,11 +9,14 @@ import {
   countDistinct,
   desc,
   first,
+  lag,
   last,
   lit,
   max,
   min,
   or,
+  rank,
+  rowNumber,
   sql,
   sum,
 } from '../../src/query/expression.ts'
@@ -538,6 +541,60 @@ describe('steps', () => {
       .limit(1)
       .sql()
     expect(text.match(/select/g)).toHaveLength(1)
+  })
+})
+
+describe('windows', () => {
+  it('are computed over the rows that the steps before them leave', async () => {
+    const numbered = root
+      .history('customer')
+      .filter({ mrr: { notNull: true } })
+      .mutate({
+        n: rowNumber().over({ partitionBy: 'customer_id', orderBy: desc('valid_from') }),
+        before: lag('mrr').over({ partitionBy: 'customer_id', orderBy: 'valid_from' }),
+        all: sum('mrr').over(),
+        running: sum('mrr').over({ orderBy: ['customer_id', 'valid_from'] }),
+      })
+    const newest = numbered
+      .filter({ n: 1 })
+      .orderBy('customer_id')
+      .select('customer_id', 'n', 'before', 'all', 'running')
+    expect(await newest.rows()).toEqual([
+      { customer_id: 'a', n: 1, before: 0, all: 143, running: 100 },
+      { customer_id: 'b', n: 1, before: null, all: 143, running: 150.5 },
+      { customer_id: 'd', n: 1, before: null, all: 143, running: 143 },
+    ])
+    // The filter on another column comes after the window too.
+    expect(await numbered.filter({ customer_id: 'd' }).select('all').rows()).toEqual([{ all: 143 }])
+    expect(
+      await numbered
+        .groupBy('customer_id')
+        .agg({ top: max('n') })
+        .orderBy('customer_id')
+        .rows(),
+    ).toEqual([
+      { customer_id: 'a', top: 2 },
+      { customer_id: 'b', top: 1 },
+      { customer_id: 'd', top: 1 },
+    ])
+    const limited = root.table('customer').orderBy('customer_id').limit(2).select({ n: count().over() })
+    expect(await limited.rows()).toEqual([{ n: 2 }, { n: 2 }])
+    const ranked = root.table('customer').groupBy('customer_state').agg({ n: count() })
+    expect(
+      await ranked
+        .mutate({ r: rank().over({ orderBy: desc('n') }) })
+        .orderBy('customer_state')
+        .rows(),
+    ).toEqual([
+      { customer_state: 'lead', n: 2, r: 1 },
+      { customer_state: 'paying', n: 2, r: 1 },
+    ])
+  })
+
+  it('need their window, and only they have one', () => {
+    expect(() => root.table('customer').mutate({ n: rowNumber() })).toThrow(/needs \.over/)
+    expect(() => col('mrr').over()).toThrow(/belongs to an aggregate/)
+    expect(() => root.table('customer').mutate({ n: rank().over({ orderBy: 'mmr' }) })).toThrow(/no column "mmr"/)
   })
 })
 

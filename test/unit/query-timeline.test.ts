@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { EntityDef } from '../../src/core/definition/model.ts'
+import type { EntityDef, PropertyDef } from '../../src/core/definition/model.ts'
 import { type Instant, instantFromText } from '../../src/core/instant.ts'
 import type { Change, EdgeChange } from '../../src/core/snapshot.ts'
 import { Float, type Value } from '../../src/core/value.ts'
@@ -14,7 +14,7 @@ const member: EntityDef = {
     loans: { type: 'integer' },
     fee: { type: 'number' },
     since: { type: 'datetime' },
-    constructor: { type: 'string' },
+    ['constructor']: { type: 'string' } as PropertyDef,
   },
   states: { new: {}, active: {} },
 }
@@ -35,6 +35,7 @@ function change({ time, state, before, properties = {}, edges = [], rule, sequen
       ? { kind: 'rule', rule }
       : { kind: 'event', sequence, eventId: `e${sequence}`, eventType: `type${sequence}` },
     stateBefore: before,
+    lastEventBefore: null,
     snapshot: {
       entityId: 'm',
       entityType: 'member',
