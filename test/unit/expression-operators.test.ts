@@ -131,7 +131,7 @@ const CASES: Record<string, [expression: string, outcome: string][]> = {
     ['event.half + 0.5', 'Float 3'],
     ['(event.half + 0.5) / 2', 'Float 1.5'],
     ['event.huge * event.huge', 'domain error'],
-    ['event.huge + event.huge', 'Float 2' + '0'.repeat(300)],
+    ['event.huge + event.huge', `Float 2${'0'.repeat(300)}`],
     ['event.big + 0.5', 'Float 9007199254740992'],
     ['event.int + event.text', 'type error'],
     ['event.yes + 1', 'type error'],
