@@ -96,7 +96,7 @@ export interface LedgerPort {
   head(): Promise<number>
   /**
    * Rows with `after < sequence <= to` in sequence order, in chunks. Replayable rows only (no duplicates, excluded rows
-   * or tombstones) unless `all`; `raw` and `hints` are always present.
+   * or tombstones) unless `all`; with `raw: false` the `raw` of the rows is empty and not read.
    */
   scan(options: {
     after: number
@@ -104,6 +104,7 @@ export interface LedgerPort {
     all?: boolean
     chunk?: number
     source?: string
+    raw?: boolean
   }): AsyncIterable<FullLedgerRow[]>
   /** Replayable rows `from <= sequence <= to`, ordered by (timestamp, sequence), in chunks. */
   replay(options: {

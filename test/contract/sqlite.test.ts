@@ -68,7 +68,7 @@ describe('opening a file', () => {
     const store = await open()
     await inUnit(store, (unit) => prepareVersion(store, unit))
     await store.close()
-    await truncate(path, 4096 * 3)
+    await truncate(path, 8192 * 3)
     const error = await failure()
     expect(error).toBeInstanceOf(StorageError)
     expect(error.message).toMatch(/is truncated: its last \d+ bytes are missing/)
@@ -188,7 +188,7 @@ describe('errors', () => {
     })
     await store.close()
     const bytes = await readFile(path)
-    await writeFile(path, bytes.fill(0x5a, 4096))
+    await writeFile(path, bytes.fill(0x5a, 8192))
     const error = await open()
       .then(async (damaged) => {
         try {

@@ -6,7 +6,9 @@ import { isOutOfRange } from './errors.ts'
 export type { Param }
 export type Row = SQLOutputValue[]
 
-const CACHE_KIB = { write: 131_072, read: 32_768 }
+const CACHE_KIB = { write: 131_072, read: 65_536 }
+/** Reading through a mapping of the file halves the time of a replay by entity (measured); it counts as memory in use. */
+const READ_MAP_BYTES = 512 * 1024 * 1024
 
 export class Connection {
   readonly db: DatabaseSync
@@ -22,7 +24,7 @@ export class Connection {
     })
     // A negative cache_size is in KiB.
     this.db.exec(`pragma cache_size = -${CACHE_KIB[mode]}`)
-    if (mode === 'write') this.db.exec('pragma synchronous = normal')
+    this.db.exec(mode === 'write' ? 'pragma synchronous = normal' : `pragma mmap_size = ${READ_MAP_BYTES}`)
   }
 
   /** The prepared statement of this text, made once. Never iterate it: open iterators need a statement of their own. */

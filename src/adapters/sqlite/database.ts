@@ -110,11 +110,7 @@ export class Database {
     await this.#queue
     this.#closed = true
     this.#reader?.close()
-    const writer = this.#writer
-    if (writer === null) return
-    // Lets the planner see the shape of the data next time; cheap because it only looks at tables that changed.
-    if (!this.inMemory) this.guard('close', () => writer.exec('pragma analysis_limit = 400; pragma optimize'))
-    writer.close()
+    this.#writer?.close()
   }
 
   async #begin(writer: Connection): Promise<void> {

@@ -63,6 +63,8 @@ function admit(table: EntityTable, write: EntityWrite): boolean {
   if (first === undefined) return true
   if (write.generation === generation && write.revision <= revision) return false
   const from = first.validFrom.toString()
+  // What the open row still saw counts before it is closed.
+  if (write.touch !== null) table.touch.run(write.touch.toString(), write.id)
   // A row that begins at the same instant takes the place of the open one.
   if (validFrom !== from) table.close.run(from, write.id, validFrom)
   return true
@@ -70,7 +72,7 @@ function admit(table: EntityTable, write: EntityWrite): boolean {
 
 function writeRows(table: EntityTable, write: EntityWrite): void {
   for (const row of write.rows) insertRow(table, write, row)
-  if (write.touch !== null) table.touch.run(write.touch.toString(), write.id)
+  if (write.touch !== null && write.rows.length === 0) table.touch.run(write.touch.toString(), write.id)
 }
 
 function insertRow(table: EntityTable, write: EntityWrite, row: HistoryRow): void {

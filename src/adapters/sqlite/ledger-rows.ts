@@ -4,6 +4,8 @@ import type { Row } from './connection.ts'
 
 export const LEDGER_COLUMNS = 'l.sequence, l.event_id, l.event_type, l.timestamp, l.source, l.data, l.kinds'
 export const FULL_COLUMNS = `${LEDGER_COLUMNS}, l.resolution_hints, l.raw, l.duplicate_of, l.excluded`
+/** As `FULL_COLUMNS` for readers that do without `raw`, which may be most of a row. */
+export const FULL_COLUMNS_WITHOUT_RAW = FULL_COLUMNS.replace('l.raw', `''`)
 export const MAPPED_COLUMNS = `${LEDGER_COLUMNS}, e.entity_id, e.entity_type`
 
 export function ledgerRow(row: Row): LedgerRow {

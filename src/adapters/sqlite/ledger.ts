@@ -11,7 +11,15 @@ import type {
 } from '../../ports/store.ts'
 import type { Connection, Row } from './connection.ts'
 import type { Database } from './database.ts'
-import { FULL_COLUMNS, fullRow, LEDGER_COLUMNS, ledgerRow, MAPPED_COLUMNS, mappedRow } from './ledger-rows.ts'
+import {
+  FULL_COLUMNS,
+  FULL_COLUMNS_WITHOUT_RAW,
+  fullRow,
+  LEDGER_COLUMNS,
+  ledgerRow,
+  MAPPED_COLUMNS,
+  mappedRow,
+} from './ledger-rows.ts'
 import { mappedPages } from './mapped-pages.ts'
 import { beginRenormalize, endRenormalize, isRenormalizing, renormalize } from './renormalize.ts'
 
@@ -48,9 +56,11 @@ export class SqliteLedger implements LedgerPort {
     all?: boolean
     chunk?: number
     source?: string
+    raw?: boolean
   }): AsyncIterable<FullLedgerRow[]> {
     const { to, source, chunk = CHUNK } = options
-    const sql = `select ${FULL_COLUMNS} from ledger l where l.sequence > ? and l.sequence <= ?
+    const columns = options.raw === false ? FULL_COLUMNS_WITHOUT_RAW : FULL_COLUMNS
+    const sql = `select ${columns} from ledger l where l.sequence > ? and l.sequence <= ?
       ${options.all === true ? 'and l.event_type is not null' : `and ${REPLAYABLE}`}
       ${source === undefined ? '' : 'and l.source = ?'} order by l.sequence limit ?`
     for (let after = options.after; ; ) {
@@ -73,17 +83,18 @@ export class SqliteLedger implements LedgerPort {
     chunk?: number
   }): AsyncIterable<LedgerRow[]> {
     const { from, to = Number.MAX_SAFE_INTEGER, chunk = CHUNK } = options
-    // Keyset pages over the index ledger_timestamp (timestamp, sequence).
-    const sql = `select ${LEDGER_COLUMNS} from ledger l
-      where (l.timestamp, l.sequence) > (?, ?) and l.sequence between ? and ?
-        and ${options.includeDuplicates === true ? 'l.excluded = 0 and l.event_type is not null' : REPLAYABLE}
-      order by l.timestamp, l.sequence limit ?`
+    const select = `select ${LEDGER_COLUMNS} from ledger l indexed by ledger_timestamp where l.sequence between ? and ?
+      and ${options.includeDuplicates === true ? 'l.excluded = 0 and l.event_type is not null' : REPLAYABLE}`
+    // Keyset pages in two parts, so that a page costs its rows however many events share one instant.
+    const same = `${select} and l.timestamp = ? and l.sequence > ? order by l.sequence limit ?`
+    const later = `${select} and l.timestamp > ? order by l.timestamp, l.sequence limit ?`
     let timestamp = ''
     let sequence = 0
     while (true) {
-      const rows = await this.#database.read(null, 'ledger.replay', (connection) =>
-        connection.all(sql, timestamp, sequence, from, to, chunk),
-      )
+      const rows = await this.#database.read(null, 'ledger.replay', (connection) => {
+        const first = connection.all(same, from, to, timestamp, sequence, chunk)
+        return first.concat(connection.all(later, from, to, timestamp, chunk - first.length))
+      })
       const last = rows.at(-1)
       if (last === undefined) return
       yield rows.map(ledgerRow)

@@ -110,6 +110,28 @@ export function ledgerContract({ backend, api }: Contract): void {
       }
     })
 
+    test('scan leaves raw out on request', async (store) => {
+      await append(store, [event('a', { hintsJson: '{"m":{"k":"v"}}' })])
+      const [full] = await drain(store.ledger.scan({ after: 0, to: 1 }))
+      const [slim] = await drain(store.ledger.scan({ after: 0, to: 1, raw: false }))
+      assert.deepEqual(slim, { ...full, raw: '' })
+    })
+
+    test('replay pages through many events of one instant', async (store) => {
+      await append(
+        store,
+        Array.from({ length: 30 }, (_, i) => event(`e${i}`, { timestamp: day(i < 25 ? 2 : 1) })),
+      )
+      const order = [26, 27, 28, 29, 30, ...Array.from({ length: 25 }, (_, i) => i + 1)]
+      for (const chunk of [1, 4, 7]) {
+        const rows = await drain(store.ledger.replay({ from: 1, chunk }))
+        assert.deepEqual(
+          rows.map((r) => r.sequence),
+          order,
+        )
+      }
+    })
+
     test('a stream sees rows that were there, while appends go on', async (store) => {
       await append(
         store,
