@@ -37,6 +37,8 @@ export type Side = 'left' | 'right'
 export type Operand<T> =
   | Expression
   | (unknown extends T ? unknown : T extends string ? InstantInput : T extends number | bigint ? number | bigint : T)
+/** Without null; what is unknown stays so. */
+export type Known<T> = unknown extends T ? unknown : NonNullable<T>
 export type BoolExpr = Expr<boolean>
 export type OrderKey = string | Expression | OrderExpr
 
@@ -158,7 +160,7 @@ export class Expr<T = unknown> extends Expression {
     return call('concat', this, ...others)
   }
   /** The first value that is not null. */
-  coalesce(...others: Operand<T>[]): Expr<NonNullable<T>> {
+  coalesce(...others: Operand<T>[]): Expr<Known<T>> {
     return call('coalesce', this, ...others)
   }
   /** See `CASTS` in `functions.ts` for what can become what; text that is no number becomes null. */

@@ -1,12 +1,10 @@
 /** Types of rows and of what query steps make of them (spec 09 §7). Types only. */
-import type { Expr, Expression } from './expression.ts'
+import type { Expr, Expression, Known } from './expression.ts'
 
 export type AnyRow = Record<string, unknown>
 
 /** The expressions of a query's columns, as callbacks get them. */
 export type Cols<R> = { readonly [K in keyof R]-?: Expr<Known<R[K]>> }
-/** Without null; what is unknown stays so. */
-export type Known<T> = unknown extends T ? unknown : NonNullable<T>
 export type ColumnFn<R> = (columns: Cols<R>) => Expression
 export type Aggregates<R> = Record<string, Expression | ColumnFn<R>>
 

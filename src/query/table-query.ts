@@ -111,7 +111,7 @@ export class TableQuery<R = AnyRow> {
   }
 
   /** `{old_name: 'new_name'}`. */
-  rename<M extends { readonly [K in keyof R]?: string }>(names: M): TableQuery<Renamed<R, M>> {
+  rename<const M extends { readonly [K in keyof R]?: string }>(names: M): TableQuery<Renamed<R, M>> {
     const shown = visible(this.relation.columns, 'rename')
     const map = new Map(Object.entries(names as Record<string, string>))
     for (const [from, to] of map) {

@@ -2,8 +2,7 @@
 import { didYouMean } from '../core/spelling.ts'
 import { QueryError } from '../errors.ts'
 import { type Columns, findColumn } from './column.ts'
-import { and, type BoolExpr, call, Expr, not, type Operand, or } from './expression.ts'
-import type { Known } from './row-types.ts'
+import { and, type BoolExpr, call, Expr, type Known, not, type Operand, or } from './expression.ts'
 
 export interface WhereOperators<T> {
   eq?: Operand<T>
