@@ -258,6 +258,14 @@ function call(name: string, args: Lazy[], scope: Scope): V {
       return Array.isArray(a) ? a.some((item) => same(item, b)) : text(a).includes(text(b))
     case 'len':
       return BigInt(Array.isArray(a) ? a.length : [...text(a)].length)
+    case 'to_float':
+      if (typeof a === 'bigint' || typeof a === 'number') return Number(a)
+      throw new Failure('Int or Float required')
+    case 'round': {
+      if (typeof a !== 'number' || typeof b !== 'bigint') throw new Failure('Float and Int required')
+      const scale = 10 ** Number(b)
+      return (Math.sign(a) * Math.round(Math.abs(a) * scale)) / scale
+    }
     case 'min':
     case 'max':
       return values.reduce((best, item) =>

@@ -1,0 +1,275 @@
+/** The sample project: its definitions, its generated records, and `npm start` as a user types it. */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readManifest } from '../../src/cli/sample/manifest.ts'
+import { Defacto, Definitions } from '../../src/index.ts'
+import type { Defs } from '../oracle/definitions.ts'
+import { type Delivery, oracle } from '../oracle/oracle.ts'
+import { readWorld, sorted } from '../support/world.ts'
+
+const ROOT = join(import.meta.dirname, '..', '..')
+const SAMPLE = join(ROOT, 'infra', 'sample')
+
+let scratch: string
+beforeAll(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'defacto-sample-'))
+})
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+describe('definitions', () => {
+  test('are valid, and warn only of ends and of properties that are for reports', async () => {
+    const { errors, issues } = (await Definitions.fromDirectory(join(ROOT, 'definitions'))).validate({ strict: true })
+    expect(errors).toEqual([])
+    const ends = issues.filter(({ code }) => code === 'W01').map(({ path }) => path.split('.').at(-1))
+    expect(ends.sort()).toEqual(['cancelled', 'closed', 'closed', 'paid', 'void', 'written_off'])
+    expect([...new Set(issues.map(({ code }) => code))].sort()).toEqual(['W01', 'W03'])
+  })
+
+  test('use every kind of effect, all three time rules, guards, conditions and computed values', async () => {
+    const definitions = (await Definitions.fromDirectory(join(ROOT, 'definitions'))).toObject()
+    const text = JSON.stringify(definitions)
+    for (const part of [
+      'create',
+      'transition',
+      'set',
+      'increment',
+      'relate',
+      'guard',
+      'condition',
+      'compute',
+      'normalize',
+    ]) {
+      expect(text, part).toContain(`"${part}"`)
+    }
+    for (const rule of ['inactivity', 'expiration', 'state_duration']) expect(text, rule).toContain(`"type":"${rule}"`)
+    expect(Object.keys(definitions.sources)).toEqual(['app', 'billing', 'support'])
+  })
+})
+
+describe('records', () => {
+  test('are what the generator writes, byte for byte', async () => {
+    const manifest = JSON.parse(readFileSync(join(SAMPLE, 'manifest.json'), 'utf8')) as { events: number; seed: number }
+    const out = join(scratch, 'again')
+    const arguments_ = ['--events', String(manifest.events), '--seed', String(manifest.seed), '--out', out, '--monthly']
+    execFileSync(process.execPath, [join(ROOT, 'infra', 'generator', 'main.ts'), ...arguments_], { stdio: 'ignore' })
+    const files = readdirSync(out).sort()
+    expect(files).toEqual(
+      readdirSync(SAMPLE)
+        .filter((name) => name !== 'expected.json')
+        .sort(),
+    )
+    for (const file of files)
+      expect(readFileSync(join(out, file)).equals(readFileSync(join(SAMPLE, file))), file).toBe(true)
+  })
+
+  test('hold everything that makes real data hard', async () => {
+    const manifest = await readManifest(SAMPLE)
+    expect(manifest.lines).toBeGreaterThan(3000)
+    expect(manifest.duplicates).toBeGreaterThan(50)
+    expect(manifest.malformed).toBeGreaterThan(10)
+    expect(new Set(manifest.parts.map((part) => part.month)).size).toBe(4)
+  })
+
+  test('give exactly the history that the reference interpreter gives', { timeout: 180_000 }, async () => {
+    const definitions = (await Definitions.fromDirectory(join(ROOT, 'definitions'))).toObject()
+    const manifest = await readManifest(SAMPLE)
+    const deliveries: Delivery[] = []
+    for (const { file, source } of [...manifest.parts].sort((a, b) =>
+      a.month < b.month ? -1 : a.month > b.month ? 1 : 0,
+    )) {
+      for (const line of readFileSync(join(SAMPLE, file), 'utf8').trimEnd().split('\n')) {
+        deliveries.push({ source, record: parse(line) })
+      }
+    }
+    const expected = oracle(definitions as unknown as Defs, deliveries, Date.parse(manifest.clock))
+    expect(expected.rejected.length).toBe(manifest.malformed)
+    expect(expected.duplicates.length).toBe(manifest.duplicates)
+    expect(expected.failures).toEqual([])
+
+    const options = {
+      database: join(scratch, 'oracle.db'),
+      clock: () => new Date(manifest.clock),
+      batchSize: 500,
+      logLevel: 'ERROR',
+    }
+    const space = await Defacto.fromConfig(Definitions.fromObject(definitions), options as { logLevel: 'ERROR' })
+    try {
+      // In slices of one source, interpreted as they come: merges and late arrivals in every one of them.
+      for (let at = 0; at < deliveries.length; ) {
+        const source = deliveries[at]?.source ?? ''
+        let end = at
+        while (end < deliveries.length && end < at + 150 && deliveries[end]?.source === source) end += 1
+        const records = deliveries.slice(at, end).map(({ record }) => record)
+        await space.ingest(source, records, { process: true, throwIfAllFail: false })
+        at = end
+      }
+      await space.tick({ asOf: manifest.clock })
+      expect(await readWorld(space, definitions)).toEqual(sorted(expected.world))
+    } finally {
+      await space.close()
+    }
+  })
+})
+
+describe('npm start', () => {
+  test('runs, says what it did, and has nothing to do the second time', () => {
+    const folder = home('twice')
+    const first = sample(folder)
+    expect(first.stderr).toContain('ingest 2024-01')
+    expect(first.stderr).toContain('merges')
+    expect(first.code).toBe(0)
+    const lines = first.stdout.trimEnd().split('\n')
+    expect(lines[0]).toBe('Customers by state and plan')
+    for (const heading of ['History of ', 'On 2024-03-01: ', 'Timeline of ticket ', 'Summary']) {
+      expect(
+        lines.some((line) => line.startsWith(heading)),
+        heading,
+      ).toBe(true)
+    }
+    expect(lines.at(-1)).toBe('Wrote defacto-sample/out/report.json, defacto-sample/out/*.csv (4 files)')
+    const files = readdirSync(join(folder, 'defacto-sample', 'out')).sort()
+    expect(files).toEqual(['customer.csv', 'invoice.csv', 'report.json', 'subscription.csv', 'ticket.csv'])
+
+    const second = sample(folder)
+    expect(second.code).toBe(0)
+    expect(second.stderr).toContain('nothing new: all 12 files were read before')
+    expect(second.stderr).toContain('SKIP')
+    expect(timeless(second.stdout)).toBe(timeless(first.stdout))
+    expect(readdirSync(folder)).toEqual(['defacto-sample'])
+
+    const fresh = sample(folder, ['--fresh'])
+    expect(fresh.code).toBe(0)
+    expect(fresh.stderr).toContain('ingest 2024-01')
+  })
+
+  test('writes one JSON document with -o json', () => {
+    const { stdout, code } = sample(home('json'), ['-o', 'json'])
+    expect(code).toBe(0)
+    const { ok, data } = JSON.parse(stdout) as { ok: boolean; data: Record<string, unknown> }
+    expect(ok).toBe(true)
+    expect(data['differences']).toEqual([])
+    const records = Object.values(data['records'] as Record<string, Record<string, number>>)
+    for (const { read = 0, ingested = 0, duplicates = 0, dead = 0 } of records)
+      expect(read).toBe(ingested + duplicates + dead)
+  })
+
+  test.each([
+    'ingest.appended:4',
+    'ingest.committed:9',
+    'map.written:2',
+    'shadow.committed:1',
+    'chunk.committed:2',
+    'finish.written:3',
+    'tick.written:1',
+  ])('killed at %s, goes on and ends the same', (failpoint) => {
+    const folder = home(`killed-${failpoint.replace(':', '-')}`)
+    const killed = sample(folder, [], { DEFACTO_FAILPOINT: failpoint })
+    expect(killed.signal).toBe('SIGKILL')
+    const again = sample(folder)
+    expect(again.stderr).not.toMatch(/^error /m)
+    expect(again.code).toBe(0)
+  })
+
+  test('two at once: the second one ends with 6 and leaves the first alone', async () => {
+    const folder = home('two')
+    const first = start(folder)
+    await until(() => first.text().includes('ingest 2024-01'))
+    // Held still, so that it cannot be over before the second one looks.
+    first.process.kill('SIGSTOP')
+    const second = sample(folder)
+    const fresh = sample(folder, ['--fresh'])
+    first.process.kill('SIGCONT')
+    expect(second.code).toBe(6)
+    expect(second.stderr).toContain('E_LOCK_HELD')
+    expect(fresh.code).toBe(6)
+    expect(await first.ended).toBe(0)
+  })
+
+  test('an outcome that is not the committed one ends with 5 and says what differs', () => {
+    const copy = home('changed')
+    for (const part of ['src', 'definitions', 'infra']) cpSync(join(ROOT, part), join(copy, part), { recursive: true })
+    cpSync(join(ROOT, 'package.json'), join(copy, 'package.json'))
+    symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'))
+    const expected = join(copy, 'infra', 'sample', 'expected.json')
+    const document = JSON.parse(readFileSync(expected, 'utf8')) as { merges: number }
+    writeFileSync(expected, JSON.stringify({ ...document, merges: document.merges + 1 }))
+    const run = (...args: string[]): Outcome => sample(copy, args, {}, copy)
+    const differing = run()
+    expect(differing.code).toBe(5)
+    expect(differing.stderr).toContain(`merges: expected ${document.merges + 1}, found ${document.merges}`)
+    expect(existsSync(join(copy, '.defacto', 'out', 'report.json'))).toBe(true)
+    expect(run('--accept').code).toBe(0)
+    expect(JSON.parse(readFileSync(expected, 'utf8'))).toEqual(document)
+
+    // A line lost on the way is found by the accounting, not by the outcome alone.
+    const part = join(copy, 'infra', 'sample', 'support-2024-02.ndjson')
+    const lines = readFileSync(part, 'utf8').trimEnd().split('\n')
+    writeFileSync(part, `${lines.slice(1).join('\n')}\n`)
+    const short = run('--fresh')
+    expect(short.code).toBe(5)
+    expect(short.stderr).toContain('accounting')
+  })
+})
+
+interface Outcome {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function home(name: string): string {
+  const folder = join(scratch, name)
+  mkdirSync(folder)
+  return folder
+}
+
+function command(args: readonly string[], root = ROOT): string[] {
+  return [join(root, 'src', 'cli', 'main.ts'), 'sample', ...args]
+}
+
+function sample(cwd: string, args: readonly string[] = [], env: Record<string, string> = {}, root = ROOT): Outcome {
+  const options = { cwd, encoding: 'utf8', env: { ...process.env, ...env }, timeout: 120_000 } as const
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, command(args, root), options)
+  return { code: status, signal, stdout, stderr }
+}
+
+function start(cwd: string): { process: ChildProcess; text: () => string; ended: Promise<number | null> } {
+  const child = spawn(process.execPath, command([]), { cwd, stdio: ['ignore', 'ignore', 'pipe'] })
+  let text = ''
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk
+  })
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
+  return { process: child, text: () => text, ended }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** A report without what differs from run to run: times, and the beginnings of random ids. */
+function timeless(report: string): string {
+  return report.replace(/^ {2}time .*$/m, '').replace(/[0-9a-f]{8}…/g, 'id')
+}
+
+function parse(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
