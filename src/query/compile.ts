@@ -26,6 +26,8 @@ export interface Statement {
 /** The statement that returns the relation's visible columns, in order. */
 export function compile(relation: Relation, dialect: Dialect, reader: QueryReader): Statement {
   const compiler = new Compiler(dialect, reader)
+  // Hand-written SQL without further steps runs as it is, its own ORDER BY at the top.
+  if (relation.kind === 'raw') return finish(compiler.raw(relation), dialect.placeholder)
   return finish(compiler.render(compiler.block(withoutHidden(relation))), dialect.placeholder)
 }
 
@@ -277,7 +279,7 @@ class Compiler {
 
   #rawBlock(relation: RawRelation): Block {
     const alias = this.#alias()
-    const inner = text`(${this.#raw(relation)})`
+    const inner = text`(${this.raw(relation)})`
     if (relation.columns === null) return source(text`${inner} as ${alias}`, null, alias)
     // Columns are named by position: expressions without an alias have other names on every database.
     const named = this.#alias()
@@ -286,7 +288,7 @@ class Compiler {
     return source(from, relation.columns, alias)
   }
 
-  #raw(relation: RawRelation): Fragment {
+  raw(relation: RawRelation): Fragment {
     return relation.parts.flatMap((part): Fragment => {
       if (typeof part === 'string') return [part]
       if ('value' in part) return this.term({ op: 'value', value: part.value, type: typeOf(part.value) })

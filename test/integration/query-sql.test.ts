@@ -229,6 +229,14 @@ describe('accepted', () => {
     expect(() => other.root.query('select * from customer_history__v2')).toThrow(QueryError)
   })
 
+  it('runs as written, apart from names, values and comments', () => {
+    const query = store.root.query('select plan -- x\nfrom customer_history where mrr > $1 order by plan;', [1])
+    expect(query.sql()).toEqual({
+      text: 'select plan from "customer_history" as "customer_history" where mrr > ? order by plan',
+      params: [1n],
+    })
+  })
+
   it('maxRows is a limit, not a cut', async () => {
     const query = (maxRows: number) => store.root.query('select 1 as x from customer_history', [], { maxRows })
     expect(await query(3).rows()).toHaveLength(3)
