@@ -6,6 +6,7 @@ import { isOutOfRange } from './errors.ts'
 export type { Param }
 export type Row = SQLOutputValue[]
 
+const BUSY_TIMEOUT_MS = 5000
 const CACHE_KIB = { write: 131_072, read: 65_536 }
 /** Reading through a mapping of the file halves the time of a replay by entity (measured); it counts as memory in use. */
 const READ_MAP_BYTES = 512 * 1024 * 1024
@@ -14,13 +15,12 @@ export class Connection {
   readonly db: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
 
-  /** `path` is a file or `:memory:`. Waiting for locks is the caller's business on a write connection. */
+  /** `path` is a file or `:memory:`. */
   constructor(path: string, mode: 'write' | 'read') {
     this.db = new DatabaseSync(path, {
       readOnly: mode === 'read',
-      timeout: mode === 'read' ? 5000 : 0,
+      timeout: BUSY_TIMEOUT_MS,
       enableForeignKeyConstraints: true,
-      returnArrays: true,
     })
     // A negative cache_size is in KiB.
     this.db.exec(`pragma cache_size = -${CACHE_KIB[mode]}`)
@@ -31,7 +31,7 @@ export class Connection {
   statement(sql: string): StatementSync {
     let statement = this.#statements.get(sql)
     if (statement === undefined) {
-      statement = this.db.prepare(sql)
+      statement = this.db.prepare(sql, { returnArrays: true })
       this.#statements.set(sql, statement)
     }
     return statement
@@ -56,14 +56,14 @@ export class Connection {
     } catch (error) {
       if (!isOutOfRange(error)) throw error
     }
-    const exact = this.db.prepare(sql, { readBigInts: true })
+    const exact = this.db.prepare(sql, { readBigInts: true, returnArrays: true })
     const rows = exact.all(...params) as unknown as Row[]
     return rows.map((row) => row.map((value) => narrow(value) as SQLOutputValue))
   }
 
   /** Rows one by one, from a statement of its own. Leaving the loop ends the statement and its snapshot. */
   iterate(sql: string, ...params: Param[]): IteratorObject<Row> {
-    return this.db.prepare(sql).iterate(...params) as unknown as IteratorObject<Row>
+    return this.db.prepare(sql, { returnArrays: true }).iterate(...params) as unknown as IteratorObject<Row>
   }
 
   exec(sql: string): void {

@@ -61,7 +61,7 @@ export function edgeColumns(relationship: RelationshipLayout): string[] {
 export function ensureTables(connection: Connection, version: string, layout: HistoryLayout): void {
   if (plainVersion(connection) === null) {
     const active = connection.get('select version from definition_versions where active = 1')?.[0]
-    if (active === version) setMeta(connection, PLAIN_KEY, version)
+    if (active === version) takePlainNames(connection, version)
   }
   const text = JSON.stringify(layout)
   const stored = connection.get('select layout from history_layouts where version = ?', version)?.[0]

@@ -46,6 +46,8 @@ export async function prepareSpace(
   } else {
     if (level === 0) database.guard('open', () => connection.exec(NEW_FILE))
     if (!database.inMemory) await useWal(connection, database)
+    // From here on `Database` waits for the write lock itself, without blocking the event loop.
+    connection.exec('pragma busy_timeout = 0')
     if (level < LATEST) {
       if (level > 0 && options.migrations === 'check') throw outdated(database, level)
       await migrate(database, options)

@@ -77,7 +77,7 @@ export class SqliteQueryReader implements QueryReader {
     try {
       connection.db.setAuthorizer(authorize)
       const open = (): { columns: string[]; rows: Iterator<Row> } => {
-        const statement = connection.db.prepare(sql, { readBigInts: true })
+        const statement = connection.db.prepare(sql, { readBigInts: true, returnArrays: true })
         const columns = statement.columns().map((column) => column.name)
         return { columns, rows: statement.iterate(...(params as Param[])) as unknown as Iterator<Row> }
       }
@@ -180,7 +180,7 @@ class Limit {
 
 function collect(db: DatabaseSync, sql: string, params: readonly unknown[], exact: boolean, limit: Limit): Result {
   limit.check()
-  const statement = db.prepare(sql, { readBigInts: exact })
+  const statement = db.prepare(sql, { readBigInts: exact, returnArrays: true })
   const columns = statement.columns().map((column) => column.name)
   let rows: Row[]
   if (limit.none) rows = statement.all(...(params as Param[])) as unknown as Row[]

@@ -1,7 +1,7 @@
 /** Contract of shadow tables, versions' own tables and activation (spec 04 §4.4, §4.11; 06 §1). */
 import assert from 'node:assert/strict'
 import type { HistoryLayout } from '../../core/history.ts'
-import type { Store } from '../../ports/store.ts'
+import type { Store, Unit } from '../../ports/store.ts'
 import { type Contract, inUnit, withStore } from './backend.ts'
 import { day, edge, LAYOUT, prepareVersion, row, rowsOf, versionRow, write } from './fixtures.ts'
 
@@ -196,6 +196,20 @@ export function shadowContract({ backend, api }: Contract): void {
         assert.equal((await store.versions.active())?.version, version)
       }
     })
+
+    api.it('a version whose tables were made before it became active keeps its rows', () =>
+      withStore(backend, async (store) => {
+        const early = (work: (unit: Unit) => Promise<void>): Promise<void> => inUnit(store, work, 'early')
+        await early(async (unit) => {
+          await store.history.ensure(unit, LAYOUT)
+          await store.history.write(unit, 'live', LAYOUT, [write('member', 'm', { rows: [row(day(1))] })])
+          await store.versions.insert(unit, versionRow('early'))
+        })
+        await early((unit) => store.versions.activate(unit))
+        await early((unit) => store.history.ensure(unit, LAYOUT))
+        assert.deepEqual(await ids(store, 'early'), ['m'])
+      }),
+    )
 
     test('a version that is not active is rebuilt and activated', async (store) => {
       await inUnit(
