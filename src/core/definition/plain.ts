@@ -32,7 +32,7 @@ export function copyPlain(value: unknown): { value: unknown } | string {
     if (fault !== null) return null
     if (depth > MAX_DEPTH) fault = `expected at most ${MAX_DEPTH} levels of nesting`
     else if (++nodes > MAX_NODES) fault = `expected at most ${MAX_NODES} values`
-    else if (Array.isArray(node)) return node.map((item) => copy(item, depth + 1))
+    else if (Array.isArray(node)) return Array.from(node, (item: unknown) => copy(item, depth + 1))
     else if (isMap(node)) {
       const entries = Object.entries(node).filter(([, item]) => item !== undefined)
       if (entries.some(([key]) => key === '__proto__')) fault = "invalid name '__proto__'"

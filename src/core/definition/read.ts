@@ -123,7 +123,7 @@ function listReader(read: Read, rule: Rule): Read {
   return (raw, path, issues) => {
     if (!Array.isArray(raw)) return wrong(issues, path, 'a list', raw, rule)
     if (raw.length === 0 && rule.empty) issues.add(rule.empty.code, path, rule.empty.message)
-    const items = raw.map((item, i) => read(item, [...path, i], issues))
+    const items = Array.from(raw, (item: unknown, i) => read(item, [...path, i], issues))
     const kept = items.filter((item) => item !== undefined)
     if (kept.length < items.length) {
       givenIndexes.set(
@@ -180,7 +180,7 @@ const readLiteral: Read = (raw, path, issues) => {
 const readTexts: Read = (raw, path, issues) => {
   if (typeof raw === 'string') return [raw]
   if (!Array.isArray(raw)) return wrong(issues, path, 'a field name or a list of field names', raw)
-  return raw.filter((item, i) => {
+  return Array.from(raw as unknown[]).filter((item, i) => {
     if (typeof item !== 'string') wrong(issues, [...path, i], 'a field name', item)
     return typeof item === 'string'
   })

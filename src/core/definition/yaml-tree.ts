@@ -57,7 +57,7 @@ export function parseYamlTree(text: string): YamlTree {
       merge: true,
       uniqueKeys: false,
       prettyErrors: false,
-      logLevel: 'silent',
+      logLevel: 'error',
       lineCounter: lines,
     })
     for (const error of document.errors) fault('E32', `cannot read the file: ${error.message}`, error.pos[0])
