@@ -135,6 +135,7 @@ export const CODES = define([
     'a secret that cannot be resolved',
     'Set the variable or provide the file that the reference names. Exit 2.',
   ],
+  ['E_MIGRATION', 'database tables of another level than the package needs', 'Run `defacto migrate`. Exit 2.'],
   ['E_QUERY', 'a query that cannot be run', 'The message lists every problem with its position. Exit 2.'],
   ['E_DEFINITION', 'definitions with errors', 'Run `defacto check`. Exit 3.'],
   [

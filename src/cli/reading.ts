@@ -6,17 +6,13 @@ import type { Row } from './output.ts'
 const SCREEN_ROWS = 100
 
 interface Streamable {
+  readonly columns: readonly string[] | null
   limit(count: number): Streamable
   stream(options?: { batchSize?: number }): AsyncIterable<Row>
 }
 
 /** Streams the rows of a query to stdout. `limit` 0: all. */
-export async function showRows(
-  context: Context,
-  query: unknown,
-  limit: number | undefined,
-  columns?: readonly string[],
-): Promise<undefined> {
+export async function showRows(context: Context, query: unknown, limit: number | undefined): Promise<undefined> {
   const { output } = context
   const rows = query as Streamable
   const screen = limit === undefined && output.format === 'text' && output.width !== null
@@ -31,7 +27,7 @@ export async function showRows(
       yield row
     }
   }
-  await output.rows(context.stoppable(shown()), columns)
+  await output.rows(context.stoppable(shown()), rows.columns ?? undefined)
   if (screen && seen > most) output.note(`first ${most} rows; --limit 0 shows all`)
   return undefined
 }

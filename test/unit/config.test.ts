@@ -208,7 +208,7 @@ describe('secrets', () => {
     put('secret.txt', 'from-file\n')
     put(
       'defacto.config.yaml',
-      'database: "postgresql://u:${env:PW}@${env:HOST:-localhost}/db"\nredaction_key: ${file:secret.txt}\nbatch_size: ${env:SIZE}\n',
+      `database: "postgresql://u:\${env:PW}@\${env:HOST:-localhost}/db"\nredaction_key: \${file:secret.txt}\nbatch_size: \${env:SIZE}\n`,
     )
     const project = await load({ env: { PW: 'hush', SIZE: '12' } })
     expect(project.options()).toMatchObject({
@@ -221,7 +221,7 @@ describe('secrets', () => {
   it('are never shown', async () => {
     put(
       'defacto.config.yaml',
-      'database: "postgresql://u:clear@h/db"\nredaction_key: k\ngraph: "bolt://${env:G}"\nkafka: { client: { sasl: { password: p } } }\n',
+      `database: "postgresql://u:clear@h/db"\nredaction_key: k\ngraph: "bolt://\${env:G}"\nkafka: { client: { sasl: { password: p } } }\n`,
     )
     const text = JSON.stringify((await load({ env: { G: 'hidden' } })).shown())
     expect(text).not.toMatch(/clear|"k"|hidden|"p"/)
@@ -230,7 +230,7 @@ describe('secrets', () => {
   })
 
   it('that are missing are a ConfigError with key and place, only when used', async () => {
-    put('defacto.config.yaml', 'namespace: ${env:NOT_THERE}\nredaction_key: ${file:gone}\n')
+    put('defacto.config.yaml', `namespace: \${env:NOT_THERE}\nredaction_key: \${file:gone}\n`)
     const project = await load()
     expect(() => project.value('namespace')).toThrow(
       /defacto.config.yaml:1:1: 'namespace': the variable NOT_THERE is not set/,
@@ -245,7 +245,7 @@ describe('secrets', () => {
     const error = await problem()
     expect(error.message).toMatch(/defacto.config.yaml:2:1: 'database' is a secret in clear/)
     expect(error.message).not.toContain('postgresql')
-    put('defacto.config.yaml', 'mode: production\ndatabase: "postgresql://u:${env:PW}@h/db"\n')
+    put('defacto.config.yaml', `mode: production\ndatabase: "postgresql://u:\${env:PW}@h/db"\n`)
     expect((await load({ env: { PW: 'x' } })).options()['mode']).toBe('production')
   })
 })

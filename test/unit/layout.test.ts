@@ -76,10 +76,12 @@ describe('imports', () => {
     expect(imports.filter(forbidden).map(({ from, to }) => `${from} → ${to}`)).toEqual([])
   })
 
-  test('of adapters happen in the composition root and in the definition reader alone', () => {
+  test('of adapters happen in the composition root and in the readers of definitions and dead letters alone', () => {
     const outside = imports.filter(({ from, to }) => roomOf(to).startsWith('adapters/') && roomOf(from) !== roomOf(to))
     expect(
-      [...new Set(outside.map(({ from }) => from))].filter((from) => !/^src\/(defacto|definitions)\.ts$/.test(from)),
+      [...new Set(outside.map(({ from }) => from))].filter(
+        (from) => !/^src\/(defacto|definitions|dead-letters)\.ts$/.test(from),
+      ),
     ).toEqual([])
   })
 

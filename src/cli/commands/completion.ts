@@ -7,7 +7,7 @@ const SHELLS = { bash, zsh, fish, pwsh } as const
 
 const HOW = {
   bash: 'source <(defacto completion bash)',
-  zsh: 'defacto completion zsh > "${fpath[1]}/_defacto"',
+  zsh: `defacto completion zsh > "\${fpath[1]}/_defacto"`,
   fish: 'defacto completion fish > ~/.config/fish/completions/defacto.fish',
   pwsh: 'defacto completion pwsh | Out-String | Invoke-Expression',
 } as const

@@ -85,7 +85,7 @@ async function load(context: Context, job: Load): Promise<LoadCounts> {
   const records = async function* (): AsyncGenerator<RawRecord> {
     for (const file of job.inputs) {
       const path = file === '-' ? '-' : resolve(context.cwd, file)
-      const input = await openBytes(path, context.stdin)
+      const input = await openBytes(path, context.stdin, context.signal)
       size = size === null || input.size === null ? null : size + input.size
       const before = stored
       for await (const record of readRecords(

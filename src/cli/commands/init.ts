@@ -24,9 +24,13 @@ export const command: CommandSpec = {
     const template = await (TEMPLATES[name] as () => Promise<Template>)()
     const root = resolve(context.cwd, dir)
     const files = { ...template.files, ...(await extras(name)) }
-    const contents = Object.entries(files).map(([path, content]) => [path, withModeline(path, content)] as const)
-    const taken = contents.map(([path]) => path).filter((path) => existsSync(join(root, path)))
+    const kept = Object.keys(files).filter((path) => isYours(path) && existsSync(join(root, path)))
+    const contents = Object.entries(files)
+      .filter(([path]) => !kept.includes(path))
+      .map(([path, content]) => [path, withModeline(path, content)] as const)
+    const taken = contents.map(([path]) => path).filter((path) => !isGenerated(path) && existsSync(join(root, path)))
     if (taken.length > 0) await context.confirm(`${root} already has ${taken.join(', ')}. Overwrite?`)
+    if (kept.length > 0) context.output.note(`kept as they are: ${kept.join(', ')}`)
     try {
       for (const [path, content] of contents) {
         await mkdir(dirname(join(root, path)), { recursive: true })
@@ -51,6 +55,15 @@ export const command: CommandSpec = {
         ].join('\n'),
     }
   },
+}
+
+/** Files of the repository around the project: never replaced. */
+function isYours(path: string): boolean {
+  return path === '.gitignore' || path.startsWith('.vscode/')
+}
+
+function isGenerated(path: string): boolean {
+  return path.startsWith(`${SCHEMA_FOLDER}/`)
 }
 
 /** What every project gets: configuration, schemas for editors, ignored state. */

@@ -1,3 +1,5 @@
+import { NotFoundError } from '../../errors.ts'
+import type { TableQuery } from '../../query/table-query.ts'
 import type { CommandSpec, Options } from '../command.ts'
 import type { Context } from '../context.ts'
 import { count, instant, jsonObject, list, text } from '../options.ts'
@@ -41,11 +43,33 @@ export async function readType(
   const defacto = await context.open({ activate: 'never' })
   const root = version === undefined ? defacto : await defacto.version(version)
   // The state at an instant is read from the history.
-  let query = kind === 'table' && asOf === undefined ? root.table(type) : root.history(type)
+  let query = relationOf(root, type, kind === 'history' || asOf !== undefined)
   if (asOf !== undefined) query = query.asOf(asOf)
   // Keys and values are checked against the definitions by the query itself.
   if (where !== undefined) query = query.filter(where as Parameters<typeof query.filter>[0])
   if (order.length > 0) query = query.orderBy(...order)
-  if (columns.length > 0) return showRows(context, query.select(...columns), limit, columns)
+  if (columns.length > 0) query = query.select(...columns) as typeof query
   return showRows(context, query, limit)
+}
+
+interface Readable {
+  table(type: string): TableQuery
+  history(type: string): TableQuery
+  relationship(type: string, options?: { history?: boolean }): TableQuery
+  relationships(options?: { history?: boolean }): TableQuery
+}
+
+/** An entity type, a relationship type, or `relationships` for all of them. */
+function relationOf(root: Readable, type: string, history: boolean): TableQuery {
+  if (type === 'relationships') return root.relationships({ history })
+  try {
+    return history ? root.history(type) : root.table(type)
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error
+    try {
+      return root.relationship(type, { history })
+    } catch {
+      throw error
+    }
+  }
 }

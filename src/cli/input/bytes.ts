@@ -13,8 +13,8 @@ export interface ByteInput {
   readonly size: number | null
 }
 
-/** Opens a file, or standard input for `-`; `.gz` and `.zst`, by name or by their first bytes, are unpacked. */
-export async function openBytes(file: string, stdin: Readable): Promise<ByteInput> {
+/** Opens a file, or standard input for `-`; `.gz` and `.zst`, by name or by their first bytes, are unpacked. `signal` ends waiting. */
+export async function openBytes(file: string, stdin: Readable, signal?: AbortSignal): Promise<ByteInput> {
   let size: number | null = null
   let source: Readable = stdin
   if (file !== '-') {
@@ -29,6 +29,8 @@ export async function openBytes(file: string, stdin: Readable): Promise<ByteInpu
     }
     source = createReadStream(file, { highWaterMark: 256 * 1024 })
   }
+  // Waiting for a pipe that brings nothing must end too when the command is to stop.
+  signal?.addEventListener('abort', () => source.destroy(signal.reason as Error), { once: true })
   let bytes = 0
   const chunks = async function* (): AsyncGenerator<Buffer> {
     const counted = async function* (): AsyncGenerator<Buffer> {

@@ -4,6 +4,8 @@ import type { BuildResult, EventFailure } from '../../results.ts'
 
 /** Records per call of `ingest`: results of one call are held in memory. */
 const SLICE = 5000
+/** Characters of record text after which a slice ends early: few large records weigh as much as many small ones. */
+const SLICE_TEXT = 16 * 1024 * 1024
 /** Failures kept to be shown; all of them are in the dead letters. */
 const SHOWN = 5
 
@@ -67,7 +69,8 @@ export async function loadRecords(
   }
   let done = false
   const slice = async function* (): AsyncGenerator<unknown> {
-    for (let taken = 0; taken < SLICE; taken++) {
+    let weight = 0
+    for (let taken = 0; taken < SLICE && weight < SLICE_TEXT; taken++) {
       options.signal.throwIfAborted()
       const next = await records.next()
       if (next.done) {
@@ -75,6 +78,7 @@ export async function loadRecords(
         return
       }
       counts.read += 1
+      weight += next.value.text?.length ?? 0
       yield wrap(next.value)
     }
   }

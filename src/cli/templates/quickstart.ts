@@ -29,8 +29,6 @@ customer:
         cancel:
           effects:
             - { transition: { to: churned } }
-      after:
-        - { type: inactivity, threshold: 90d, effects: [{ transition: { to: churned } }] }
     churned: {}
 `,
     'sources/app.yaml': `# Records of the application: which field says what happened, when, and to whom.

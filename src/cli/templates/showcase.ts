@@ -98,7 +98,7 @@ subscription:
   events:
     signed_up:
       raw_type: user.signup
-      mappings: { email: { from: user.email } }
+      mappings: { email: { compute: "str::trim(event.user.email)" } }
       hints: { customer: [email] }
     visited:
       raw_type: page.view
@@ -140,50 +140,36 @@ subscription:
       mappings: { number: { from: subscription, type: string } }
       hints: { subscription: [number] }
 `,
-    'sample/app.ndjson': ndjson([
+    'sample/1-app.ndjson': ndjson([
       { event: 'user.signup', at: '2024-01-02T09:00:00Z', user: { email: ' Ana@Example.com ' } },
       { event: 'page.view', at: '2024-01-02T09:05:00Z', id: 'v1', user: { email: 'ana@example.com' } },
       { event: 'user.signup', at: '2024-01-03T10:00:00Z', user: { email: 'ben@example.com' } },
       { event: 'page.view', at: '2024-01-04T11:00:00Z', id: 'v2', user: { email: 'ana@example.com' } },
       { event: 'page.view', at: '2024-01-04T11:00:00Z', id: 'v2', user: { email: 'ana@example.com' } },
-      { event: 'user.link', at: '2024-02-01T08:00:00Z', user: { email: 'ana@example.com' }, account: '77-1' },
     ]),
-    'sample/billing.ndjson': ndjson([
-      {
-        kind: 'invoice.paid',
-        booked: '2024-01-09T12:00:00Z',
-        invoice: 'i-1',
-        subscription: 501,
-        account: '771',
-        amount: 40,
-      },
+    'sample/2-billing.ndjson': ndjson([
+      paid('2024-01-09T12:00:00Z', 'i-1', 501, '771', 40),
       { kind: 'subscription.created', booked: '2024-01-10T12:00:00Z', subscription: 501, account: '77-1', plan: 'PRO' },
-      {
-        kind: 'invoice.paid',
-        booked: '2024-02-09T12:00:00Z',
-        invoice: 'i-2',
-        subscription: 501,
-        account: '77-1',
-        amount: 120,
-      },
-      {
-        kind: 'invoice.paid',
-        booked: '2024-02-10T12:00:00Z',
-        invoice: 'i-3',
-        subscription: 502,
-        account: '80-5',
-        amount: 'n/a',
-      },
+      paid('2024-02-09T12:00:00Z', 'i-2', 501, '77-1', 120),
+      paid('2024-02-10T12:00:00Z', 'i-3', 502, '80-5', 'n/a'),
+    ]),
+    'sample/3-app.ndjson': ndjson([
+      { event: 'user.link', at: '2024-02-01T08:00:00Z', user: { email: 'ana@example.com' }, account: '77-1' },
     ]),
   },
   next: [
     'defacto check',
-    'defacto ingest app sample/app.ndjson',
-    'defacto ingest billing sample/billing.ndjson',
-    'defacto build',
+    'defacto ingest app sample/1-app.ndjson --process',
+    'defacto ingest billing sample/2-billing.ndjson --process',
+    'defacto table customer',
+    'defacto ingest app sample/3-app.ndjson --process',
     'defacto table customer',
     'defacto timeline ana@example.com',
     'defacto dlq list',
     'defacto graph --what lineage',
   ],
+}
+
+function paid(booked: string, invoice: string, subscription: number, account: string, amount: unknown): object {
+  return { kind: 'invoice.paid', booked, invoice, subscription, account, amount }
 }
