@@ -67,6 +67,18 @@ export const SHAPE_CASES: readonly DefinitionCase[] = [
     { starts: 'a', identity: { k: {} }, states: { a: { when: { made: { effects: ['create'] } } } } },
     "invalid name 'my item'",
   ),
+  at(
+    'E04',
+    'entities.sqlite_log',
+    { starts: 'a', identity: { k: {} }, states: { a: { when: { made: { effects: ['create'] } } } } },
+    "invalid name 'sqlite_log'",
+  ),
+  at(
+    'E04',
+    'entities.rel_owned_by',
+    { starts: 'a', identity: { k: {} }, states: { a: { when: { made: { effects: ['create'] } } } } },
+    "its table rel_owned_by_history is that of relationship 'owned_by'",
+  ),
   at('E04', `${item}.properties.1st`, { type: 'string' }, "invalid name '1st'"),
   at('E04', `${item}.properties.NAME`, { type: 'string' }, "equals 'name' but for case"),
   at('E04', `${item}.properties.${'p'.repeat(49)}`, { type: 'string' }, 'longer than 48'),

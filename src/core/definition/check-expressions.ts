@@ -21,8 +21,9 @@ export function checkExpressions(check: Check, wallClock: boolean): void {
   const sites = expressionSites(check.definitions)
   const read = new Map<ExpressionSite, EntityReads>()
   for (const site of sites) read.set(site, site.isPath ? checkPath(check, site) : checkText(check, site, wallClock))
+  const byEntity = Map.groupBy(sites, (site) => site.entity)
   for (const [name, entity] of entries(check.definitions.entities)) {
-    const own = sites.filter((site) => site.entity === name)
+    const own = byEntity.get(name) ?? []
     checkCycles(check, name, entity, own, read)
     checkUnread(check, name, entity, own, read)
   }

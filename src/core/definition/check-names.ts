@@ -43,6 +43,10 @@ export function checkNames(check: Check): void {
 function checkEntity(check: Check, name: string, entity: EntityDef): void {
   const path: Path = ['entities', name]
   columnName(check, path, name)
+  if (/^sqlite_/i.test(name)) {
+    const why = "the embedded database keeps table names starting 'sqlite_' to itself"
+    check.issues.add('E04', path, `invalid name '${name}': ${why}`, 'key')
+  }
   for (const field of Object.keys(entity.identity ?? {})) spelled(check, [...path, 'identity', field], field)
   const properties = Object.keys(entity.properties ?? {})
   uniqueNames(check, [...path, 'properties'], properties)
@@ -78,12 +82,18 @@ function checkRelationshipTypes(check: Check): void {
       else if (other !== type) {
         check.issues.add('E04', [...path, 'type'], `invalid name '${type}': it equals '${other}' but for case`)
       }
-      const rival = Object.keys(entities).find((e) => e.toLowerCase() === `rel_${type.toLowerCase()}`)
-      if (rival !== undefined) {
-        const message = `invalid name '${type}': its table rel_${type}_history would be that of entity '${rival}'`
-        check.issues.add('E04', [...path, 'type'], message)
-      }
     }
+  }
+  checkTables(check, seen)
+}
+
+/** The history table of a relationship type must not be that of an entity type. */
+function checkTables(check: Check, types: ReadonlyMap<string, string>): void {
+  for (const name of Object.keys(check.definitions.entities)) {
+    const type = name.toLowerCase().startsWith('rel_') ? types.get(name.slice(4).toLowerCase()) : undefined
+    if (type === undefined) continue
+    const message = `invalid name '${name}': its table ${name}_history is that of relationship '${type}'`
+    check.issues.add('E04', ['entities', name], message, 'key')
   }
 }
 
