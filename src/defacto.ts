@@ -1,35 +1,27 @@
 /** The public engine: the composition root that picks adapters and wires use cases (spec 09 §2–§6). */
-import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { FileDeadLetterSink } from './adapters/dead-letter/file.ts'
-import { isDead, processStartTime } from './adapters/host/process-identity.ts'
-import { adoptLogger, createLogger } from './adapters/log/logger.ts'
-import { openSqliteStore } from './adapters/sqlite/store.ts'
 import type { RawRecord } from './core/event.ts'
-import { type Instant as CoreInstant, instantFromDate } from './core/instant.ts'
-import { compileProgram, type ProgramOptions } from './core/program.ts'
+import type { ProgramOptions } from './core/program.ts'
 import type { DefinitionsInput, EntityName, Row, SourceName } from './definition-types.ts'
 import { Definitions } from './definitions.ts'
 import { DefinitionsManager } from './definitions-manager.ts'
 import { build, buildInSlot, type BuildOptions as EngineBuildOptions, nextMode } from './engine/build.ts'
-import { type Edition, Engine } from './engine/engine.ts'
+import type { Edition, Engine } from './engine/engine.ts'
 import { appendRecords } from './engine/ingest.ts'
 import { Serial } from './engine/serial.ts'
 import { withSlot, withStateSlot } from './engine/slot.ts'
 import { advanceDue, previewTick } from './engine/tick.ts'
 import { replayEntity } from './engine/timeline.ts'
-import { buildStateOf, registerVersion, switchActive } from './engine/versions.ts'
+import { buildStateOf, switchActive } from './engine/versions.ts'
 import { ConfigError, IngestError, LockHeld, NotFoundError } from './errors.ts'
 import { IdentityInspection, LedgerInspection } from './inspection.ts'
-import { checkOptions, type DefactoOptions, sqlitePath } from './options.ts'
-import type { DeadLetterSink } from './ports/dead-letter.ts'
+import { type OpenedSpace, openSpace, programOf } from './open-space.ts'
+import type { DefactoOptions } from './options.ts'
 import type { Logger } from './ports/logger.ts'
 import type { Store } from './ports/store.ts'
 import { assertEntity } from './query/assert-entity.ts'
-import { type InstantInput, requireInstant } from './query/instants.ts'
 import type { TableCollection } from './query/collection.ts'
+import { type InstantInput, requireInstant } from './query/instants.ts'
 import { type CollectionOptions, createQueryRoot, type QueryRoot } from './query/root.ts'
 import type { TableQuery } from './query/table-query.ts'
 import { describeChanges } from './query/timeline.ts'
@@ -86,14 +78,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   #readable: Edition
   #closed = false
 
-  private constructor(parts: {
-    engine: Engine
-    logger: Logger
-    programOptions: ProgramOptions
-    working: Edition
-    readable: Edition
-    cleanup: () => Promise<void>
-  }) {
+  private constructor(parts: OpenedSpace) {
     this.#engine = parts.engine
     this.#store = parts.engine.store
     this.#logger = parts.logger
@@ -137,54 +122,15 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
     return Defacto.#open(definitions, options) as unknown as Promise<Defacto<D>>
   }
 
-  static async #open(definitions: Definitions, given: object): Promise<Defacto> {
-    const options = checkOptions(given)
-    if (options.mode === 'production') {
-      throw new ConfigError(
-        "mode 'production' needs a Postgres database; SQLite serves development and single machines",
-      )
-    }
-    const logger =
-      options.logger === undefined
-        ? createLogger({ level: options.logLevel, format: options.logFormat })
-        : adoptLogger(options.logger)
-    const checked = definitions.assertValid({ strict: options.strict, expressionClock: options.expressionClock })
-    for (const issue of checked.issues) {
-      logger.child('defacto.lifecycle').warn('definition warning', { code: issue.code, path: issue.path })
-    }
-    const programOptions: ProgramOptions = {
-      schemaValidation: options.schemaValidation,
-      expressionClock: options.expressionClock,
-    }
-    const program = compileProgram(definitions.toObject(), programOptions)
-    const given_ = { version: options.version ?? program.version, program }
-
-    const clock = options.clock ?? (() => new Date())
-    const { path, cleanup } = await databaseFile(options.database, logger)
-    const store = await openSqliteStore({
-      path,
-      namespace: options.namespace,
-      migrations: options.migrations,
-      now: () => clockInstant(clock),
-      isDead,
-    })
+  static async #open(definitions: Definitions, options: object): Promise<Defacto> {
+    const opened = await openSpace(definitions, options)
     try {
-      const engine = new Engine({
-        store,
-        clock,
-        logger,
-        newId: options.newId ?? randomUUID,
-        deadLetter: deadLetterSink(options.deadLetter),
-        batchSize: options.batchSize ?? 100,
-        processStart: processStartTime(process.pid) ?? '',
-      })
-      const chosen = await chooseVersion(engine, given_, options.activate ?? 'if-new', programOptions)
-      const instance = new Defacto({ engine, logger, programOptions, cleanup, ...chosen })
-      if (options.catchUp !== false) await instance.#catchUp()
+      const instance = new Defacto(opened)
+      if (opened.catchUp) await instance.#catchUp()
       return instance
     } catch (error) {
-      await store.close()
-      await cleanup()
+      await opened.engine.store.close()
+      await opened.cleanup()
       throw error
     }
   }
@@ -492,62 +438,6 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   }
 }
 
-function programOf(definitions: string, options: ProgramOptions) {
-  return compileProgram(Definitions.fromObject(JSON.parse(definitions)).toObject(), options)
-}
-
-/**
- * Which version this process works with, and which one readers see until it has been built (spec 04 §4.11): the given
- * definitions if they are new to the space or `activate` is `always`; else the active version.
- */
-async function chooseVersion(
-  engine: Engine,
-  given: Edition,
-  policy: 'if-new' | 'always' | 'never',
-  programOptions: ProgramOptions,
-): Promise<{ working: Edition; readable: Edition }> {
-  const { store } = engine
-  const before = await store.versions.active()
-  const isNew = policy === 'never' && before !== undefined ? false : await registerVersion(engine, given)
-  const activeRow = before ?? (await store.versions.active())
-  const active =
-    activeRow === undefined || activeRow.version === given.version
-      ? given
-      : { version: activeRow.version, program: programOf(activeRow.definitions, programOptions) }
-  const wanted = policy === 'always' || (policy === 'if-new' && isNew)
-  if (!wanted && active.version !== given.version) {
-    engine.logger.child('defacto.lifecycle').warn('these definitions are not the active version of the space', {
-      version: given.version,
-      active: active.version,
-    })
-  }
-  await store.reader.refresh()
-  return { working: wanted ? given : active, readable: active }
-}
-
-async function databaseFile(
-  database: string | undefined,
-  logger: Logger,
-): Promise<{ path: string; cleanup: () => Promise<void> }> {
-  if (database !== undefined) return { path: sqlitePath(database), cleanup: async () => undefined }
-  const directory = await mkdtemp(join(tmpdir(), 'defacto-'))
-  logger.child('defacto.storage').info('temporary database, removed on close', { path: directory })
-  return { path: join(directory, 'defacto.db'), cleanup: () => rm(directory, { recursive: true, force: true }) }
-}
-
-function deadLetterSink(option: DefactoOptions['deadLetter']): DeadLetterSink | null {
-  if (option === undefined) return null
-  if ('send' in option) return option
-  if (option.type === 'file') return new FileDeadLetterSink(option.path, { maxBytes: option.maxBytes })
-  throw new ConfigError("dead letter sinks here are {type: 'file', path} or an object with send() and close()")
-}
-
 function engineBuildOptions({ asOf, version: _, ...rest }: BuildCallOptions): EngineBuildOptions {
   return { ...rest, ...(asOf === undefined ? {} : { asOf: requireInstant(asOf, 'asOf') }) }
-}
-
-function clockInstant(clock: () => Date): CoreInstant {
-  const now = instantFromDate(clock())
-  if (now === null) throw new ConfigError('the clock option gives no valid time')
-  return now
 }

@@ -22,5 +22,33 @@ export type { LedgerEventView } from './inspection.ts'
 export type { DefactoOptions, FileDeadLetterOptions } from './options.ts'
 export type { DeadLetterEntry, DeadLetterSink } from './ports/dead-letter.ts'
 export type { LogFormat, Logger, LogLevel, LogTarget } from './ports/logger.ts'
+export type { TableCollection } from './query/collection.ts'
+export {
+  and,
+  asc,
+  avg,
+  caseWhen,
+  col,
+  count,
+  countDistinct,
+  desc,
+  Expr,
+  first,
+  lag,
+  last,
+  lead,
+  lit,
+  max,
+  min,
+  not,
+  or,
+  rank,
+  rowNumber,
+  sql,
+  sum,
+} from './query/expression.ts'
+export type { GroupedQuery } from './query/table-query.ts'
+export type { QueryRoot } from './query/root.ts'
+export type { TableQuery } from './query/table-query.ts'
 export { type RawEvent, SourceRecord } from './records.ts'
 export type * from './results.ts'

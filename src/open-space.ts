@@ -1,0 +1,138 @@
+/** Opening a space: options to adapters to engine, and which version a process works with (spec 09 §2, 04 §4.11). */
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { FileDeadLetterSink } from './adapters/dead-letter/file.ts'
+import { isDead, processStartTime } from './adapters/host/process-identity.ts'
+import { adoptLogger, createLogger } from './adapters/log/logger.ts'
+import { openSqliteStore } from './adapters/sqlite/store.ts'
+import { type Instant, instantFromDate } from './core/instant.ts'
+import { compileProgram, type Program, type ProgramOptions } from './core/program.ts'
+import { Definitions } from './definitions.ts'
+import { type Edition, Engine } from './engine/engine.ts'
+import { buildStateOf, registerVersion } from './engine/versions.ts'
+import { ConfigError } from './errors.ts'
+import { checkOptions, type DefactoOptions, sqlitePath } from './options.ts'
+import type { DeadLetterSink } from './ports/dead-letter.ts'
+import type { Logger } from './ports/logger.ts'
+
+export interface OpenedSpace {
+  readonly engine: Engine
+  readonly logger: Logger
+  readonly programOptions: ProgramOptions
+  /** What `ingest`, `build` and `tick` use. */
+  readonly working: Edition
+  /** What queries see: the working version once it has been built, until then the active one. */
+  readonly readable: Edition
+  readonly catchUp: boolean
+  /** Removes what was made only for this process. */
+  readonly cleanup: () => Promise<void>
+}
+
+/** Checks options and definitions before anything is opened, then opens the store and settles the versions. */
+export async function openSpace(definitions: Definitions, given: object): Promise<OpenedSpace> {
+  const options = checkOptions(given)
+  if (options.mode === 'production') {
+    throw new ConfigError("mode 'production' needs a Postgres database; SQLite serves development and single machines")
+  }
+  const logger =
+    options.logger === undefined
+      ? createLogger({ level: options.logLevel, format: options.logFormat })
+      : adoptLogger(options.logger)
+  const checked = definitions.assertValid({ strict: options.strict, expressionClock: options.expressionClock })
+  for (const issue of checked.issues) {
+    logger.child('defacto.lifecycle').warn('definition warning', { code: issue.code, path: issue.path })
+  }
+  const programOptions: ProgramOptions = {
+    schemaValidation: options.schemaValidation,
+    expressionClock: options.expressionClock,
+  }
+  const program = compileProgram(definitions.toObject(), programOptions)
+  const deadLetter = deadLetterSink(options.deadLetter)
+  const clock = options.clock ?? (() => new Date())
+  const { path, cleanup } = await databaseFile(options.database, logger)
+  const store = await openSqliteStore({
+    path,
+    namespace: options.namespace,
+    migrations: options.migrations,
+    now: () => clockInstant(clock),
+    isDead,
+  })
+  try {
+    const engine = new Engine({
+      store,
+      clock,
+      logger,
+      deadLetter,
+      newId: options.newId ?? randomUUID,
+      batchSize: options.batchSize ?? 100,
+      processStart: processStartTime(process.pid) ?? '',
+    })
+    const own = { version: options.version ?? program.version, program }
+    const chosen = await chooseVersion(engine, own, options.activate ?? 'if-new', programOptions)
+    return { engine, logger, programOptions, cleanup, catchUp: options.catchUp !== false, ...chosen }
+  } catch (error) {
+    await store.close()
+    await cleanup()
+    throw error
+  }
+}
+
+/** The program of a registered version. */
+export function programOf(definitions: string, options: ProgramOptions): Program {
+  return compileProgram(Definitions.fromObject(JSON.parse(definitions)).toObject(), options)
+}
+
+/**
+ * The given definitions become the working version if they are new to the space (registered just now, or never built
+ * to the end) or `activate` is `always`; else the active version stays. Readers change over when it has been built.
+ */
+async function chooseVersion(
+  engine: Engine,
+  given: Edition,
+  policy: 'if-new' | 'always' | 'never',
+  programOptions: ProgramOptions,
+): Promise<{ working: Edition; readable: Edition }> {
+  const { store } = engine
+  const before = await store.versions.active()
+  if (policy !== 'never' || before === undefined) await registerVersion(engine, given)
+  const activeRow = before ?? (await store.versions.active())
+  const active =
+    activeRow === undefined || activeRow.version === given.version
+      ? given
+      : { version: activeRow.version, program: programOf(activeRow.definitions, programOptions) }
+  const isNew = policy === 'if-new' && (await buildStateOf(engine, given)).lastBuildTime === null
+  const wanted = policy === 'always' || isNew
+  if (!wanted && active.version !== given.version) {
+    engine.logger.child('defacto.lifecycle').warn('these definitions are not the active version of the space', {
+      version: given.version,
+      active: active.version,
+    })
+  }
+  await store.reader.refresh()
+  return { working: wanted ? given : active, readable: active }
+}
+
+async function databaseFile(
+  database: string | undefined,
+  logger: Logger,
+): Promise<{ path: string; cleanup: () => Promise<void> }> {
+  if (database !== undefined) return { path: sqlitePath(database), cleanup: async () => undefined }
+  const directory = await mkdtemp(join(tmpdir(), 'defacto-'))
+  logger.child('defacto.storage').info('temporary database, removed on close', { path: directory })
+  return { path: join(directory, 'defacto.db'), cleanup: () => rm(directory, { recursive: true, force: true }) }
+}
+
+function deadLetterSink(option: DefactoOptions['deadLetter']): DeadLetterSink | null {
+  if (option === undefined) return null
+  if ('send' in option) return option
+  if (option.type === 'file') return new FileDeadLetterSink(option.path, { maxBytes: option.maxBytes })
+  throw new ConfigError("dead letter sinks here are {type: 'file', path} or an object with send() and close()")
+}
+
+function clockInstant(clock: () => Date): Instant {
+  const now = instantFromDate(clock())
+  if (now === null) throw new ConfigError('the clock option gives no valid time')
+  return now
+}
