@@ -73,7 +73,8 @@ function toText(value: Value): Value | CoercionFailure {
 }
 
 function toNumber(value: Value): Value | CoercionFailure {
-  if (typeof value === 'number') return toFloat(value)
+  // Adding 0 makes the Int that a host writes as -0 what it is.
+  if (typeof value === 'number') return toFloat(value + 0)
   if (value instanceof Float) return value
   if (typeof value === 'string') {
     const float = floatFromText(value)

@@ -73,7 +73,7 @@ const cells: Rule[] = [
   cell(
     'Int',
     'number',
-    "if (typeof value === 'number') return toFloat(value)",
+    "if (typeof value === 'number') return toFloat(value + 0)",
     "if (typeof value === 'number') return value",
   ),
   cell(
@@ -144,7 +144,11 @@ const properties: Rule[] = [
     'const result = withoutLoss(value, rule.type)',
     "const result = rule.type === 'string' ? value : withoutLoss(value, rule.type)",
   ),
-  type('number', "if (typeof value === 'number') return toFloat(value)", "if (typeof value === 'number') return value"),
+  type(
+    'number',
+    "if (typeof value === 'number') return toFloat(value + 0)",
+    "if (typeof value === 'number') return value",
+  ),
   type('integer', 'if (!Number.isInteger(asNumber(value)))', 'if (false)'),
   type('boolean', "typeof value !== 'string' && value !== 0 && value !== 1", "typeof value !== 'string' && false"),
   type('datetime', "return impossible(value, 'datetime')", 'return value'),

@@ -85,6 +85,7 @@ export const FUNCTION_CASES: Readonly<Record<string, readonly Case[]>> = {
     ['contains(null, "hello")', 'Null'],
     ['contains("hello", 1)', 'type error'],
     ['contains(event.int, 7)', 'type error'],
+    ['contains(event.int, null)', 'Null'],
     ['contains(event.object, "k")', 'type error'],
   ],
   'contains.Array': [

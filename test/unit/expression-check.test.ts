@@ -24,7 +24,7 @@ describe('load checks (spec 02 §9)', () => {
     ['coalesce()', "E05 1 function 'coalesce' takes at least 1 argument, not 0"],
     ['evnt.x', "E05 1 unknown name 'evnt'; fields are event.<field> and entity.<property> (did you mean 'event'?)"],
     ['1 == foo', "E05 6 unknown name 'foo'; fields are event.<field> and entity.<property>"],
-    ['regex_match(event.x, "(")', "E05 1 'regex_match': invalid regular expression"],
+    ['regex_match(event.x, "(")', "E05 1 'regex_match': invalid regular expression: missing closing ): `(`"],
     [
       'date_trunc(event.x, "decade")',
       "E05 1 'date_trunc': unit must be one of year, quarter, month, week, day, hour, minute, second",

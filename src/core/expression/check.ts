@@ -61,7 +61,7 @@ function constantProblem(name: string, second: Node | undefined): string | null 
     known.prepare(second.value)
     return null
   } catch (error) {
-    if (error instanceof Failure) return error.reason
+    if (error instanceof Failure) return error.detail === null ? error.reason : `'${name}': ${error.detail}`
     throw error
   }
 }

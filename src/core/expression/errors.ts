@@ -34,10 +34,13 @@ export class EvaluationError extends Error {
 export class Failure {
   readonly errorClass: ErrorClass
   readonly reason: string
+  /** What is wrong with a pattern, in its own words; only for literals, because those of events stay out of messages. */
+  readonly detail: string | null
 
-  constructor(errorClass: ErrorClass, reason: string) {
+  constructor(errorClass: ErrorClass, reason: string, detail: string | null = null) {
     this.errorClass = errorClass
     this.reason = reason
+    this.detail = detail
   }
 }
 
@@ -45,8 +48,8 @@ export function typeFailure(reason: string): Failure {
   return new Failure('type', reason)
 }
 
-export function domainFailure(reason: string): Failure {
-  return new Failure('domain', reason)
+export function domainFailure(reason: string, detail: string | null = null): Failure {
+  return new Failure('domain', reason, detail)
 }
 
 /** The error that a caller of a compiled expression sees for anything thrown inside. */

@@ -1,8 +1,11 @@
 /** JSON text and values (spec 02 §2): Ints beyond ±2⁵³ keep every digit. */
 import { toInt } from '../value.ts'
 
-/** A number of 16 digits or more outside a text; inside one it only costs time. */
-const LONG_NUMBER = /(?:^|[:,[])\s*-?\d{16}/
+/**
+ * A number that the host may not read exactly, of 16 digits or more, or not read at all, with an exponent of three
+ * digits. Inside a text, where it is harmless, it only costs time.
+ */
+const UNSAFE_NUMBER = /(?:^|[:,[])\s*-?(?:\d{16}|[\d.]+[eE]\+?\d{3})/
 const INTEGER = /^-?\d+$/
 
 interface ReviverContext {
@@ -14,12 +17,9 @@ interface ReviverContext {
  * others are doubles. Numbers beyond the doubles become null, as infinities never occur. Throws `SyntaxError` as `JSON.parse`.
  */
 export function parseJson(text: string): unknown {
-  if (!LONG_NUMBER.test(text) && !HUGE_EXPONENT.test(text)) return JSON.parse(text)
+  if (!UNSAFE_NUMBER.test(text)) return JSON.parse(text)
   return JSON.parse(text, exactNumber as (key: string, value: unknown) => unknown)
 }
-
-/** An exponent that may lead beyond the doubles. */
-const HUGE_EXPONENT = /\d[eE]\+?\d{3}/
 
 function exactNumber(_key: string, value: unknown, context: ReviverContext): unknown {
   if (typeof value !== 'number' || Number.isSafeInteger(value)) return value

@@ -33,8 +33,8 @@ export function wrongType(name: string, expected: string, found: Value): Failure
   return typeFailure(`'${name}' requires ${expected}, not ${kindOf(found)}`)
 }
 
-export function wrongValue(name: string, reason: string): Failure {
-  return domainFailure(`'${name}': ${reason}`)
+export function wrongValue(name: string, reason: string, detail: string | null = null): Failure {
+  return domainFailure(`'${name}': ${reason}`, detail)
 }
 
 export function stringArg(value: Value, name: string): string {

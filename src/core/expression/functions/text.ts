@@ -9,8 +9,9 @@ import { type AnyFunction, intArg, plain, prepared, stringArg, wrongType, wrongV
 function contains(all: Value, part: Value): Value {
   if (all === null) return null
   if (Array.isArray(all)) return (all as readonly Value[]).some((item) => equal(item, part))
+  if (part === null) return null
   if (typeof all !== 'string') throw wrongType('contains', 'String or Array', all)
-  return part === null ? null : all.includes(stringArg(part, 'contains'))
+  return all.includes(stringArg(part, 'contains'))
 }
 
 function replace(text: Value, from: Value, to: Value): Value {
@@ -32,13 +33,13 @@ function length(value: Value): Value {
   throw wrongType('len', 'String or Array', value)
 }
 
-/** Patterns of dynamic arguments come from events and stay out of messages. */
 function pattern(name: string): (value: Value) => Regex {
   return (value) => {
+    const text = stringArg(value, name)
     try {
-      return compileRegex(stringArg(value, name))
+      return compileRegex(text)
     } catch (error) {
-      throw error instanceof Error ? wrongValue(name, 'invalid regular expression') : error
+      throw wrongValue(name, 'invalid regular expression', (error as Error).message)
     }
   }
 }
