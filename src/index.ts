@@ -1,5 +1,7 @@
 /** The public API (spec 09). */
 
+export { defineProject, type ProjectConfig, type ProjectSettings } from './config/define.ts'
+export { readDeadLetters, settleDeadLetters } from './dead-letters.ts'
 export type { BuildCallOptions, EngineStats, IngestOptions, TickOptions } from './defacto.ts'
 export { Defacto } from './defacto.ts'
 export {
@@ -47,8 +49,7 @@ export {
   sql,
   sum,
 } from './query/expression.ts'
-export type { GroupedQuery } from './query/table-query.ts'
 export type { QueryRoot } from './query/root.ts'
-export type { TableQuery } from './query/table-query.ts'
+export type { GroupedQuery, TableQuery } from './query/table-query.ts'
 export { type RawEvent, SourceRecord } from './records.ts'
 export type * from './results.ts'

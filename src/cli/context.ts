@@ -1,8 +1,8 @@
 /** What every command works with: configuration, an open engine when it asks for one, output, and the signal to stop. */
 import { createInterface } from 'node:readline/promises'
-import { loadProject, type ProjectConfig } from '../config/project.ts'
+import { type LoadedProject, loadProject } from '../config/project.ts'
 import type { Defacto } from '../index.ts'
-import { ConfirmationError } from './errors.ts'
+import { ConfirmationError, Interrupted } from './errors.ts'
 import { remarks } from './log-target.ts'
 import type { Output, Row } from './output.ts'
 import { type Progress, progressOn } from './progress.ts'
@@ -38,7 +38,7 @@ export class Context {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdin: NodeJS.ReadStream
   readonly #opened: Defacto[] = []
-  #project: Promise<ProjectConfig> | null = null
+  #project: Promise<LoadedProject> | null = null
 
   constructor(options: ContextOptions) {
     this.globals = options.globals
@@ -50,7 +50,7 @@ export class Context {
   }
 
   /** The project's configuration, read once. */
-  project(): Promise<ProjectConfig> {
+  project(): Promise<LoadedProject> {
     const { project, config, profile, namespace, database, engine } = this.globals
     this.#project ??= loadProject({
       cwd: this.cwd,
@@ -96,7 +96,10 @@ export class Context {
     }
     const prompt = createInterface({ input: this.stdin, output: process.stderr })
     try {
-      const answer = await prompt.question(`${question} [y/N] `, { signal: this.signal })
+      const answer = await prompt.question(`${question} [y/N] `, { signal: this.signal }).catch(() => {
+        // In a prompt Ctrl-C is a key, not a signal.
+        throw this.signal.aborted ? this.signal.reason : new Interrupted('interrupted; nothing was changed')
+      })
       if (!/^y(es)?$/i.test(answer.trim())) throw new ConfirmationError('Not confirmed; nothing was changed.')
     } finally {
       prompt.close()

@@ -29,7 +29,7 @@ export interface ShownSetting {
   readonly origin: string
 }
 
-export class ProjectConfig {
+export class LoadedProject {
   /** Folder of the project: `.defacto/` lies here. */
   readonly root: string
   /** The configuration file; null if there is none. */
@@ -101,7 +101,7 @@ export class ProjectConfig {
 }
 
 /** Reads the layers and checks every one of them; nothing is opened. */
-export async function loadProject(inputs: ProjectInputs): Promise<ProjectConfig> {
+export async function loadProject(inputs: ProjectInputs): Promise<LoadedProject> {
   const { cwd, env } = inputs
   const given = inputs.project ?? env['DEFACTO_PROJECT']
   if (given !== undefined && !isFolder(resolve(cwd, given))) {
@@ -137,7 +137,7 @@ export async function loadProject(inputs: ProjectInputs): Promise<ProjectConfig>
   const sink = settings.get('deadLetter.type')
   if (sink?.value !== 'file' && settings.get('deadLetter.path')?.origin === 'default')
     settings.delete('deadLetter.path')
-  const project = new ProjectConfig({ root, file: path, profile, ignoredVariables: ignored, settings, env })
+  const project = new LoadedProject({ root, file: path, profile, ignoredVariables: ignored, settings, env })
   checkProduction(project, settings)
   return project
 }
@@ -173,7 +173,7 @@ function profileSettings(name: string, file: unknown, all: readonly Setting[]): 
 }
 
 /** `mode: production` wants a server database and no secret in clear (spec 10 §7.2). */
-function checkProduction(project: ProjectConfig, settings: ReadonlyMap<string, Setting>): void {
+function checkProduction(project: LoadedProject, settings: ReadonlyMap<string, Setting>): void {
   if (project.value('mode') !== 'production') return
   for (const setting of settings.values()) {
     const { kind, value } = setting

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { loadProject, type ProjectConfig, type ProjectInputs } from '../../src/config/project.ts'
+import { type LoadedProject, loadProject, type ProjectInputs } from '../../src/config/project.ts'
 import { ConfigError } from '../../src/errors.ts'
 
 let root: string
@@ -17,7 +17,7 @@ function put(path: string, text: string): string {
   writeFileSync(join(root, path), text)
   return join(root, path)
 }
-const load = (inputs: Partial<ProjectInputs> = {}): Promise<ProjectConfig> =>
+const load = (inputs: Partial<ProjectInputs> = {}): Promise<LoadedProject> =>
   loadProject({ cwd: root, env: {}, ...inputs })
 const problem = async (inputs: Partial<ProjectInputs> = {}): Promise<ConfigError> => {
   const error = await load(inputs).then(
@@ -27,7 +27,7 @@ const problem = async (inputs: Partial<ProjectInputs> = {}): Promise<ConfigError
   expect(error).toBeInstanceOf(ConfigError)
   return error as ConfigError
 }
-const originOf = (project: ProjectConfig, key: string): string | undefined =>
+const originOf = (project: LoadedProject, key: string): string | undefined =>
   project.shown().find((setting) => setting.key === key)?.origin
 
 describe('precedence', () => {

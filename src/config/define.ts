@@ -1,0 +1,39 @@
+/** The configuration as code: the shape of `defacto.config.ts` (spec 10 §7.2, §8). */
+import type { DefactoOptions } from '../options.ts'
+
+/** Settings that are options of `Defacto.open` too. Functions and objects can only be given as code. */
+type EngineSettings = Omit<DefactoOptions, 'catchUp' | 'deadLetter'> & {
+  catchUp?: boolean
+  deadLetter?: { type: 'file' | 'table'; path?: string; maxBytes?: number }
+}
+
+export interface ProjectSettings extends Omit<EngineSettings, 'clock' | 'newId' | 'logger'> {
+  /** Folder of the definitions, relative to the file. */
+  definitions?: string
+  engine?: 'temporal' | 'local'
+  temporal?: { address?: string; profile?: string; prefix?: string; codec?: unknown; versioning?: unknown }
+  /** Limits by pool name. */
+  pools?: Record<string, number>
+  /** Durations like `180d`. */
+  retention?: { metadata?: { runs?: string; ticks?: string; checks?: string; logs?: string; deadLetters?: string } }
+  compliance?: {
+    strict?: boolean
+    approval?: 'required' | 'none'
+    deadline?: string
+    warnAt?: string[]
+    backups?: { name: string; expires: string }[]
+    signingKey?: string
+  }
+  serve?: { tokens?: unknown }
+  telemetry?: { otlp?: unknown; openlineage?: unknown; dagster?: unknown }
+}
+
+export interface ProjectConfig extends ProjectSettings {
+  /** Settings by profile name, laid over the others when the profile is chosen. */
+  profiles?: Record<string, ProjectSettings>
+}
+
+/** Gives `defacto.config.ts` its types: `export default defineProject({ … })`. Returns its argument. */
+export function defineProject(project: ProjectConfig): ProjectConfig {
+  return project
+}
