@@ -5,7 +5,7 @@ import { toInt } from '../value.ts'
  * A number that the host may not read exactly, of 16 digits or more, or not read at all, with an exponent of three
  * digits. Inside a text, where it is harmless, it only costs time.
  */
-const UNSAFE_NUMBER = /(?:^|[:,[])\s*-?(?:\d{16}|[\d.]+[eE]\+?\d{3})/
+const UNSAFE_NUMBER = /[:,[]\s*-?(?:\d{16}|[\d.]+[eE]\+?\d{3})/
 const INTEGER = /^-?\d+$/
 
 interface ReviverContext {
@@ -17,7 +17,8 @@ interface ReviverContext {
  * others are doubles. Numbers beyond the doubles become null, as infinities never occur. Throws `SyntaxError` as `JSON.parse`.
  */
 export function parseJson(text: string): unknown {
-  if (!UNSAFE_NUMBER.test(text)) return JSON.parse(text)
+  // Records begin with `{`; anything else may be a bare number.
+  if (text.startsWith('{') && !UNSAFE_NUMBER.test(text)) return JSON.parse(text)
   return JSON.parse(text, exactNumber as (key: string, value: unknown) => unknown)
 }
 
