@@ -251,7 +251,7 @@ const EPOCH = new Instant(0)
 /** Step 1. */
 function objectOf({ value, problem }: RawRecord): RawObject {
   if (problem !== undefined) throw new Fault(problem, null)
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || !isPlain(value)) {
+  if (typeof value !== 'object' || value === null || !isPlain(value)) {
     throw new Fault('record must be an object', null)
   }
   return value as RawObject

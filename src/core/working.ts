@@ -3,12 +3,12 @@
  * committed or rolled back as a whole (spec 03 §9, §11). Properties are copied on the first write of a unit, so that
  * snapshots can keep the objects of earlier ones.
  */
-import { conform, Violation } from './coerce.ts'
+import { conform, type ValueRule, Violation } from './coerce.ts'
 import type { EntityView, EvalContext } from './expression/context.ts'
 import { equal } from './expression/equality.ts'
 import { Fault } from './fault.ts'
 import { Instant } from './instant.ts'
-import type { CompiledEntity, CompiledProperty, CompiledState, PropertyRule } from './program/types.ts'
+import type { CompiledEntity, CompiledProperty, CompiledState } from './program/types.ts'
 import { setOwn } from './raw-path.ts'
 import type {
   Cause,
@@ -226,7 +226,7 @@ export class Working implements EntityView {
   }
 
   /** The value as the property (or edge property) holds it; a violation is the unit's fault (spec 03 §5). */
-  conformed(value: Value, name: string, rule: PropertyRule): Value {
+  conformed(value: Value, name: string, rule: ValueRule): Value {
     const result = conform(value, rule)
     if (result instanceof Violation) throw new Fault(result.message, name)
     return result

@@ -1,6 +1,6 @@
 /** Compiling one entity definition (spec 01 §2). */
 
-import { conform, Violation } from '../coerce.ts'
+import { conform, type ValueRule, Violation } from '../coerce.ts'
 import type {
   DefinitionsObject,
   EdgePropertyDef,
@@ -29,7 +29,6 @@ import type {
   CompiledRelate,
   CompiledState,
   CompiledTimeRule,
-  PropertyRule,
 } from './types.ts'
 
 export type Identities = ReadonlyMap<string, ReadonlyMap<string, CompiledIdentity>>
@@ -234,9 +233,9 @@ function identityFields(
   return fields.flatMap((field) => identity.get(field) ?? [])
 }
 
-function ruleOf(property: PropertyDef | EdgePropertyDef): PropertyRule {
+function ruleOf(property: PropertyDef | EdgePropertyDef): ValueRule {
   const { type, allowed, min, max } = property
-  return { type, allowed, min, max }
+  return { type, allowed, min, max, sensitive: 'sensitive' in property && property.sensitive !== undefined }
 }
 
 /** Defaults in the form the property holds them; null where there is none. */
@@ -254,7 +253,7 @@ function optional(text: string | undefined, scope: Scope): Compiled | null {
 }
 
 /** `value` if the key is there (null included), else `from` as a path, else `compute`. */
-function valueSource(source: ValueSource, rule: PropertyRule, scope: Scope): Compiled {
+function valueSource(source: ValueSource, rule: ValueRule, scope: Scope): Compiled {
   if (source.compute !== undefined) return compile(source.compute, scope)
   if (source.from !== undefined) return pathSource(source.from)
   const literal = source.value ?? null

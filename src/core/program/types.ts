@@ -1,4 +1,5 @@
 /** Definitions in the form the engine runs: every path, expression, threshold and literal resolved once (spec 01–03). */
+import type { ValueRule } from '../coerce.ts'
 import type { DefinitionHashes, DefinitionsObject, EntityDef, PropertyType } from '../definition/model.ts'
 import type { Compiled } from '../expression/compile.ts'
 import type { HistoryLayout } from '../history.ts'
@@ -47,17 +48,9 @@ export interface CompiledIdentity {
   readonly normalize: Compiled | null
 }
 
-/** What `conform` needs to know of a property (spec 03 §5). */
-export interface PropertyRule {
-  readonly type: PropertyType
-  readonly allowed?: readonly Value[]
-  readonly min?: number
-  readonly max?: number
-}
-
 export interface CompiledProperty {
   readonly name: string
-  readonly rule: PropertyRule
+  readonly rule: ValueRule
   readonly compute: Compiled | null
 }
 
@@ -114,7 +107,7 @@ export interface CompiledRelate {
 
 export interface CompiledEdgeProperty {
   readonly name: string
-  readonly rule: PropertyRule
+  readonly rule: ValueRule
   readonly initial: Value
   /** Null: not filled by this effect, `initial` applies. */
   readonly read: Compiled | null
