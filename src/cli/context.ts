@@ -1,6 +1,7 @@
 /** What every command works with: configuration, an open engine when it asks for one, output, and the signal to stop. */
 import { createInterface } from 'node:readline/promises'
 import { type LoadedProject, loadProject } from '../config/project.ts'
+import { ConfigError } from '../errors.ts'
 import type { Defacto } from '../index.ts'
 import { ConfirmationError, Interrupted } from './errors.ts'
 import { remarks } from './log-target.ts'
@@ -69,6 +70,11 @@ export class Context {
    */
   async open(overrides: Record<string, unknown> = {}): Promise<Defacto> {
     const project = await this.project()
+    if (project.value('engine') === 'temporal') {
+      throw new ConfigError("engine 'temporal' is not available in this version of the package; use --local", {
+        code: 'E_CONFIG_NOT_AVAILABLE',
+      })
+    }
     const options = project.options()
     const { Defacto } = await import('../index.ts')
     const defacto = await Defacto.open(project.definitions, {

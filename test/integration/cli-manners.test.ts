@@ -66,6 +66,13 @@ describe('streams', () => {
     expect((await project.run(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/)
   })
 
+  it('says what this version does not offer', async () => {
+    const temporal = await project.json(['build', '--engine', 'temporal'])
+    expect(temporal).toMatchObject({ code: 2, error: { code: 'E_CONFIG_NOT_AVAILABLE' } })
+    expect((await project.run(['build', '--dry-run', '--local'])).code).toBe(0)
+    expect((await project.run(['build', '--local', '--engine', 'temporal'])).code).toBe(2)
+  })
+
   it('has help for everything, with examples', async () => {
     const overview = await project.run(['--help'])
     expect(overview).toMatchObject({ code: 0, err: '' })
