@@ -38,6 +38,15 @@ export class EntityCache {
     }
   }
 
+  /** Edges to these entities point elsewhere now: whoever has one reads its edges anew. */
+  forgetEdgesTo(ids: ReadonlySet<string>): void {
+    for (const [id, entity] of this.#entities) {
+      if (entity.state.edges.some((edge) => ids.has(edge.targetId))) {
+        this.#entities.set(id, { ...entity, edgesLoaded: false })
+      }
+    }
+  }
+
   delete(id: string): void {
     this.#entities.delete(id)
   }

@@ -58,6 +58,8 @@ export async function applyChanges(
         return engine.store.mapping.entityType(await engine.store.identity.survivorOf(id))
       }
     })
+    const gone = new Set(changes.flatMap(({ entityId }) => (entityId === null ? [] : [entityId])))
+    engine.cache(edition.version).forgetEdgesTo(gone)
     await chunk.committed()
   }
   return state
