@@ -45,11 +45,10 @@ export async function applyChanges(
       async function applyOne(change: IdentityChange, ids: Set<string>): Promise<void> {
         if (change.kind !== 'merge' || change.entityId === null || change.intoEntityId === null) return
         const { entityId: from, intoEntityId: into } = change
-        const type = (await engine.store.mapping.entityType(into)) ?? (await survivorType(into))
-        if (type !== undefined) {
-          const both = await engine.store.history.absorb(unit, edition.program.layout, type, from, into, unit.now)
-          for (const id of both) ids.add(id)
-        }
+        // An id that relationships alone reserved has no events, hence no rows of its own, but edges that lead to it.
+        const type = (await engine.store.mapping.entityType(into)) ?? (await survivorType(into)) ?? ''
+        const both = await engine.store.history.absorb(unit, edition.program.layout, type, from, into, unit.now)
+        for (const id of both) ids.add(id)
         chunk.remove(from)
         ids.delete(from)
         ids.add(into)
