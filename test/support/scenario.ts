@@ -3,6 +3,7 @@
  * builds, ticks and restarts between. However it went, the outcome is compared with the reference interpreter.
  */
 import assert from 'node:assert/strict'
+import { hash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -86,7 +87,7 @@ export async function play(
   plan: readonly Step[],
 ): Promise<Outcome> {
   return inFolder(async (folder) => {
-    const player = new Player(definitions, join(folder, 'defacto.db'))
+    const player = new Player(definitions, join(folder, 'defacto.db'), deliveries.length + 100 * plan.length)
     await player.open({})
     try {
       let next = 0
@@ -107,6 +108,7 @@ export async function play(
 export class Player {
   readonly #definitions: object
   readonly #database: string
+  readonly #seed: number
   readonly #outcome: Outcome = {
     world: {},
     ingested: 0,
@@ -116,10 +118,12 @@ export class Player {
     interpretation: [],
   }
   #now = START + 200 * HOUR
+  #ids = 0
   #engine: Defacto | null = null
 
-  constructor(definitions: object, database: string) {
+  constructor(definitions: object, database: string, seed = 0) {
     this.#definitions = definitions
+    this.#seed = seed
     this.#database = database
   }
 
@@ -132,6 +136,8 @@ export class Player {
     this.#engine = await Defacto.fromConfig(this.#definitions, {
       database: this.#database,
       clock: () => new Date(this.#now),
+      // The same ids in every run of a case, in no order: which of two entities survives a merge depends on their ids.
+      newId: () => hash('sha1', `${this.#seed} ${++this.#ids}`),
       logLevel: 'ERROR',
       ...options,
     })
