@@ -2,9 +2,11 @@
 import { join, resolve } from 'node:path'
 import type { RawRecord } from './core/event.ts'
 import type { ProgramOptions } from './core/program.ts'
+import { reprocessEntries } from './dead-letters.ts'
 import type { DefinitionsInput, EntityName, Row, SourceName } from './definition-types.ts'
 import { Definitions } from './definitions.ts'
 import { DefinitionsManager } from './definitions-manager.ts'
+import type { Editions } from './editions.ts'
 import { build, buildInSlot, type BuildOptions as EngineBuildOptions, nextMode } from './engine/build.ts'
 import type { Edition, Engine } from './engine/engine.ts'
 import { appendRecords } from './engine/ingest.ts'
@@ -13,9 +15,9 @@ import { withSlot, withStateSlot } from './engine/slot.ts'
 import { advanceDue, previewTick } from './engine/tick.ts'
 import { replayEntity } from './engine/timeline.ts'
 import { buildStateOf, switchActive } from './engine/versions.ts'
-import { ConfigError, IngestError, LockHeld, NotFoundError } from './errors.ts'
+import { ConfigError, IngestError, LockHeld } from './errors.ts'
 import { IdentityInspection, LedgerInspection } from './inspection.ts'
-import { type OpenedSpace, openSpace, programOf } from './open-space.ts'
+import { type OpenedSpace, openSpace } from './open-space.ts'
 import type { DefactoOptions } from './options.ts'
 import type { Logger } from './ports/logger.ts'
 import type { Store } from './ports/store.ts'
@@ -72,8 +74,9 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   readonly #logger: Logger
   readonly #programOptions: ProgramOptions
   readonly #writes = new Serial()
-  readonly #editions = new Map<string, Edition>()
+  readonly #editions: Editions
   readonly #cleanup: () => Promise<void>
+  readonly #deadLetterPath: string | null
   #working: Edition
   #readable: Edition
   #closed = false
@@ -86,14 +89,14 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
     this.#working = parts.working
     this.#readable = parts.readable
     this.#cleanup = parts.cleanup
-    this.#editions.set(parts.working.version, parts.working)
-    this.#editions.set(parts.readable.version, parts.readable)
+    this.#deadLetterPath = parts.deadLetterPath
+    this.#editions = parts.editions
     this.ledger = new LedgerInspection(this.#store)
     this.identity = new IdentityInspection(this.#store)
     this.definitions = new DefinitionsManager({
       engine: this.#engine,
       programOptions: this.#programOptions,
-      edition: (version) => this.#edition(version),
+      edition: (version) => this.#editions.find(version),
       activate: (version) => this.#activate(version),
     })
   }
@@ -155,7 +158,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   ): Promise<IngestResult> {
     this.#assertOpen()
     const started = performance.now()
-    const target = typeof options.process === 'string' ? await this.#edition(options.process) : this.#working
+    const target = typeof options.process === 'string' ? await this.#editions.find(options.process) : this.#working
     const records: AsyncIterable<RawRecord> | Iterable<RawRecord> = toRecords(events)
     return this.#writes.run(async () => {
       const { normalizeMs, appendMs, ...counts } = await appendRecords(
@@ -203,8 +206,34 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   async build(first?: string | BuildCallOptions, second?: BuildCallOptions): Promise<BuildResult> {
     this.#assertOpen()
     const options = typeof first === 'string' ? { ...second, version: first } : (first ?? {})
-    const edition = options.version === undefined ? this.#working : await this.#edition(options.version)
+    const edition = options.version === undefined ? this.#working : await this.#editions.find(options.version)
     return this.#writes.run(() => this.#build(edition, engineBuildOptions(options)))
+  }
+
+  /**
+   * Ingests the records of open dead letters again and marks them (spec 07 §9). `from`: the sink's file, default the one
+   * this engine writes. Failures of later stages are not records to read again; a build mends them.
+   */
+  async reprocessDeadLetters(options: { from?: string; process?: boolean } = {}): Promise<IngestResult> {
+    const path = options.from ?? this.#deadLetterPath
+    if (path === null) throw new ConfigError("name the dead letter file in 'from': this engine has no file sink")
+    const results: IngestResult[] = []
+    await reprocessEntries(path, null, async (source, records) => {
+      results.push(await this.ingest(source as SourceName<D>, records, { throwIfAllFail: false }))
+    })
+    const buildResult = options.process ? await this.build() : null
+    const sum = (name: 'eventsIngested' | 'eventsFailed' | 'duplicatesSkipped' | 'eventsUnresolved') =>
+      results.reduce((total, result) => total + result[name], 0)
+    return {
+      eventsIngested: sum('eventsIngested'),
+      eventsFailed: sum('eventsFailed'),
+      duplicatesSkipped: sum('duplicatesSkipped'),
+      eventsUnresolved: sum('eventsUnresolved'),
+      duplicateIds: results.flatMap((result) => result.duplicateIds),
+      failures: results.flatMap((result) => result.failures),
+      buildResult,
+      timing: { total_ms: results.reduce((total, { timing }) => total + (timing['total_ms'] ?? 0), 0) },
+    }
   }
 
   /** What `build` would do now, and why, without doing it. */
@@ -212,7 +241,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
     options: BuildCallOptions = {},
   ): Promise<{ mode: BuildResult['mode']; reason: string; pendingEvents: number }> {
     this.#assertOpen()
-    const edition = options.version === undefined ? this.#working : await this.#edition(options.version)
+    const edition = options.version === undefined ? this.#working : await this.#editions.find(options.version)
     const decision = await nextMode(this.#engine, edition, options)
     const { cursor } = await buildStateOf(this.#engine, edition)
     return { ...decision, pendingEvents: await this.#store.ledger.countAfter(cursor) }
@@ -220,7 +249,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
 
   async buildStatus(version?: string): Promise<BuildStatus> {
     this.#assertOpen()
-    const edition = version === undefined ? this.#working : await this.#edition(version)
+    const edition = version === undefined ? this.#working : await this.#editions.find(version)
     const state = await buildStateOf(this.#engine, edition)
     return {
       cursor: state.cursor,
@@ -242,7 +271,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
    */
   async tick(options: TickOptions = {}): Promise<TickResult> {
     this.#assertOpen()
-    const edition = options.version === undefined ? this.#working : await this.#edition(options.version)
+    const edition = options.version === undefined ? this.#working : await this.#editions.find(options.version)
     const asOf = options.asOf === undefined ? this.#engine.now() : requireInstant(options.asOf, 'asOf')
     if (options.dryRun) return previewTick(this.#engine, edition, asOf)
     return this.#writes.run(() =>
@@ -327,11 +356,10 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   }
 
   /** The same entry points for another registered version, with that version's definitions. */
-  async version(name: string): Promise<QueryRoot> {
+  version(name: string): QueryRoot {
     this.#assertOpen()
-    const edition = await this.#edition(name)
-    await this.#store.reader.refresh()
-    return createQueryRoot(this.#store.reader, edition.program, edition.version)
+    const { version, program } = this.#editions.get(name)
+    return createQueryRoot(this.#store.reader, program, version)
   }
 
   /** Chronological changes of one entity (spec 06 §8); unknown ids give no entries. */
@@ -393,7 +421,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
 
   async #activate(version: string): Promise<BuildResult> {
     this.#assertOpen()
-    const edition = await this.#edition(version)
+    const edition = await this.#editions.find(version)
     return this.#writes.run(async () => {
       const before = this.#working
       this.#working = edition
@@ -418,19 +446,6 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
       // Somebody else is at it; what they finish is what a build here would have done.
       if (!(error instanceof LockHeld)) throw error
     }
-  }
-
-  async #edition(version: string): Promise<Edition> {
-    const known = this.#editions.get(version)
-    if (known !== undefined) return known
-    const row = await this.#store.versions.get(version)
-    if (row === undefined) {
-      const names = (await this.#store.versions.list()).map((one) => one.version)
-      throw new NotFoundError(`unknown version '${version}'; registered: ${names.join(', ')}`, { details: { version } })
-    }
-    const edition = { version, program: programOf(row.definitions, this.#programOptions) }
-    this.#editions.set(version, edition)
-    return edition
   }
 
   #assertOpen(): void {

@@ -57,6 +57,7 @@ export class DefinitionsManager {
     const program = compileProgram(given.toObject(), this.#parts.programOptions)
     const decision = await this.#impact(given)
     await registerVersion(this.#parts.engine, { version, program })
+    await this.#parts.edition(version)
     const changes = diffDefinitions(await this.get(), given.toObject())
     return { version, changes, buildMode: decision.mode, warnings }
   }

@@ -4,6 +4,7 @@ export { defineProject, type ProjectConfig, type ProjectSettings } from './confi
 export { readDeadLetters, settleDeadLetters } from './dead-letters.ts'
 export type { BuildCallOptions, EngineStats, IngestOptions, TickOptions } from './defacto.ts'
 export { Defacto } from './defacto.ts'
+export type { DefinitionsInput, EntityName, Row, SourceName } from './definition-types.ts'
 export {
   Definitions,
   defineDefinitions,

@@ -8,8 +8,9 @@ import { isDead, processStartTime } from './adapters/host/process-identity.ts'
 import { adoptLogger, createLogger } from './adapters/log/logger.ts'
 import { openSqliteStore } from './adapters/sqlite/store.ts'
 import { type Instant, instantFromDate } from './core/instant.ts'
-import { compileProgram, type Program, type ProgramOptions } from './core/program.ts'
-import { Definitions } from './definitions.ts'
+import { compileProgram, type ProgramOptions } from './core/program.ts'
+import type { Definitions } from './definitions.ts'
+import { Editions, programOf } from './editions.ts'
 import { type Edition, Engine } from './engine/engine.ts'
 import { buildStateOf, registerVersion } from './engine/versions.ts'
 import { ConfigError } from './errors.ts'
@@ -25,7 +26,10 @@ export interface OpenedSpace {
   readonly working: Edition
   /** What queries see: the working version once it has been built, until then the active one. */
   readonly readable: Edition
+  readonly editions: Editions
   readonly catchUp: boolean
+  /** File of the dead letter sink; null for other sinks and none. */
+  readonly deadLetterPath: string | null
   /** Removes what was made only for this process. */
   readonly cleanup: () => Promise<void>
 }
@@ -50,6 +54,7 @@ export async function openSpace(definitions: Definitions, given: object): Promis
   }
   const program = compileProgram(definitions.toObject(), programOptions)
   const deadLetter = deadLetterSink(options.deadLetter)
+  const deadLetterPath = deadLetter instanceof FileDeadLetterSink ? deadLetter.path : null
   const clock = options.clock ?? (() => new Date())
   const { path, cleanup } = await databaseFile(options.database, logger)
   const store = await openSqliteStore({
@@ -71,17 +76,23 @@ export async function openSpace(definitions: Definitions, given: object): Promis
     })
     const own = { version: options.version ?? program.version, program }
     const chosen = await chooseVersion(engine, own, options.activate ?? 'if-new', programOptions)
-    return { engine, logger, programOptions, cleanup, catchUp: options.catchUp !== false, ...chosen }
+    const editions = new Editions(store.versions, programOptions, [chosen.working, chosen.readable])
+    await editions.refresh()
+    return {
+      engine,
+      logger,
+      programOptions,
+      editions,
+      cleanup,
+      catchUp: options.catchUp !== false,
+      deadLetterPath,
+      ...chosen,
+    }
   } catch (error) {
     await store.close()
     await cleanup()
     throw error
   }
-}
-
-/** The program of a registered version. */
-export function programOf(definitions: string, options: ProgramOptions): Program {
-  return compileProgram(Definitions.fromObject(JSON.parse(definitions)).toObject(), options)
 }
 
 /**

@@ -1,12 +1,10 @@
 /** What the effects of handlers and time rules do to an entity (spec 03 §9). */
 import type { Compiled } from './expression/compile.ts'
-import { equal } from './expression/equality.ts'
 import { Fault } from './fault.ts'
 import { canonicalHint } from './hints.ts'
 import type { Instant } from './instant.ts'
 import type { CompiledEffect, CompiledRelate } from './program/types.ts'
 import { getOwn, setOwn } from './raw-path.ts'
-import type { Edge, EdgeChange } from './snapshot.ts'
 import { asNumber, Float, kindOf, toFloat, toInt, type Value } from './value.ts'
 import type { Working } from './working.ts'
 
@@ -93,19 +91,7 @@ function relate(work: Working, effect: CompiledRelate): boolean {
     work.field = name
     setOwn(properties, name, read === null ? initial : work.conformed(read(work.context), name, rule))
   }
-  const edge: Edge = { type: effect.type, targetId, targetType: effect.target, properties }
-  const kept: Edge[] = []
-  const changes: EdgeChange[] = []
-  for (const one of work.edges) {
-    if (one.type !== edge.type) kept.push(one)
-    else if (one.targetId === targetId) {
-      if (sameProperties(one, edge)) return true
-    } else if (effect.single) changes.push({ ...one, ended: true })
-    else kept.push(one)
-  }
-  changes.push({ ...edge, ended: false })
-  kept.push(edge)
-  work.relate(kept, changes)
+  work.relate({ type: effect.type, targetId, targetType: effect.target, properties }, effect.single)
   return true
 }
 
@@ -121,11 +107,4 @@ function targetHints(work: Working, { fields, ownFields }: CompiledRelate): Reco
     setOwn(hints, identity.field, hint)
   }
   return hints
-}
-
-function sameProperties(a: Edge, b: Edge): boolean {
-  for (const name of Object.keys(b.properties)) {
-    if (!equal(getOwn(a.properties, name), b.properties[name] as Value)) return false
-  }
-  return true
 }

@@ -8,6 +8,7 @@ import type { EntityView, EvalContext } from './expression/context.ts'
 import { equal } from './expression/equality.ts'
 import { Fault } from './fault.ts'
 import { Instant } from './instant.ts'
+import { OpenEdges } from './open-edges.ts'
 import type { CompiledEntity, CompiledProperty, CompiledState } from './program/types.ts'
 import { setOwn } from './raw-path.ts'
 import type {
@@ -43,7 +44,6 @@ export class Working implements EntityView {
   lastFiring: Instant | null
   lastSnapshot: Instant | null
   fired: readonly number[]
-  edges: readonly Edge[]
 
   /** What is being worked on, for the failure of a unit. */
   field: string | null = null
@@ -57,6 +57,8 @@ export class Working implements EntityView {
   // What the unit in progress did, and what to go back to.
   #copied = false
   #entered = false
+  /** Made when the first effect relates. */
+  #edges: OpenEdges | null = null
   #edgeChanges = NO_EDGES
   #applied = 0
   #moved = 0
@@ -66,7 +68,6 @@ export class Working implements EntityView {
     createdTime: Instant | null
     stateEnteredTime: Instant | null
     fired: readonly number[]
-    edges: readonly Edge[]
   }
 
   constructor(entity: CompiledEntity, state: EntityState, options: FoldOptions) {
@@ -85,15 +86,14 @@ export class Working implements EntityView {
     this.lastFiring = state.lastFiring
     this.lastSnapshot = state.lastSnapshot
     this.fired = state.fired
-    this.edges = state.edges
     this.context = { raw: null, event: null, entity: this.current === null ? null : this, value: null, now: EPOCH }
     this.#start = state
     this.#before = this.#saved()
   }
 
   #saved() {
-    const { current, properties, createdTime, stateEnteredTime, fired, edges } = this
-    return { current, properties, createdTime, stateEnteredTime, fired, edges }
+    const { current, properties, createdTime, stateEnteredTime, fired } = this
+    return { current, properties, createdTime, stateEnteredTime, fired }
   }
 
   // ── units ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -103,6 +103,7 @@ export class Working implements EntityView {
     this.#before = this.#saved()
     this.#copied = false
     this.#entered = false
+    this.#edges?.begin()
     this.#edgeChanges = NO_EDGES
     this.#applied = 0
     this.#moved = 0
@@ -117,7 +118,7 @@ export class Working implements EntityView {
     this.createdTime = this.#before.createdTime
     this.stateEnteredTime = this.#before.stateEnteredTime
     this.fired = this.#before.fired
-    this.edges = this.#before.edges
+    this.#edges?.rollback()
     this.failures.push(failure)
   }
 
@@ -220,8 +221,11 @@ export class Working implements EntityView {
     setOwn(this.properties as Record<string, Value>, name, value)
   }
 
-  relate(edges: readonly Edge[], changes: readonly EdgeChange[]): void {
-    this.edges = edges
+  /** Adds or changes an edge; `single`: it takes the place of the others of its type. */
+  relate(edge: Edge, single: boolean): void {
+    this.#edges ??= new OpenEdges(this.#start.edges)
+    const changes = this.#edges.add(edge, single)
+    if (changes.length === 0) return
     this.#edgeChanges = this.#edgeChanges === NO_EDGES ? changes : [...this.#edgeChanges, ...changes]
   }
 
@@ -265,7 +269,7 @@ export class Working implements EntityView {
         lastFiring,
         lastSnapshot,
         fired: this.fired,
-        edges: this.edges,
+        edges: this.#edges === null ? this.#start.edges : this.#edges.list(),
       },
       changes: this.changes,
       failures: this.failures,

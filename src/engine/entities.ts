@@ -4,6 +4,7 @@ import type { LedgerEvent } from '../core/event.ts'
 import type { EntityWrite } from '../core/history.ts'
 import { historyWrite } from '../core/history-rows.ts'
 import { type HintGroup, relateGroups } from '../core/identity.ts'
+import type { Instant } from '../core/instant.ts'
 import { emptyState, type FoldResult } from '../core/interpret.ts'
 import { decodeEvent, rehint } from '../core/normalize.ts'
 import type { CompiledEntity } from '../core/program.ts'
@@ -43,12 +44,12 @@ export function groupByEntity(edition: Edition, rows: readonly MappedRow[]): Ent
 }
 
 /** Hint groups of every target these events could relate to. */
-export function targetGroups(edition: Edition, events: Iterable<LedgerEvent>): HintGroup[] {
+export function targetGroups(edition: Edition, events: Iterable<LedgerEvent>, wall: Instant): HintGroup[] {
   const { program } = edition
   const groups: HintGroup[] = []
   for (const event of events) {
     if (!program.relatingEvents.has(event.eventType)) continue
-    const own = rehint(program, event)
+    const own = rehint(program, event, wall)
     groups.push(...relateGroups(program, event, 'hints' in own ? own.hints : {}))
   }
   return groups

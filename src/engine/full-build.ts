@@ -142,9 +142,10 @@ class Replay {
         targetGroups(
           this.#edition,
           groups.flatMap((group) => group.events),
+          unit.now,
         ),
       )
-      for (const group of groups) this.#fold(group)
+      for (const group of groups) this.#fold(group, unit.now)
       const writes = this.#outcomes.flatMap((outcome) => (outcome.write === null ? [] : [outcome.write]))
       await store.history.write(unit, 'shadow', program.layout, writes)
       await store.checkpoints.save(
@@ -169,11 +170,11 @@ class Replay {
     this.#tally.progress('rebuild', this.#tally.eventsProcessed, this.shadow.upTo)
   }
 
-  #fold(group: EntityEvents): void {
+  #fold(group: EntityEvents, wall: Instant): void {
     const compiled = compiledEntity(this.#edition, group.type)
     if (compiled === undefined) return
     const empty = emptyState(group.type, group.id)
-    const result = fold(compiled, empty, group.events, { targets: this.#targets.lookup, advanceTo: this.#asOf })
+    const result = fold(compiled, empty, group.events, { targets: this.#targets.lookup, advanceTo: this.#asOf, wall })
     const { generation, upTo } = this.shadow
     this.#outcomes.push(outcomeOf(compiled, null, result, { generation, appliedUpto: upTo }))
     for (const failure of result.failures) {

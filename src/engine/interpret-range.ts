@@ -73,7 +73,7 @@ export class ChunkWork {
     const rows = await this.#engine.store.ledger.mappedRange(unit, range)
     const groups = groupByEntity(edition, rows)
     const { relating, needed } = this.#relating(groups)
-    await this.#targets.prepare(unit, targetGroups(edition, relating))
+    await this.#targets.prepare(unit, targetGroups(edition, relating, unit.now))
 
     const wanted = new Map(groups.map((group) => [group.id, group.type]))
     const loaded = await loadEntities(this.#engine, edition, unit, wanted, needed)
@@ -96,7 +96,7 @@ export class ChunkWork {
         late.push(group.id)
         continue
       }
-      const result = fold(compiled, before.state, group.events, { targets: this.#targets.lookup })
+      const result = fold(compiled, before.state, group.events, { targets: this.#targets.lookup, wall: unit.now })
       this.#outcomes.set(
         group.id,
         outcomeOf(compiled, before, result, { generation: before.generation, appliedUpto: range.to }),
@@ -132,7 +132,7 @@ export class ChunkWork {
     const { store } = this.#engine
     const edition = this.#edition
     const groups = groupByEntity(edition, await store.ledger.mappedFor(unit, ids, options.upTo))
-    await this.#targets.prepare(unit, targetGroups(edition, eventsOf(groups)))
+    await this.#targets.prepare(unit, targetGroups(edition, eventsOf(groups), unit.now))
     const wanted = new Map(groups.map((group) => [group.id, group.type]))
     const loaded = await loadEntities(this.#engine, edition, unit, wanted, new Set())
     for (const group of groups) {
@@ -142,6 +142,7 @@ export class ChunkWork {
       const result = fold(compiled, emptyState(group.type, group.id), group.events, {
         targets: this.#targets.lookup,
         advanceTo: options.horizon,
+        wall: unit.now,
       })
       const { generation, upTo } = options
       this.#outcomes.set(group.id, outcomeOf(compiled, null, result, { generation, appliedUpto: upTo }))

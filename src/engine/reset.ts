@@ -157,7 +157,7 @@ async function rehintRows(
     const failures: EventFailure[] = []
     for (const row of rows) {
       if (row.eventType.startsWith('_defacto_')) continue
-      const again = rehint(edition.program, decodeEvent(edition.program, row))
+      const again = rehint(edition.program, decodeEvent(edition.program, row), engine.now())
       if ('error' in again) {
         const failure = { error: again.error, field: again.field, eventType: row.eventType, eventId: row.eventId }
         const at = { source: row.source, now: engine.now(), sequence: row.sequence, version: edition.version }
@@ -197,7 +197,7 @@ async function regroup(
   for await (const rows of ledger.scan({ after: 0, to: upTo })) {
     for (const row of rows) {
       const event = decodeEvent(program, row)
-      const again = rehint(program, event)
+      const again = rehint(program, event, engine.now())
       if ('error' in again) continue
       grouping.add(again.hints, relateGroups(program, event, again.hints), JSON.parse(row.hints))
     }

@@ -39,20 +39,25 @@ export async function advanceDue(
   let transitions = 0
   let effects = 0
   const failuresBefore = tally.failures.length
+  // Entities that stay due (rules that never come to rest) are looked at once.
+  const stuck = new Set<string>()
   for (let more = true; more; ) {
     const chunk = new ChunkWork(engine, edition, new Targets(engine), tally)
-    const results: { id: string; result: FoldResult }[] = []
+    const results: Advanced[] = []
     const before = state
     await slot.unit(edition.version, async (unit) => {
-      const ids = await store.checkpoints.due(unit, edition.version, asOf, ENTITIES_PER_UNIT)
-      more = ids.length === ENTITIES_PER_UNIT
+      const limit = ENTITIES_PER_UNIT + stuck.size
+      const due = await store.checkpoints.due(unit, edition.version, asOf, limit)
+      more = due.length === limit
+      const ids = due.filter((id) => !stuck.has(id))
       results.push(...(await advanceIds(engine, edition, unit, chunk, ids, asOf, before.cursor)))
       await chunk.write(unit)
       if (ids.length > 0) failpoint('tick.written')
     })
     if (results.length > 0) failpoint('tick.committed')
     await chunk.committed()
-    for (const { id, result } of results) {
+    for (const { id, result, due } of results) {
+      if (due !== null && due < asOf.toString()) stuck.add(id)
       effects += result.effects
       transitions += result.transitions
       if (result.changes.length > 0) {
@@ -74,6 +79,13 @@ export async function advanceDue(
   }
 }
 
+interface Advanced {
+  readonly id: string
+  readonly result: FoldResult
+  /** Canonical text; null: no rule is left to become due. */
+  readonly due: string | null
+}
+
 async function advanceIds(
   engine: Engine,
   edition: Edition,
@@ -82,13 +94,14 @@ async function advanceIds(
   ids: readonly string[],
   asOf: Instant,
   cursor: number,
-): Promise<{ id: string; result: FoldResult }[]> {
+): Promise<Advanced[]> {
   if (ids.length === 0) return []
+  const wall = engine.now()
   const owning = await engine.store.mapping.existing(unit, ids)
   const checkpoints = await engine.store.checkpoints.load(unit, edition.version, ids)
   const wanted = new Map([...checkpoints.values()].map(({ id, type }) => [id, type]))
   const loaded = await loadEntities(engine, edition, unit, wanted, new Set())
-  const results: { id: string; result: FoldResult }[] = []
+  const results: Advanced[] = []
   for (const [id, type] of wanted) {
     const before = loaded.get(id)
     const compiled = compiledEntity(edition, type)
@@ -96,10 +109,11 @@ async function advanceIds(
       chunk.remove(id)
       continue
     }
-    const result = fold(compiled, before.state, [], { targets: noTargets, advanceTo: asOf })
-    chunk.add(id, outcomeOf(compiled, before, result, { generation: before.generation, appliedUpto: cursor }))
+    const result = fold(compiled, before.state, [], { targets: noTargets, advanceTo: asOf, wall })
+    const outcome = outcomeOf(compiled, before, result, { generation: before.generation, appliedUpto: cursor })
+    chunk.add(id, outcome)
     for (const failure of result.failures) chunk.fail({ failure, entityId: id, entityType: type, source: '' })
-    results.push({ id, result })
+    results.push({ id, result, due: outcome.checkpoint.nextDue })
   }
   return results
 }
@@ -118,7 +132,11 @@ export async function previewTick(engine: Engine, edition: Edition, asOf: Instan
     for (const { id, type, body } of checkpoints.values()) {
       const compiled = compiledEntity(edition, type)
       if (compiled === undefined) continue
-      const result = fold(compiled, decodeState(compiled, id, body), [], { targets: noTargets, advanceTo: asOf })
+      const result = fold(compiled, decodeState(compiled, id, body), [], {
+        targets: noTargets,
+        advanceTo: asOf,
+        wall: engine.now(),
+      })
       effects += result.effects
       transitions += result.transitions
       if (result.changes.length > 0) affected += 1

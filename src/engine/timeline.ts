@@ -26,7 +26,7 @@ export async function replayEntity(engine: Engine, edition: Edition, entityId: s
   if (compiled === undefined) {
     throw new NotFoundError(`entity type '${group.type}' is not defined in version '${edition.version}'`)
   }
-  const groups = targetGroups(edition, group.events)
+  const groups = targetGroups(edition, group.events, engine.now())
   const keys = groups.flatMap(({ entityType, hints }) =>
     Object.entries(hints).map(([hintType, value]) => ({ entityType, hintType, value })),
   )
@@ -39,6 +39,7 @@ export async function replayEntity(engine: Engine, edition: Edition, entityId: s
         .filter((id) => id !== undefined)
         .sort()[0],
     advanceTo: instantOrNull(state.tickHorizon),
+    wall: engine.now(),
   })
   return { entityId, entityType: group.type, events: group.events, result }
 }

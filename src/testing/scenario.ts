@@ -110,7 +110,8 @@ async function entityId(engine: Defacto, type: string, hints: Record<string, str
 }
 
 async function expectHistory(run: Run, rows: readonly Record<string, unknown>[]): Promise<void> {
-  if (run.last === undefined) throw new AssertionError({ message: 'history() follows an expect() that names the entity' })
+  if (run.last === undefined)
+    throw new AssertionError({ message: 'history() follows an expect() that names the entity' })
   const { type, id } = run.last
   const actual = await run.engine
     .history(type)
@@ -119,7 +120,13 @@ async function expectHistory(run: Run, rows: readonly Record<string, unknown>[])
     .rows()
   const columns = rows.map((row) => Object.keys(row))
   const seen = actual.map((row, index) => pick(row, columns[index] ?? Object.keys(rows[0] ?? row), type))
-  if (isDeepStrictEqual(seen, rows.map((row) => ({ ...row })))) return
+  if (
+    isDeepStrictEqual(
+      seen,
+      rows.map((row) => ({ ...row })),
+    )
+  )
+    return
   throw new AssertionError({ message: `history of ${type} ${id} differs`, actual: seen, expected: rows })
 }
 

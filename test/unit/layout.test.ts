@@ -66,7 +66,7 @@ function forbidden(found: Import): boolean {
 describe('imports', () => {
   test('are found at all', () => {
     expect(sources.length).toBeGreaterThan(50)
-    expect(imports.some(({ from, to }) => from === 'src/defacto.ts' && to.startsWith('src/adapters/'))).toBe(true)
+    expect(imports.some(({ from, to }) => from === 'src/open-space.ts' && to.startsWith('src/adapters/'))).toBe(true)
     expect(imports.some(({ from, to }) => from === 'src/cli/catalog.ts' && to.startsWith('src/cli/commands/'))).toBe(
       true,
     )
@@ -80,7 +80,7 @@ describe('imports', () => {
     const outside = imports.filter(({ from, to }) => roomOf(to).startsWith('adapters/') && roomOf(from) !== roomOf(to))
     expect(
       [...new Set(outside.map(({ from }) => from))].filter(
-        (from) => !/^src\/(defacto|definitions|dead-letters)\.ts$/.test(from),
+        (from) => !/^src\/(open-space|definitions|dead-letters)\.ts$/.test(from),
       ),
     ).toEqual([])
   })

@@ -28,7 +28,7 @@ export const command: CommandSpec = {
     const params = paramsOf(options['param'] as string[] | undefined)
     const sql = given === '-' ? await readAll(context.stdin) : (given as string)
     const defacto = await context.open({ activate: 'never' })
-    const root = version === undefined ? defacto : await defacto.version(version)
+    const root = version === undefined ? defacto : defacto.version(version)
     return showRows(context, root.query(sql, params, timeoutMs === undefined ? {} : { timeoutMs }), limit)
   },
 }

@@ -41,7 +41,7 @@ export async function readType(
   const limit = count(options, 'limit')
   const version = text(options, 'version')
   const defacto = await context.open({ activate: 'never' })
-  const root = version === undefined ? defacto : await defacto.version(version)
+  const root = version === undefined ? defacto : defacto.version(version)
   // The state at an instant is read from the history.
   let query = relationOf(root, type, kind === 'history' || asOf !== undefined)
   if (asOf !== undefined) query = query.asOf(asOf)

@@ -11,6 +11,7 @@ import type {
   RelateDef,
   ValueSource,
 } from '../definition/model.ts'
+import { edgeProperties } from '../definition/relationships.ts'
 import { type Compiled, compile } from '../expression/compile.ts'
 import type { EvalContext } from '../expression/context.ts'
 import { parse } from '../expression/parse.ts'
@@ -19,7 +20,6 @@ import { HANDLER, NORMALIZE, PROPERTY, type Scope, TIME_RULE } from '../expressi
 import { parseDurationText } from '../instant.ts'
 import { getOwn, setOwn, valueReader } from '../raw-path.ts'
 import type { Value } from '../value.ts'
-import { edgeProperties } from './relationships.ts'
 import type {
   CompiledEffect,
   CompiledEntity,

@@ -1,7 +1,7 @@
 /** The history tables of a version (spec 06 §1). */
 import type { DefinitionsObject, PropertyType } from '../definition/model.ts'
+import { edgeProperties, findInverse } from '../definition/relationships.ts'
 import type { HistoryLayout } from '../history.ts'
-import { edgeProperties, inverseOf } from './relationships.ts'
 
 export function historyLayout(definitions: DefinitionsObject): HistoryLayout {
   const relationships = new Map<string, { columns: Map<string, PropertyType>; inverses: Set<string> }>()
@@ -12,8 +12,8 @@ export function historyLayout(definitions: DefinitionsObject): HistoryLayout {
         table = { columns: new Map(), inverses: new Set() }
         relationships.set(relationship.type, table)
       }
-      const inverse = inverseOf(definitions, entityType, relationship)
-      if (inverse !== undefined) table.inverses.add(inverse.type)
+      const { inverse } = findInverse(definitions, entityType, relationship)
+      if (inverse !== null) table.inverses.add(inverse.type)
       for (const [name, property] of Object.entries(edgeProperties(definitions, entityType, relationship))) {
         table.columns.set(name, property.type)
       }

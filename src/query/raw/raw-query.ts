@@ -123,10 +123,6 @@ function sqlError(sql: string, problems: readonly SqlProblem[]): QueryError {
     ...position(sql, offset),
     suggestion,
   }))
-  const [first] = errors
-  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
-  return new QueryError(`Line ${first?.line}, column ${first?.column}: ${first?.message}${more}`, {
-    code: 'E_QUERY_SQL',
-    details: { errors },
-  })
+  const lines = errors.map(({ line, column, message }) => `Line ${line}, column ${column}: ${message}`)
+  return new QueryError(lines.join('\n'), { code: 'E_QUERY_SQL', details: { errors } })
 }
