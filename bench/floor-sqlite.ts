@@ -4,6 +4,7 @@
  */
 import { rmSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import { type Cost, Stopwatch } from './result.ts'
 
 /** Tables whose rows are what processing events leaves behind. */
 const NOT_OUTPUT =
@@ -31,26 +32,18 @@ export class Floor {
     this.#remove()
   }
 
-  /** Milliseconds to insert all ledger rows, `batch` per transaction. */
-  appendLedger(batch: number): number {
+  /** To insert all ledger rows, `batch` per transaction. */
+  appendLedger(batch: number): Cost {
     return this.#refill(['ledger'], batch, 'sequence')
   }
 
-  /** Milliseconds to insert everything that processing wrote: identity, mappings, history, relationships, checkpoints. */
-  writeOutput(batch: number): number {
+  /** To insert everything that processing wrote: identity, mappings, history, relationships, checkpoints. */
+  writeOutput(batch: number): Cost {
     return this.#refill(this.#outputTables(), batch, null)
   }
 
-  /** Rows that processing wrote. */
-  outputRows(): number {
-    return this.#outputTables().reduce(
-      (sum, table) => sum + Number(this.#source.prepare(`select count(*) as n from "${table}"`).get()?.['n'] ?? 0),
-      0,
-    )
-  }
-
-  /** Milliseconds to read what a full build reads: every mapped event by entity and time. */
-  scanMapped(): number {
+  /** To read what a full build reads: every mapped event by entity and time. */
+  scanMapped(): Cost {
     return this.#scan(
       `select l.sequence, l.event_id, l.event_type, l.timestamp, l.source, l.data, l.kinds, e.entity_id, e.entity_type
         from event_entities e cross join ledger l on l.sequence = e.sequence
@@ -58,26 +51,26 @@ export class Floor {
     )
   }
 
-  /** Milliseconds to read and parse every raw record. */
-  scanRaw(): number {
+  /** To read and parse every raw record. */
+  scanRaw(): Cost {
     return this.#scan('select sequence, raw from ledger order by sequence', (row) => JSON.parse(String(row[1])))
   }
 
-  /** Milliseconds to read and parse the data and hints of every event. */
-  scanData(): number {
+  /** To read and parse the data and hints of every event. */
+  scanData(): Cost {
     return this.#scan('select sequence, data, resolution_hints from ledger order by sequence', (row) => {
       JSON.parse(String(row[1]))
       JSON.parse(String(row[2]))
     })
   }
 
-  /** Milliseconds for one statement's rows, all of them. */
-  query(sql: string, params: readonly unknown[]): number {
+  /** One statement's rows, all of them. */
+  query(sql: string, params: readonly unknown[]): Cost {
     const statement = this.#source.prepare(sql)
     statement.setReturnArrays(true)
-    const started = performance.now()
-    statement.all(...(params as SQLInputValue[]))
-    return performance.now() - started
+    const watch = new Stopwatch()
+    watch.runNow(() => statement.all(...(params as SQLInputValue[])))
+    return watch.cost
   }
 
   #outputTables(): string[] {
@@ -89,19 +82,21 @@ export class Floor {
     return this.#source.prepare('select type, name, tbl_name, sql from sqlite_schema').all() as unknown as SchemaEntry[]
   }
 
-  #scan(sql: string, use: (row: readonly unknown[]) => void = () => undefined): number {
+  #scan(sql: string, use: (row: readonly unknown[]) => void = () => undefined): Cost {
     const statement = this.#source.prepare(sql)
     statement.setReturnArrays(true)
-    const started = performance.now()
-    for (const row of statement.iterate()) use(row as unknown as unknown[])
-    return performance.now() - started
+    const watch = new Stopwatch()
+    watch.runNow(() => {
+      for (const row of statement.iterate()) use(row as unknown as unknown[])
+    })
+    return watch.cost
   }
 
   #remove(): void {
     for (const suffix of ['', '-wal', '-shm']) rmSync(this.#path + suffix, { force: true })
   }
 
-  #refill(tables: readonly string[], batch: number, order: string | null): number {
+  #refill(tables: readonly string[], batch: number, order: string | null): Cost {
     this.#remove()
     const target = new DatabaseSync(this.#path)
     target.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma cache_size = -131072')
@@ -109,7 +104,7 @@ export class Floor {
       if (!tables.includes(entry.tbl_name) || entry.sql === null || entry.name.startsWith('sqlite_')) continue
       if (entry.type === 'table' || entry.type === 'index') target.exec(entry.sql)
     }
-    let ms = 0
+    const watch = new Stopwatch()
     for (const table of tables) {
       const read = this.#source.prepare(`select * from "${table}"${order === null ? '' : ` order by ${order}`}`)
       read.setReturnArrays(true)
@@ -120,16 +115,16 @@ export class Floor {
           .join(', ')})`,
       )
       for (const rows of chunks(read.iterate() as unknown as Iterable<SQLInputValue[]>, batch)) {
-        const started = performance.now()
-        target.exec('begin immediate')
-        for (const row of rows) insert.run(...row)
-        target.exec('commit')
-        ms += performance.now() - started
+        watch.runNow(() => {
+          target.exec('begin immediate')
+          for (const row of rows) insert.run(...row)
+          target.exec('commit')
+        })
       }
     }
     target.close()
     this.#remove()
-    return ms
+    return watch.cost
   }
 }
 

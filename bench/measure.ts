@@ -6,7 +6,7 @@ import { Defacto, Definitions } from '../src/index.ts'
 import { Floor } from './floor-sqlite.ts'
 import { measureCore } from './memory.ts'
 import { asRecords, generateRecords, slices } from './records.ts'
-import type { Measured, SizeResult } from './result.ts'
+import { type Cost, type Measured, type SizeResult, Stopwatch, share } from './result.ts'
 
 const DEFINITIONS = join(import.meta.dirname, '..', 'definitions')
 const CLOCK = '2024-05-01T00:00:00Z'
@@ -16,152 +16,180 @@ const BATCH = 1000
 /** Parts in which the records arrive; the last two are the "10 % new". */
 const ARRIVALS = 20
 
-const lines = Number(process.argv[2])
-const scratch = mkdtempSync(join(tmpdir(), 'defacto-bench-'))
 const note = (text: string): void => void process.stderr.write(`  ${text}\n`)
 
-function open(name: string, definitions?: Definitions): Promise<Defacto> {
-  const options = {
-    database: join(scratch, `${name}.db`),
-    clock: () => new Date(CLOCK),
-    batchSize: BATCH,
-    logLevel: 'ERROR',
-    catchUp: false,
-  } as const
-  return definitions === undefined
-    ? Defacto.fromDirectory(DEFINITIONS, options)
-    : Defacto.fromConfig(definitions, options)
-}
+class Bench {
+  readonly results: Measured[] = []
+  readonly #scratch: string
+  readonly #lines: number
 
-async function timed<T>(work: () => Promise<T>): Promise<[number, T]> {
-  const started = performance.now()
-  const result = await work()
-  return [performance.now() - started, result]
-}
-
-async function measure(): Promise<SizeResult> {
-  const results: Measured[] = []
-  const path = join(scratch, 'records')
-  generateRecords(path, lines, 1)
-  note('core')
-  results.push(await measureCore(DEFINITIONS, path, lines))
-
-  note('append and incremental builds')
-  const space = await open('space')
-  let appendMs = 0
-  let ingestMs = 0
-  let incrementalMs = 0
-  let part = 0
-  const before90 = { events: 0, ms: 0 }
-  let tenth = { events: 0, ms: 0 }
-  for await (const slice of slices(path, Math.ceil(lines / ARRIVALS))) {
-    part += 1
-    for (const { source, lines: texts } of slice) {
-      const records = asRecords(texts)
-      const [ms, { timing }] = await timed(() => space.ingest(source, records, { throwIfAllFail: false }))
-      ingestMs += ms
-      appendMs += timing['append_ms'] ?? 0
-    }
-    if (part === ARRIVALS - 1) {
-      before90.events = (await space.ledger.count()) - (await space.buildStatus()).pendingEvents
-      continue
-    }
-    const [ms] = await timed(() => space.build())
-    incrementalMs += ms
-    if (part >= ARRIVALS) tenth = { events: (await space.ledger.count()) - before90.events, ms }
+  constructor(scratch: string, lines: number) {
+    this.#scratch = scratch
+    this.#lines = lines
   }
-  const events = await space.ledger.count()
-  await space.close()
 
-  const floor = new Floor(join(scratch, 'space.db'), join(scratch, 'floor.db'))
-  const add = (
+  async run(): Promise<SizeResult> {
+    const records = this.#file('records')
+    generateRecords(records, this.#lines, 1)
+    note('core')
+    this.results.push(await measureCore(DEFINITIONS, records, this.#lines))
+    note('append and incremental builds')
+    const events = await this.#growing(records)
+    note('one source, interpreted as it comes')
+    await this.#live(records)
+    note('rebuilds')
+    await this.#rebuilds(events)
+    note('idle, tick, queries')
+    const entities = await this.#idleAndQueries()
+    return {
+      lines: this.#lines,
+      events,
+      entities,
+      results: this.results,
+      peakRss: process.resourceUsage().maxRSS * 1024,
+      databaseBytes: statSync(this.#file('space.db')).size,
+    }
+  }
+
+  /** A space that grows part by part, each appended and built; beside it the same rows written bare. */
+  async #growing(records: string): Promise<number> {
+    const space = await this.#open('space')
+    const [ingest, builds, tenth] = [new Stopwatch(), new Stopwatch(), new Stopwatch()]
+    let part = 0
+    let built = 0
+    for await (const slice of slices(records, Math.ceil(this.#lines / ARRIVALS))) {
+      part += 1
+      for (const { source, lines } of slice) {
+        const chunk = asRecords(lines)
+        await ingest.run(() => space.ingest(source, chunk, { throwIfAllFail: false }))
+      }
+      // The last two parts are built at once.
+      if (part === ARRIVALS - 1) continue
+      if (part < ARRIVALS - 1) await builds.run(() => space.build())
+      else await tenth.run(() => space.build())
+      if (part === ARRIVALS - 2) built = await space.ledger.count()
+    }
+    const events = await space.ledger.count()
+    await space.close()
+
+    note('limits')
+    const floor = new Floor(this.#file('space.db'), this.#file('floor.db'))
+    const inserts = floor.appendLedger(BATCH)
+    const output = floor.writeOutput(5000)
+    floor.close()
+    const rows = 'inserts of the rows written'
+    this.#add('ingest', events, ingest.cost, inserts, 'prepared inserts', 0.5)
+    this.#add('incremental builds', built, builds.cost, share(output, built / events), rows, 0.25)
+    this.#add('incremental build, 10 % new', events - built, tenth.cost, share(output, 1 - built / events), rows, 0.25)
+    return events
+  }
+
+  /** `ingest(…, {process: true})` of one source in order, against the same without interpreting. */
+  async #live(records: string): Promise<void> {
+    const [alone, live] = [await this.#open('alone'), await this.#open('live')]
+    const [ingest, both] = [new Stopwatch(), new Stopwatch()]
+    for await (const slice of slices(records, Math.max(2000, Math.ceil(this.#lines / 50)))) {
+      const lines = slice.find(({ source }) => source === 'app')?.lines ?? []
+      const options = { throwIfAllFail: false }
+      const [first, second] = [asRecords(lines), asRecords(lines)]
+      await ingest.run(() => alone.ingest('app', first, options))
+      await both.run(() => live.ingest('app', second, { ...options, process: true }))
+    }
+    this.#add('ingest with process', await live.ledger.count(), both.cost, ingest.cost, 'our ingest alone', 0.6)
+    for (const space of [alone, live]) await space.close()
+    for (const name of ['alone', 'live']) {
+      for (const suffix of ['', '-wal', '-shm']) rmSync(this.#file(`${name}.db${suffix}`), { force: true })
+    }
+  }
+
+  async #rebuilds(events: number): Promise<void> {
+    const floor = new Floor(this.#file('space.db'), this.#file('floor.db'))
+    const space = await this.#open('space')
+    this.#add('FULL', events, await cost(() => space.build({ full: true })), floor.scanMapped(), 'scan by entity', 0.4)
+    this.#add(
+      'renormalize',
+      events,
+      await cost(() => space.build({ fromRaw: true })),
+      floor.scanRaw(),
+      'scan, parse raw',
+      0.2,
+    )
+    await space.close()
+    const changed = await this.#open('space', await withOtherIdentity())
+    const reset = new Stopwatch()
+    const { mode } = await reset.run(() => changed.build())
+    if (mode !== 'FULL_WITH_IDENTITY_RESET') throw new Error(`expected an identity reset, got ${mode}`)
+    this.#add('identity reset', events, reset.cost, floor.scanData(), 'scan, parse data', 0.2)
+    await changed.close()
+    floor.close()
+  }
+
+  async #idleAndQueries(): Promise<number> {
+    const space = await this.#open('space', await withOtherIdentity())
+    this.#add('SKIP', 1, await typical(() => space.build()), null, '', { atMostMs: 5 }, 'builds')
+    const tick = new Stopwatch()
+    const { entitiesAffected } = await tick.run(() => space.tick({ asOf: LATER }))
+    this.#add('tick', entitiesAffected, tick.cost, null, '', { perSecond: 50_000 }, 'due entities')
+    const idle = await typical(() => space.tick({ asOf: LATER }))
+    this.#add('tick with nothing due', 1, idle, null, '', { atMostMs: 5 }, 'ticks')
+
+    const floor = new Floor(this.#file('space.db'), this.#file('floor.db'))
+    for (const [name, query] of [
+      ['table', space.table('customer')],
+      ['asOf', space.history('customer').asOf('2024-03-15')],
+    ] as const) {
+      const { text, params } = query.sql()
+      const watch = new Stopwatch()
+      const rows = await watch.run(() => query.rows())
+      this.#add(name, rows.length, watch.cost, floor.query(text, params), 'the same SQL', 0.4, 'rows')
+    }
+    floor.close()
+    const { entities } = await space.stats()
+    await space.close()
+    return Object.values(entities).reduce((sum, count) => sum + count, 0)
+  }
+
+  #file(name: string): string {
+    return join(this.#scratch, name)
+  }
+
+  #open(name: string, definitions?: Definitions): Promise<Defacto> {
+    const options = {
+      database: this.#file(`${name}.db`),
+      clock: () => new Date(CLOCK),
+      batchSize: BATCH,
+      logLevel: 'ERROR',
+      catchUp: false,
+    } as const
+    return definitions === undefined
+      ? Defacto.fromDirectory(DEFINITIONS, options)
+      : Defacto.fromConfig(definitions, options)
+  }
+
+  #add(
     work: string,
     count: number,
-    ms: number,
-    limitMs: number | null,
-    limit: string,
+    ours: Cost,
+    limit: Cost | null,
+    limitName: string,
     target: Measured['target'],
     unit = 'events',
-  ): void => {
-    results.push({ work, unit, count, ms, limitMs, limit, target })
+  ): void {
+    this.results.push({ work, unit, count, ours, limit, limitName, target })
   }
-  note('limits')
-  const insertMs = floor.appendLedger(BATCH)
-  const outputMs = floor.writeOutput(5000)
-  const scanMs = floor.scanMapped()
-  const scanRawMs = floor.scanRaw()
-  const scanDataMs = floor.scanData()
-  add('append', events, appendMs, insertMs, 'prepared inserts', 0.5)
-  add('ingest (normalize + append)', events, ingestMs, insertMs, 'prepared inserts', 0.25)
+}
 
-  note('ingest with process')
-  const live = await open('live')
-  let liveMs = 0
-  for await (const slice of slices(path, Math.ceil(lines / ARRIVALS))) {
-    for (const { source, lines: texts } of slice) {
-      const records = asRecords(texts)
-      liveMs += (await timed(() => live.ingest(source, records, { throwIfAllFail: false, process: true })))[0]
-    }
-  }
-  add('ingest with process', await live.ledger.count(), liveMs, ingestMs, 'our ingest alone', 0.6)
-  await live.close()
-  for (const suffix of ['', '-wal', '-shm']) rmSync(join(scratch, `live.db${suffix}`), { force: true })
+async function cost(work: () => Promise<unknown>): Promise<Cost> {
+  const watch = new Stopwatch()
+  await watch.run(work)
+  return watch.cost
+}
 
-  add('incremental builds over all', events, incrementalMs, outputMs, 'inserts of the rows written', 0.25)
-  add(
-    'incremental build, 10 % new',
-    tenth.events,
-    tenth.ms,
-    (outputMs * tenth.events) / events,
-    'inserts of the rows written',
-    0.25,
-  )
-
-  note('rebuilds')
-  const again = await open('space')
-  add('FULL', events, (await timed(() => again.build({ full: true })))[0], scanMs, 'scan by entity', 0.4)
-  add(
-    'renormalize',
-    events,
-    (await timed(() => again.build({ fromRaw: true })))[0],
-    scanRawMs,
-    'scan and parse raw',
-    0.2,
-  )
-  await again.close()
-  const changed = await open('space', await withOtherIdentity())
-  const [resetMs, reset] = await timed(() => changed.build())
-  if (reset.mode !== 'FULL_WITH_IDENTITY_RESET') throw new Error(`expected an identity reset, got ${reset.mode}`)
-  add('identity reset', events, resetMs, scanDataMs, 'scan and parse data', 0.2)
-
-  note('idle, tick, queries')
-  const skips: number[] = []
-  for (let i = 0; i < 21; i++) skips.push((await timed(() => changed.build()))[0])
-  add('SKIP', 1, median(skips), null, '', { atMostMs: 5 }, 'builds')
-  const [tickMs, tick] = await timed(() => changed.tick({ asOf: LATER }))
-  add('tick', tick.entitiesAffected, tickMs, null, '', { perSecond: 50_000 }, 'due entities')
-  const idle: number[] = []
-  for (let i = 0; i < 21; i++) idle.push((await timed(() => changed.tick({ asOf: LATER })))[0])
-  add('tick with nothing due', 1, median(idle), null, '', { atMostMs: 5 }, 'ticks')
-
-  const table = changed.table('customer')
-  const [tableMs, rows] = await timed(() => table.rows())
-  const past = changed.history('customer').asOf('2024-03-15')
-  const [pastMs, then] = await timed(() => past.rows())
-  const asText = ({ text, params }: { text: string; params: readonly unknown[] }): number => floor.query(text, params)
-  add('table', rows.length, tableMs, asText(table.sql()), 'the same SQL', 0.4, 'rows')
-  add('asOf', then.length, pastMs, asText(past.sql()), 'the same SQL', 0.4, 'rows')
-  const { entities } = await changed.stats()
-  await changed.close()
-  floor.close()
-  return {
-    lines,
-    events,
-    entities: Object.values(entities).reduce((sum, count) => sum + count, 0),
-    results,
-    peakRss: process.resourceUsage().maxRSS * 1024,
-    databaseBytes: statSync(join(scratch, 'space.db')).size,
-  }
+/** The middle of 21 runs. */
+async function typical(work: () => Promise<unknown>): Promise<Cost> {
+  const costs: Cost[] = []
+  for (let i = 0; i < 21; i++) costs.push(await cost(work))
+  return costs.sort((a, b) => a.ms - b.ms)[10] as Cost
 }
 
 /** The same definitions with one identity rule written differently. */
@@ -173,12 +201,9 @@ async function withOtherIdentity(): Promise<Definitions> {
   return Definitions.fromObject({ ...object, entities: { ...object.entities, customer: { ...customer, identity } } })
 }
 
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[values.length >> 1] ?? 0
-}
-
+const scratch = mkdtempSync(join(tmpdir(), 'defacto-bench-'))
 try {
-  process.stdout.write(JSON.stringify(await measure()))
+  process.stdout.write(JSON.stringify(await new Bench(scratch, Number(process.argv[2])).run()))
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }

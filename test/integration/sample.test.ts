@@ -59,6 +59,30 @@ describe('definitions', () => {
   })
 })
 
+describe('JSON Schemas beside the documents', () => {
+  const committed = join(ROOT, 'docs', 'schema')
+
+  test('are what the command line writes', () => {
+    const out = join(scratch, 'schema')
+    execFileSync(process.execPath, [join(ROOT, 'src', 'cli', 'main.ts'), 'schema', '--out', out], { stdio: 'ignore' })
+    expect(readdirSync(committed).sort()).toEqual(readdirSync(out).sort())
+    for (const file of readdirSync(out)) {
+      expect(JSON.parse(readFileSync(join(committed, file), 'utf8')), file).toEqual(
+        JSON.parse(readFileSync(join(out, file), 'utf8')),
+      )
+    }
+  })
+
+  test('are named by every definition file, for editors', () => {
+    for (const kind of ['entities', 'sources', 'schemas']) {
+      for (const file of readdirSync(join(ROOT, 'definitions', kind))) {
+        const [first] = readFileSync(join(ROOT, 'definitions', kind, file), 'utf8').split('\n')
+        expect(first, file).toBe(`# yaml-language-server: $schema=../../docs/schema/${kind}.json`)
+      }
+    }
+  })
+})
+
 describe('records', () => {
   test('are what the generator writes, byte for byte', async () => {
     const manifest = JSON.parse(readFileSync(join(SAMPLE, 'manifest.json'), 'utf8')) as { events: number; seed: number }
