@@ -1,10 +1,10 @@
 /** All works for one size, in a process of its own so that peak memory is this size's. Prints one JSON document. */
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Defacto, Definitions } from '../src/index.ts'
 import { Floor } from './floor-sqlite.ts'
-import { measureCore } from './memory.ts'
 import { asRecords, generateRecords, slices } from './records.ts'
 import { type Cost, type Measured, type SizeResult, Stopwatch, share } from './result.ts'
 
@@ -32,7 +32,10 @@ class Bench {
     const records = this.#file('records')
     generateRecords(records, this.#lines, 1)
     note('core')
-    this.results.push(await measureCore(DEFINITIONS, records, this.#lines))
+    const core = execFileSync(process.execPath, [join(import.meta.dirname, 'core.ts'), String(this.#lines)], {
+      encoding: 'utf8',
+    })
+    this.results.push(JSON.parse(core) as Measured)
     note('append and incremental builds')
     const events = await this.#growing(records)
     note('one source, interpreted as it comes')
