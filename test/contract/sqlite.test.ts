@@ -83,6 +83,14 @@ describe('opening a file', () => {
     expect(error.message).toContain('does not exist')
   })
 
+  it('refuses a folder that cannot be made', async () => {
+    await writeFile(path, '')
+    for (const impossible of [join(path, 'x.db'), '/proc/defacto/x.db']) {
+      path = impossible
+      expect(await failure()).toBeInstanceOf(StorageError)
+    }
+  })
+
   it('refuses another namespace than the file has', async () => {
     await (await open({ namespace: 'shop' })).close()
     expect((await open()).namespace).toBe('shop')

@@ -4,6 +4,7 @@ import type { HintKey, HintRow, IdentityChange, IdentityPort, Unit } from '../..
 import type { Connection, Param, Row } from './connection.ts'
 import type { Database } from './database.ts'
 import { shardHash } from './shard-hash.ts'
+import { givenText, storedText } from './text.ts'
 
 const CHUNK = 5000
 const LOOKUP = 'select entity_id from identity where entity_type = ? and hint_type = ? and hint_value = ?'
@@ -23,7 +24,7 @@ export class SqliteIdentity implements IdentityPort {
     return this.#database.read(unit?.tx, 'identity.lookup', (connection) => {
       const statement = connection.statement(LOOKUP)
       return keys.map((key) => {
-        const row = statement.get(key.entityType, key.hintType, key.value) as unknown as Row | undefined
+        const row = statement.get(key.entityType, key.hintType, storedText(key.value)) as unknown as Row | undefined
         return row?.[0] as string | undefined
       })
     })
@@ -51,8 +52,8 @@ export class SqliteIdentity implements IdentityPort {
     const hints = new Map<string, string[]>()
     for (const [hintType, value] of rows as [string, string][]) {
       const values = hints.get(hintType)
-      if (values === undefined) hints.set(hintType, [value])
-      else values.push(value)
+      if (values === undefined) hints.set(hintType, [givenText(value)])
+      else values.push(givenText(value))
     }
     return Object.fromEntries(hints)
   }
@@ -67,7 +68,7 @@ export class SqliteIdentity implements IdentityPort {
           'select entity_id, created_at from identity where entity_type = ? and hint_type = ? and hint_value = ?',
           entityType,
           hintType,
-          value,
+          storedText(value),
         ) as [string, string] | undefined
         if (row !== undefined) found.push({ row: { entityType, hintType, value, entityId: row[0] }, since: row[1] })
       }
@@ -168,7 +169,7 @@ function hintRow(row: Row): HintRow {
   return {
     entityType: row[0] as string,
     hintType: row[1] as string,
-    value: row[2] as string,
+    value: givenText(row[2] as string),
     entityId: row[3] as string,
   }
 }
@@ -177,7 +178,7 @@ function insertHints(connection: Connection, table: string, rows: Iterable<HintR
   const insert = connection.statement(
     `insert into ${table} (${HINT_COLUMNS}, created_at) values (?, ?, ?, ?, ?) on conflict do nothing`,
   )
-  for (const row of rows) insert.run(row.entityType, row.hintType, row.value, row.entityId, at)
+  for (const row of rows) insert.run(row.entityType, row.hintType, storedText(row.value), row.entityId, at)
 }
 
 /** The distinct (type, hint type) pairs, found by jumping through the primary key. */

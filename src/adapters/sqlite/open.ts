@@ -1,6 +1,6 @@
 /** What happens before the first use of a file: is it ours, is it whole, are its tables current (spec 07 §2). */
 import { randomUUID } from 'node:crypto'
-import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Instant } from '../../core/instant.ts'
@@ -69,9 +69,9 @@ function checkFile(database: Database): void {
   if (stat === undefined) {
     if (database.readOnly) throw new StorageError(`${path} does not exist`, { details: { operation: 'open' } })
     try {
-      mkdirSync(dirname(path), { recursive: true })
+      makeFolder(dirname(path))
     } catch (cause) {
-      const message = `the folder of ${path} cannot be made; check its permissions`
+      const message = `the folder of ${path} cannot be made; check the path and its permissions`
       throw new StorageError(message, { details: { operation: 'open' }, cause })
     }
     return
@@ -82,6 +82,18 @@ function checkFile(database: Database): void {
     throw new StorageError(`${path} is truncated: its last ${missing} bytes are missing; restore it from a backup`, {
       details: { operation: 'open' },
     })
+  }
+}
+
+/** Level by level: a recursive `mkdir` does not come back where the file system refuses folders with "not found". */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return
+  makeFolder(dirname(path))
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    // Somebody else was faster.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }
 

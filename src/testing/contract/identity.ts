@@ -71,6 +71,39 @@ export function identityContract({ backend, api }: Contract): void {
       }
     })
 
+    test('hints of any text stay apart', async (store) => {
+      const values = [
+        '\ud800',
+        '\udc00',
+        '\ufffd',
+        'a\u0000',
+        'a',
+        '\uffff',
+        '\uffff"\\ud800"',
+        ' a',
+        'é',
+        'e\u0301',
+        "'",
+      ]
+      await insert(
+        store,
+        values.map((value, i) => hint(value, `id ${i}`)),
+      )
+      assert.deepEqual(
+        await store.identity.lookup(
+          null,
+          values.map((value) => hint(value, '')),
+        ),
+        values.map((_, i) => `id ${i}`),
+      )
+      for (const chunk of [1, 4, 100]) {
+        const all = await drain(store.identity.all(chunk))
+        assert.deepEqual(new Set(all.map((row) => row.value)), new Set(values))
+      }
+      assert.deepEqual(await store.identity.hintsFor('id 0'), { email: ['\ud800'] })
+      assert.equal((await store.identity.lookupAll('\ud800')).length, 1)
+    })
+
     test('a merge moves hints and mappings, is logged once, and repeats without effect', async (store) => {
       await inUnit(store, async (unit) => {
         await store.ledger.append(unit, [event('e1'), event('e2'), event('e3')])
