@@ -39,7 +39,7 @@ export async function mapUpTo(
   while (state.mappedUpto < upTo) {
     const to = Math.min(state.mappedUpto + BUILD_CHUNK, upTo)
     const events: HintedEvent[] = []
-    for await (const rows of store.ledger.scan({ after: state.mappedUpto, to })) {
+    for await (const rows of store.ledger.scan({ after: state.mappedUpto, to, raw: false })) {
       for (const row of rows) events.push(hintedEvent(edition, row))
     }
     const before: MappingState = state

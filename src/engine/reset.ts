@@ -7,13 +7,13 @@ import { decodeEvent, normalizeBatch, rehint } from '../core/normalize.ts'
 import type { FullLedgerRow, HintRow, MappingState, Renormalized } from '../ports/store.ts'
 import type { EventFailure } from '../results.ts'
 import type { Edition, Engine } from './engine.ts'
-import { failpoint } from './failpoint.ts'
+import { failpoint, unitRows } from './failpoint.ts'
 import { normalizationFailure } from './failures.ts'
 import { mapUpTo } from './mapping.ts'
 import type { Slot } from './slot.ts'
 import type { BuildTally } from './tally.ts'
 
-const CHUNK = 2000
+const CHUNK = unitRows(2000)
 
 /**
  * Brings ledger, identity and mappings to the current definitions. Every phase keeps its position in `mapping_state`, so
@@ -194,7 +194,7 @@ async function regroup(
   const { ledger, identity, mapping } = engine.store
   const { program } = edition
   const grouping = new Grouping()
-  for await (const rows of ledger.scan({ after: 0, to: upTo })) {
+  for await (const rows of ledger.scan({ after: 0, to: upTo, raw: false })) {
     for (const row of rows) {
       const event = decodeEvent(program, row)
       const again = rehint(program, event, engine.now())
