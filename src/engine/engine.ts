@@ -11,6 +11,7 @@ import type { Logger } from '../ports/logger.ts'
 import type { Store, Unit } from '../ports/store.ts'
 import type { EventFailure } from '../results.ts'
 import { EntityCache } from './entity-cache.ts'
+import { unitRows } from './failpoint.ts'
 
 export interface EngineOptions {
   store: Store
@@ -25,7 +26,7 @@ export interface EngineOptions {
 }
 
 /** Ledger events per committed chunk of a build. */
-export const BUILD_CHUNK = 5000
+export const BUILD_CHUNK = unitRows(5000)
 
 export class Engine {
   readonly store: Store

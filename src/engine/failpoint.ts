@@ -33,6 +33,11 @@ export const FAILPOINTS = [
   'finish.committed',
 ] as const
 
+/** Rows per unit of work; tests set `DEFACTO_UNIT_ROWS` so that little work takes many units. */
+export function unitRows(usual: number): number {
+  return Number(process.env['DEFACTO_UNIT_ROWS'] ?? usual)
+}
+
 export type Failpoint = (typeof FAILPOINTS)[number]
 
 export function failpoint(name: Failpoint): void {

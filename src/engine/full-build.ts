@@ -117,7 +117,8 @@ class Replay {
   async run(): Promise<void> {
     let rows: MappedRow[] = []
     const { ledger } = this.#engine.store
-    for await (const chunk of ledger.mappedByEntity({ afterEntity: this.#lastEntity, to: this.shadow.upTo })) {
+    const range = { afterEntity: this.#lastEntity, to: this.shadow.upTo, chunk: BUILD_CHUNK }
+    for await (const chunk of ledger.mappedByEntity(range)) {
       rows = rows.length === 0 ? chunk : rows.concat(chunk)
       const last = rows.at(-1)
       if (last === undefined || rows.length < BUILD_CHUNK) continue

@@ -1,13 +1,13 @@
 /** What merges found elsewhere mean for one version's state (spec 04 §3.5, §4.6; 05 §3.3). */
 import type { BuildState, IdentityChange } from '../ports/store.ts'
 import type { Edition, Engine } from './engine.ts'
-import { failpoint } from './failpoint.ts'
+import { failpoint, unitRows } from './failpoint.ts'
 import { ChunkWork, instantOrNull } from './interpret-range.ts'
 import type { Slot } from './slot.ts'
 import type { BuildTally } from './tally.ts'
 import { Targets } from './targets.ts'
 
-const CHANGES_PER_UNIT = 500
+const CHANGES_PER_UNIT = unitRows(500)
 
 /**
  * Applies the change feed past the version's `changeCursor`: losers disappear, winners (and entities that had edges to

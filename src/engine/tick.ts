@@ -7,13 +7,13 @@ import type { BuildState, Unit } from '../ports/store.ts'
 import type { TickResult } from '../results.ts'
 import type { Edition, Engine } from './engine.ts'
 import { compiledEntity, loadEntities, outcomeOf } from './entities.ts'
-import { failpoint } from './failpoint.ts'
+import { failpoint, unitRows } from './failpoint.ts'
 import { ChunkWork, instantOrNull } from './interpret-range.ts'
 import type { Slot } from './slot.ts'
 import { BuildTally } from './tally.ts'
 import { Targets } from './targets.ts'
 
-const ENTITIES_PER_UNIT = 1000
+const ENTITIES_PER_UNIT = unitRows(1000)
 /** Time rules relate nothing. */
 const noTargets = () => undefined
 
