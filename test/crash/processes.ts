@@ -29,7 +29,7 @@ export function live(
   const env: NodeJS.ProcessEnv = {
     ...process.env,
     NODE_NO_WARNINGS: '1',
-    DEFACTO_BUILD_CHUNK: String(options.chunk ?? 300),
+    DEFACTO_UNIT_ROWS: String(options.chunk ?? 300),
   }
   if (options.failpoint !== undefined) env['DEFACTO_FAILPOINT'] = options.failpoint
   return new Promise((resolve, reject) => {

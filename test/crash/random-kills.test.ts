@@ -33,7 +33,7 @@ async function survive(seed: number, kills: number): Promise<{ killed: number; w
     let typicalMs = 200
     let killed = 0
     let worked = 0
-    for (let round = 0; killed < kills; round += 1) {
+    while (killed < kills) {
       const goal = Math.min(RECORDS, Math.ceil((RECORDS * (killed + 1)) / kills))
       const half = Math.min(goal, acknowledged + Math.ceil((goal - acknowledged) / 2))
       const day = new Date(Date.parse('2024-02-01T00:00:00Z') + killed * 86_400_000).toISOString()

@@ -3,6 +3,7 @@
  * builds, ticks and restarts between. However it went, the outcome is compared with the reference interpreter.
  */
 import assert from 'node:assert/strict'
+import './small-units.ts'
 import { hash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
