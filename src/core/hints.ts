@@ -42,7 +42,5 @@ export function canonicalHint(identity: CompiledIdentity, value: Value, context:
     text = hintText(result) as string
   }
   if (identity.caseInsensitive) text = text.toLowerCase()
-  // Stores keep Unicode text; half a surrogate pair would come back as another value and name somebody else.
-  if (!text.isWellFormed()) throw new Fault(`identity field '${identity.field}' is not Unicode text`, identity.field)
   return text === '' ? null : text
 }
