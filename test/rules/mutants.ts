@@ -49,6 +49,7 @@ function start(): ChildProcess {
   const child = fork(join(ROOT, 'test/rules/mutants-worker.ts'), {
     execArgv: [],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    env: { ...process.env, DEFACTO_UNIT_ROWS: '4' },
   })
   child.stderr?.pipe(process.stderr)
   return child
