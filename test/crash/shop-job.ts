@@ -1,12 +1,12 @@
 /** What the crash tests work on: shop records, three editions of the definitions, and the history that must come out. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect } from 'vitest'
 import { Defacto } from '../../src/index.ts'
 import type { Defs } from '../oracle/definitions.ts'
 import { type Delivery, oracle, type World } from '../oracle/oracle.ts'
+import { room } from '../support/room.ts'
 import { type ShopDefinitions, shopDefinitions, shopRecords } from '../support/shop-records.ts'
 import { readWorld, sorted } from '../support/world.ts'
 
@@ -41,7 +41,7 @@ export interface Workshop {
 }
 
 export function workshop(count: number, seed: number): Workshop {
-  const folder = mkdtempSync(join(tmpdir(), 'defacto-crash-'))
+  const folder = mkdtempSync(join(room(), 'defacto-crash-'))
   const records = shopRecords(count, seed)
   const recordsFile = join(folder, 'records.json')
   writeFileSync(recordsFile, JSON.stringify(records))

@@ -76,7 +76,7 @@ function deliveredTwice(runs: Runs): Promise<void> {
 
 /** 4. `tick` often or once at the end, up to the same instant: the same history. */
 function anyTicks(runs: Runs): Promise<void> {
-  const every = fc.integer({ min: 9, max: 200 })
+  const every = fc.integer({ min: 20, max: 250 })
   const property = fc.asyncProperty(worldArbitrary, every, async ({ definitions, deliveries }, hours) => {
     const ticks: Step[] = []
     for (let hour = 0; hour < END_HOUR; hour += hours) ticks.push({ do: 'tick', hour })

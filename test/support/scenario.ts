@@ -6,12 +6,12 @@ import assert from 'node:assert/strict'
 import './small-units.ts'
 import { hash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { Defacto, type DefactoOptions, type EventFailure } from '../../src/index.ts'
 import type { Defs } from '../oracle/definitions.ts'
 import { type Delivery, oracle, type World } from '../oracle/oracle.ts'
+import { room } from './room.ts'
 import { readWorld, sorted } from './world.ts'
 import { HOUR, SPAN_HOURS, START } from './world-arbitrary.ts'
 
@@ -73,7 +73,7 @@ export interface Outcome {
 
 /** Opens a space in a folder of its own, and removes it afterwards. */
 export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'defacto-test-'))
+  const folder = mkdtempSync(join(room(), 'defacto-test-'))
   try {
     return await work(folder)
   } finally {
