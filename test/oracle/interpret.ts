@@ -143,7 +143,12 @@ export class Replay {
       copy.entered = at
       copy.transitioned = true
     } else if (kind === 'set') {
-      this.#write(copy, body.property as string, this.#value(body, copy, event, at))
+      const name = body.property as string
+      this.#write(
+        copy,
+        name,
+        this.#named(name, () => this.#value(body, copy, event, at)),
+      )
     } else if (kind === 'increment') {
       const old = copy.props.get(body.property as string) ?? 0n
       const by = literal(body.by ?? 1, null) as bigint | number

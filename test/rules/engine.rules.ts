@@ -141,7 +141,7 @@ export const rules: Rule[] = [
   {
     id: 'engine.merge.rebuild',
     spec: '04 §3.5',
-    off: { file: engine('merges'), find: 'ids.add(into)', replace: '' },
+    off: { file: engine('merges'), find: 'winners.add(into)', replace: '' },
     check: () => oneByOne(MERGING),
   },
   {
@@ -187,7 +187,11 @@ export const rules: Rule[] = [
   {
     id: 'engine.build.horizon',
     spec: '03 §10',
-    off: { file: engine('build'), find: 'laterOf(asOf, instantOrNull(state.tickHorizon) ?? asOf)', replace: 'asOf' },
+    off: {
+      file: engine('tick'),
+      find: 'due(unit, edition.version, to, limit)',
+      replace: 'due(unit, edition.version, asOf, limit)',
+    },
     check: () => {
       const steps: Step[] = [
         { do: 'tick', hour: 2400 },
