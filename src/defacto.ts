@@ -1,21 +1,24 @@
 /** The public engine: the composition root that picks adapters and wires use cases (spec 09 §2–§6). */
 import { join, resolve } from 'node:path'
 import type { RawRecord } from './core/event.ts'
+import type { Instant } from './core/instant.ts'
 import type { ProgramOptions } from './core/program.ts'
 import { reprocessEntries } from './dead-letters.ts'
 import type { DefinitionsInput, EntityName, Row, SourceName } from './definition-types.ts'
 import { Definitions } from './definitions.ts'
 import { DefinitionsManager } from './definitions-manager.ts'
 import type { Editions } from './editions.ts'
-import { build, buildInSlot, type BuildOptions as EngineBuildOptions, nextMode } from './engine/build.ts'
+import { build, type BuildOptions as EngineBuildOptions, nextMode } from './engine/build.ts'
 import type { Edition, Engine } from './engine/engine.ts'
+import { stagesOf } from './engine/failures.ts'
 import { appendRecords } from './engine/ingest.ts'
+import { tick } from './engine/run-tick.ts'
 import { Serial } from './engine/serial.ts'
 import { withSlot, withStateSlot } from './engine/slot.ts'
-import { advanceDue, previewTick } from './engine/tick.ts'
+import { previewTick } from './engine/tick.ts'
 import { replayEntity } from './engine/timeline.ts'
 import { buildStateOf, switchActive } from './engine/versions.ts'
-import { ConfigError, IngestError, LockHeld } from './errors.ts'
+import { ConfigError, IngestError, LockHeld, StorageError } from './errors.ts'
 import { IdentityInspection, LedgerInspection } from './inspection.ts'
 import { type OpenedSpace, openSpace } from './open-space.ts'
 import type { DefactoOptions } from './options.ts'
@@ -23,7 +26,7 @@ import type { Logger } from './ports/logger.ts'
 import type { Store } from './ports/store.ts'
 import { assertEntity } from './query/assert-entity.ts'
 import type { TableCollection } from './query/collection.ts'
-import { type InstantInput, requireInstant } from './query/instants.ts'
+import { type InstantInput, instantOf } from './query/instants.ts'
 import { type CollectionOptions, createQueryRoot, type QueryRoot } from './query/root.ts'
 import type { TableQuery } from './query/table-query.ts'
 import { describeChanges } from './query/timeline.ts'
@@ -79,7 +82,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   readonly #deadLetterPath: string | null
   #working: Edition
   #readable: Edition
-  #closed = false
+  #closing: Promise<void> | null = null
 
   private constructor(parts: OpenedSpace) {
     this.#engine = parts.engine
@@ -129,7 +132,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
     const opened = await openSpace(definitions, options)
     try {
       const instance = new Defacto(opened)
-      if (opened.catchUp) await instance.#catchUp()
+      await instance.#start(opened.catchUp)
       return instance
     } catch (error) {
       await opened.engine.store.close()
@@ -158,9 +161,9 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   ): Promise<IngestResult> {
     this.#assertOpen()
     const started = performance.now()
-    const target = typeof options.process === 'string' ? await this.#editions.find(options.process) : this.#working
-    const records: AsyncIterable<RawRecord> | Iterable<RawRecord> = toRecords(events)
-    return this.#writes.run(async () => {
+    const records: AsyncIterable<RawRecord> | Iterable<RawRecord> = toRecords(events, options.signal)
+    return this.#write(async () => {
+      const target = await this.#edition(typeof options.process === 'string' ? options.process : undefined)
       const { normalizeMs, appendMs, ...counts } = await appendRecords(
         this.#engine,
         target,
@@ -179,7 +182,9 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
         overhead_ms: Math.max(0, total - normalizeMs - appendMs - build_ms),
       }
       const result: IngestResult = { ...counts, buildResult, timing }
-      this.#logger.child('defacto.pipeline').info('ingest batch completed', {
+      const logger = this.#logger.child('defacto.pipeline')
+      if (result.failures.length > 0) logger.warn('ingest failures detected', { stages: stagesOf(result.failures) })
+      logger.info('ingest batch completed', {
         events_ingested: result.eventsIngested,
         events_failed: result.eventsFailed,
         duplicates_skipped: result.duplicatesSkipped,
@@ -206,8 +211,8 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   async build(first?: string | BuildCallOptions, second?: BuildCallOptions): Promise<BuildResult> {
     this.#assertOpen()
     const options = typeof first === 'string' ? { ...second, version: first } : (first ?? {})
-    const edition = options.version === undefined ? this.#working : await this.#editions.find(options.version)
-    return this.#writes.run(() => this.#build(edition, engineBuildOptions(options)))
+    const engineOptions = engineBuildOptions(options)
+    return this.#write(async () => this.#build(await this.#edition(options.version), engineOptions))
   }
 
   /**
@@ -241,15 +246,15 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
     options: BuildCallOptions = {},
   ): Promise<{ mode: BuildResult['mode']; reason: string; pendingEvents: number }> {
     this.#assertOpen()
-    const edition = options.version === undefined ? this.#working : await this.#editions.find(options.version)
-    const decision = await nextMode(this.#engine, edition, options)
+    const edition = await this.#edition(options.version)
+    const decision = await nextMode(this.#engine, edition, engineBuildOptions(options))
     const { cursor } = await buildStateOf(this.#engine, edition)
     return { ...decision, pendingEvents: await this.#store.ledger.countAfter(cursor) }
   }
 
   async buildStatus(version?: string): Promise<BuildStatus> {
     this.#assertOpen()
-    const edition = version === undefined ? this.#working : await this.#editions.find(version)
+    const edition = await this.#edition(version)
     const state = await buildStateOf(this.#engine, edition)
     return {
       cursor: state.cursor,
@@ -271,28 +276,14 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
    */
   async tick(options: TickOptions = {}): Promise<TickResult> {
     this.#assertOpen()
-    const edition = options.version === undefined ? this.#working : await this.#editions.find(options.version)
-    const asOf = options.asOf === undefined ? this.#engine.now() : requireInstant(options.asOf, 'asOf')
-    if (options.dryRun) return previewTick(this.#engine, edition, asOf)
-    return this.#writes.run(() =>
-      withStateSlot(this.#engine, 'tick', undefined, async (slot) => {
-        const engine = this.#engine
-        engine.cache(edition.version).validFor(slot.epoch)
-        const pending = (await nextMode(engine, edition)).mode !== 'SKIP'
-        const built = pending ? await buildInSlot(engine, edition, slot, { asOf }) : null
-        const before = await buildStateOf(engine, edition)
-        const { state, ...result } = await advanceDue(engine, edition, slot, before, asOf)
-        if (state.tickHorizon !== before.tickHorizon) {
-          await slot.unit(edition.version, (unit) => engine.store.builds.put(unit, state))
-        }
-        this.#logger.child('defacto.lifecycle').info('tick completed', {
-          effects_produced: result.effectsProduced,
-          entities_affected: result.entitiesAffected,
-          transitions: result.transitions,
-        })
-        return built === null ? result : { ...result, failures: [...built.failures, ...result.failures] }
-      }),
-    )
+    const asOf = options.asOf === undefined ? this.#engine.now() : asOfOption(options.asOf)
+    if (options.dryRun) return previewTick(this.#engine, await this.#edition(options.version), asOf)
+    return this.#write(async () => {
+      const edition = await this.#edition(options.version)
+      const result = await tick(this.#engine, edition, asOf)
+      await this.#settle(edition, edition.version === this.#working.version)
+      return result
+    })
   }
 
   /** Counts and places, for people and monitoring. */
@@ -389,12 +380,8 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
 
   /** Finishes queued work and releases everything; may be repeated. */
   async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
-    await this.#writes.idle()
-    await this.#engine.deadLetter?.close()
-    await this.#store.close()
-    await this.#cleanup()
+    this.#closing ??= this.#release()
+    return this.#closing
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -408,40 +395,76 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
     return createQueryRoot(this.#store.reader, this.#readable.program, this.#readable.version)
   }
 
-  /** A build of the working version ends with readers on it. */
-  async #build(edition: Edition, options: EngineBuildOptions): Promise<BuildResult> {
-    const result = await build(this.#engine, edition, options)
-    if (edition.version === this.#working.version && this.#readable.version !== edition.version) {
-      await withStateSlot(this.#engine, 'activate', options.signal, (slot) => switchActive(this.#engine, edition, slot))
-      this.#readable = edition
-    }
-    await this.#store.reader.refresh()
-    return result
+  async #release(): Promise<void> {
+    await this.#writes.idle()
+    await this.#engine.deadLetter?.close()
+    await this.#store.close()
+    await this.#cleanup()
   }
 
-  async #activate(version: string): Promise<BuildResult> {
-    this.#assertOpen()
-    const edition = await this.#editions.find(version)
+  /** Queues work that writes: one call after the other, in call order. Every storage failure is logged once. */
+  async #write<T>(work: () => Promise<T>): Promise<T> {
     return this.#writes.run(async () => {
-      const before = this.#working
-      this.#working = edition
       try {
-        return await this.#build(edition, {})
+        return await work()
       } catch (error) {
-        this.#working = before
+        if (error instanceof StorageError) {
+          const { operation, driver } = error.details
+          const fields = { code: error.code, operation, driver, recoverable: error.recoverable }
+          this.#logger.child('defacto.storage').error('storage operation failed', fields)
+        }
         throw error
       }
     })
   }
 
-  /** Pending events and interrupted builds are finished; a build that the definitions ask for waits for a call. */
-  async #catchUp(): Promise<void> {
+  /** The version of this name; none named: the working one. */
+  async #edition(version: string | undefined): Promise<Edition> {
+    return version === undefined ? this.#working : this.#editions.find(version)
+  }
+
+  /** A build of the working version ends with readers on it. */
+  async #build(edition: Edition, options: EngineBuildOptions): Promise<BuildResult> {
+    const result = await build(this.#engine, edition, options)
+    await this.#settle(edition, edition.version === this.#working.version)
+    return result
+  }
+
+  /** After a build: readers see it, and change over to its version if that is wanted. */
+  async #settle(edition: Edition, read: boolean): Promise<void> {
+    if (read && this.#readable.version !== edition.version) await this.#switchTo(edition)
+    await this.#store.reader.refresh()
+  }
+
+  async #switchTo(edition: Edition): Promise<void> {
+    await withStateSlot(this.#engine, 'activate', undefined, (slot) => switchActive(this.#engine, edition, slot))
+    this.#readable = edition
+  }
+
+  /** Nothing changes unless the build succeeds; then queries, ingest and the active version of the space do. */
+  async #activate(version: string): Promise<BuildResult> {
+    this.#assertOpen()
+    return this.#write(async () => {
+      const edition = await this.#editions.find(version)
+      const result = await build(this.#engine, edition)
+      await this.#switchTo(edition)
+      this.#working = edition
+      await this.#store.reader.refresh()
+      return result
+    })
+  }
+
+  /**
+   * Pending events and interrupted builds are finished; a build that the definitions ask for waits for a call. A working
+   * version that has nothing to build is read from at once.
+   */
+  async #start(catchUp: boolean): Promise<void> {
     const state = await buildStateOf(this.#engine, this.#working)
     const { mode } = await nextMode(this.#engine, this.#working)
     const wanted = mode === 'INCREMENTAL' || (mode !== 'SKIP' && state.dirty)
-    if (!wanted) return
     try {
-      this.startup = await this.#writes.run(() => this.#build(this.#working, {}))
+      if (wanted && catchUp) this.startup = await this.#write(() => this.#build(this.#working, {}))
+      else if (mode === 'SKIP') await this.#write(() => this.#settle(this.#working, true))
     } catch (error) {
       // Somebody else is at it; what they finish is what a build here would have done.
       if (!(error instanceof LockHeld)) throw error
@@ -449,10 +472,23 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   }
 
   #assertOpen(): void {
-    if (this.#closed) throw new ConfigError('this engine is closed; open it again')
+    if (this.#closing !== null) throw new ConfigError('this engine is closed; open it again')
   }
 }
 
 function engineBuildOptions({ asOf, version: _, ...rest }: BuildCallOptions): EngineBuildOptions {
-  return { ...rest, ...(asOf === undefined ? {} : { asOf: requireInstant(asOf, 'asOf') }) }
+  const { untilSequence } = rest
+  if (untilSequence !== undefined && !(Number.isSafeInteger(untilSequence) && untilSequence >= 0)) {
+    throw new ConfigError("option 'untilSequence' must be a sequence of the ledger: a whole number from 0")
+  }
+  return { ...rest, ...(asOf === undefined ? {} : { asOf: asOfOption(asOf) }) }
+}
+
+function asOfOption(value: InstantInput): Instant {
+  const instant = instantOf(value)
+  if (instant !== null) return instant
+  throw new ConfigError(
+    "option 'asOf' is no instant; use ISO 8601 text such as 2024-01-15T10:00:00Z, a date, a Date or epoch milliseconds",
+    { details: { option: 'asOf' } },
+  )
 }

@@ -1,5 +1,6 @@
 /** Records as callers hand them in: plain objects, or `RawRecord`s that carry their text and place. */
 import type { RawRecord } from './core/event.ts'
+import { ConfigError } from './errors.ts'
 
 /** What a source system sent: any JSON value; records that are no objects become failures. */
 export type RawEvent = unknown
@@ -19,11 +20,42 @@ export class SourceRecord implements RawRecord {
   }
 }
 
-/** The same records in order, as they come. */
+/**
+ * The same records in order, as they come. `ConfigError` for what is no list or stream of records; an abort ends the wait
+ * for the next record of a stream.
+ */
 export function toRecords(
   events: Iterable<RawEvent> | AsyncIterable<RawEvent>,
+  signal?: AbortSignal,
 ): Iterable<RawRecord> | AsyncIterable<RawRecord> {
-  return Symbol.asyncIterator in events ? asyncRecords(events) : records(events)
+  if (typeof events === 'object' && events !== null) {
+    if (Symbol.asyncIterator in events) return asyncRecords(signal ? abortable(events, signal) : events)
+    if (Symbol.iterator in events) return records(events)
+  }
+  throw new ConfigError('events must be an array, an iterable or an async iterable of records')
+}
+
+/** Ends with the signal's reason as soon as it aborts, even if the next record never comes. */
+async function* abortable<T>(events: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  signal.throwIfAborted()
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  aborted.catch(() => undefined)
+  const abort = (): void => reject(signal.reason)
+  signal.addEventListener('abort', abort)
+  const iterator = events[Symbol.asyncIterator]()
+  let ended = false
+  try {
+    while (true) {
+      const next = await Promise.race([iterator.next(), aborted])
+      ended = next.done === true
+      if (next.done) return
+      yield next.value
+    }
+  } finally {
+    signal.removeEventListener('abort', abort)
+    // A stream that hangs in `next` may never answer; nobody waits for it.
+    if (!ended) void iterator.return?.()?.catch(() => undefined)
+  }
 }
 
 function* records(events: Iterable<RawEvent>): Iterable<RawRecord> {

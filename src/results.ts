@@ -1,6 +1,4 @@
 /** Result shapes of the public API (spec 09 §4). All objects are readonly; instants are canonical text (spec 04 §1). */
-import type { Snapshot } from './core/snapshot.ts'
-
 /** Milliseconds per stage, with `total_ms` and `overhead_ms`. */
 export type Timing = Readonly<Record<string, number>>
 
@@ -80,11 +78,24 @@ export interface BuildProgress {
   readonly total: number
 }
 
+/** What an entity is from `validFrom` on (spec 03 §9). Property values are those of query rows. */
+export interface Snapshot {
+  readonly entityId: string
+  readonly entityType: string
+  readonly state: string
+  readonly properties: Readonly<Record<string, unknown>>
+  readonly lastEventTime: string
+  readonly stateEnteredTime: string
+  readonly createdTime: string
+  readonly validFrom: string
+}
+
 export interface TickResult {
   readonly effectsProduced: number
   readonly entitiesAffected: number
   readonly transitions: number
   readonly failures: readonly EventFailure[]
+  /** Only of a dry run: the rows it would write, in order of time. */
   readonly changes?: readonly Snapshot[]
 }
 

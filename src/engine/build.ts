@@ -1,11 +1,12 @@
 /** The build: from the ledger to state history (spec 04 §4). `build` reads as the list of its stages. */
-import { type Instant, laterOf } from '../core/instant.ts'
-import type { BuildState, ShadowBuild } from '../ports/store.ts'
+import type { Instant } from '../core/instant.ts'
+import type { BuildState } from '../ports/store.ts'
 import type { BuildResult } from '../results.ts'
 import type { Edition, Engine } from './engine.ts'
 import { failpoint } from './failpoint.ts'
-import { fullBuild } from './full-build.ts'
-import { instantOrNull, interpretUpTo } from './interpret-range.ts'
+import { stagesOf } from './failures.ts'
+import { fullBuild, interruptedBuild } from './full-build.ts'
+import { interpretUpTo } from './interpret-range.ts'
 import { mapUpTo } from './mapping.ts'
 import { applyChanges } from './merges.ts'
 import { detectMode, type ModeDecision } from './modes.ts'
@@ -13,13 +14,13 @@ import { resetSpace } from './reset.ts'
 import { type Slot, withStateSlot } from './slot.ts'
 import { BuildTally, type ProgressListener } from './tally.ts'
 import { advanceDue } from './tick.ts'
-import { buildStateOf, sameHashes } from './versions.ts'
+import { buildStateOf } from './versions.ts'
 
 export interface BuildOptions {
   readonly full?: boolean
   readonly fromRaw?: boolean
-  /** Closing tick; default: now. */
-  readonly asOf?: Instant
+  /** Closing tick; default: now. Null: none, the caller does it. */
+  readonly asOf?: Instant | null
   /** Interpret no event above this sequence. */
   readonly untilSequence?: number
   readonly signal?: AbortSignal
@@ -45,7 +46,7 @@ export async function buildInSlot(
   const tally = new BuildTally(options.onProgress)
   const { mode } = await nextMode(engine, edition, options)
   if (mode === 'SKIP') return tally.result('SKIP')
-  const asOf = options.asOf ?? engine.now()
+  const asOf = options.asOf === undefined ? engine.now() : options.asOf
   const head = await safeHead(engine, options)
   const unresolvedBefore = await buildStateOf(engine, edition)
 
@@ -56,18 +57,18 @@ export async function buildInSlot(
     if (state.cursor === 0) state = await replayAll(engine, edition, slot, state, mode, head, asOf, tally)
   } else {
     // A shadow is begun when the shared part of a reset is done.
-    const reset = mode !== 'FULL' && (options.fromRaw || (await matchingShadow(engine, edition)) === undefined)
+    const reset = mode !== 'FULL' && (options.fromRaw || (await interruptedBuild(engine, edition, head)) === undefined)
     if (reset) {
-      await resetSpace(engine, edition, slot, { renormalize: mode === 'FULL_RENORMALIZE', upTo: head }, tally)
+      await resetSpace(engine, edition, slot, { renormalize: mode === 'FULL_RENORMALIZE' }, tally)
     }
     await tally.timed('map_ms', () => mapUpTo(engine, edition, slot, head, tally))
     state = await replayAll(engine, edition, slot, state, mode, head, asOf, tally)
   }
   state = await tally.timed('merge_ms', () => applyChanges(engine, edition, slot, state, tally))
   state = await tally.timed('interpret_ms', () => interpretUpTo(engine, edition, slot, state, head, tally))
-  // Never behind an earlier tick: events that arrived since may bring entities due before its horizon.
-  const tickTo = laterOf(asOf, instantOrNull(state.tickHorizon) ?? asOf)
-  state = (await tally.timed('tick_ms', () => advanceDue(engine, edition, slot, state, tickTo, tally))).state
+  if (asOf !== null) {
+    state = (await tally.timed('tick_ms', () => advanceDue(engine, edition, slot, state, asOf, tally))).state
+  }
   state = await finish(engine, edition, slot, state, mode)
 
   tally.eventsUnresolved += await engine.store.ledger.countUnmapped(
@@ -75,7 +76,10 @@ export async function buildInSlot(
     state.cursor,
   )
   const result = tally.result(mode)
-  engine.logger.child('defacto.pipeline').info('build completed', {
+  const logger = engine.logger.child('defacto.pipeline')
+  if (result.lateArrivals > 0) logger.info('late arrivals detected', { late_arrivals: result.lateArrivals })
+  if (result.failures.length > 0) logger.warn('build failures detected', { stages: stagesOf(result.failures) })
+  logger.info('build completed', {
     mode,
     events_processed: result.eventsProcessed,
     effects_produced: result.effectsProduced,
@@ -95,12 +99,13 @@ export async function nextMode(
   const { store } = engine
   const state = await buildStateOf(engine, edition)
   const feed = await store.identity.changes(null, state.changeCursor)
+  const head = await safeHead(engine, options)
   return detectMode({
     hashes: edition.program.hashes,
     state,
     mapping: await store.mapping.state(),
-    shadow: await matchingShadow(engine, edition),
-    head: await safeHead(engine, options),
+    shadow: await interruptedBuild(engine, edition, head),
+    head,
     changes: feed.some((change) => change.kind === 'reset') ? 'reset' : feed.length > 0 ? 'merges' : 'none',
     full: options.full,
     fromRaw: options.fromRaw,
@@ -129,16 +134,10 @@ async function replayAll(
   state: BuildState,
   mode: BuildResult['mode'],
   upTo: number,
-  asOf: Instant,
+  asOf: Instant | null,
   tally: BuildTally,
 ): Promise<BuildState> {
   return tally.timed('replay_ms', () => fullBuild(engine, edition, slot, state, { mode, upTo, asOf }, tally))
-}
-
-/** The interrupted full build of this version, if it was begun for the definitions as they are now. */
-async function matchingShadow(engine: Engine, edition: Edition): Promise<ShadowBuild | undefined> {
-  const shadow = await engine.store.builds.shadow(edition.version)
-  return shadow !== undefined && sameHashes(shadow, edition.program.hashes) ? shadow : undefined
 }
 
 async function finish(

@@ -65,3 +65,9 @@ export function interpretationFailure(
     origin: null,
   }
 }
+
+/** How many failures each stage had, for logs: `normalization:3`. */
+export function stagesOf(failures: readonly EventFailure[]): string {
+  const counts = Map.groupBy(failures, ({ stage }) => stage)
+  return [...counts].map(([stage, { length }]) => `${stage}:${length}`).join(' ')
+}

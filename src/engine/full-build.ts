@@ -23,28 +23,43 @@ import type { BuildTally } from './tally.ts'
 import { Targets } from './targets.ts'
 import { sameHashes } from './versions.ts'
 
+/**
+ * The interrupted full build of this version, if going on with it gives what a new one would: begun for the definitions
+ * as they are now and for the identities there are, and not beyond `upTo`.
+ */
+export async function interruptedBuild(
+  engine: Engine,
+  edition: Edition,
+  upTo: number,
+): Promise<ShadowBuild | undefined> {
+  const shadow = await engine.store.builds.shadow(edition.version)
+  if (shadow === undefined || shadow.upTo > upTo || !sameHashes(shadow, edition.program.hashes)) return undefined
+  const since = await engine.store.identity.changes(null, shadow.changeCursor)
+  return since.some((change) => change.kind === 'reset') ? undefined : shadow
+}
+
 /** Replaces the version's state by a replay up to the ledger head seen at its start; continues an interrupted one. */
 export async function fullBuild(
   engine: Engine,
   edition: Edition,
   slot: Slot,
   state: BuildState,
-  options: { mode: BuildMode; upTo: number; asOf: Instant },
+  options: { mode: BuildMode; upTo: number; asOf: Instant | null },
   tally: BuildTally,
 ): Promise<BuildState> {
   const { store } = engine
   const { program, version } = edition
-  let shadow = await store.builds.shadow(version)
-  if (shadow?.mode === options.mode && sameHashes(shadow, program.hashes)) {
-    tally.restore(shadow.stats)
-  } else {
+  let shadow = await interruptedBuild(engine, edition, options.upTo)
+  const resumed = shadow?.mode === options.mode
+  if (shadow !== undefined && resumed) tally.restore(shadow.stats)
+  else {
     shadow = await slot.unit(version, async (unit) => {
       const latest = await store.identity.changes(unit, state.changeCursor)
       const begun: ShadowBuild = {
         version,
         mode: options.mode,
         upTo: options.upTo,
-        asOf: laterOf(options.asOf, instantOrNull(state.tickHorizon) ?? options.asOf).toString(),
+        asOf: laterOf(options.asOf, instantOrNull(state.tickHorizon))?.toString() ?? NEVER,
         afterEntity: null,
         stats: tally.save(),
         watermark: null,
@@ -58,18 +73,19 @@ export async function fullBuild(
       return begun
     })
   }
-  const asOf = instantOrNull(shadow.asOf) ?? options.asOf
-  const replay = new Replay(engine, edition, slot, shadow, asOf, tally)
+  const replay = new Replay(engine, edition, slot, shadow, tally)
   await replay.run()
 
   const finished = replay.shadow
+  // Events of several entities, some of them replayed before the interruption, must count once.
+  if (resumed) tally.eventsProcessed = await mappedEvents(engine, finished.upTo)
   const next: BuildState = {
     ...state,
     ...program.hashes,
     cursor: finished.upTo,
     watermark: replay.watermark ?? state.watermark,
     generation: finished.generation,
-    tickHorizon: finished.asOf,
+    tickHorizon: finished.asOf === NEVER ? null : finished.asOf,
     changeCursor: finished.changeCursor,
     dirty: true,
   }
@@ -85,11 +101,19 @@ export async function fullBuild(
   return next
 }
 
+/** Stands for no instant to advance to. */
+const NEVER = ''
+
+async function mappedEvents({ store }: Engine, upTo: number): Promise<number> {
+  const all = (await store.ledger.countAfter(0)) - (await store.ledger.countAfter(upTo))
+  return all - (await store.ledger.countUnmapped(0, upTo))
+}
+
 class Replay {
   readonly #engine: Engine
   readonly #edition: Edition
   readonly #slot: Slot
-  readonly #asOf: Instant
+  readonly #asOf: Instant | null
   readonly #tally: BuildTally
   readonly #targets: Targets
   #outcomes: EntityOutcome[] = []
@@ -98,12 +122,12 @@ class Replay {
   #lastEntity: string | null
   shadow: ShadowBuild
 
-  constructor(engine: Engine, edition: Edition, slot: Slot, shadow: ShadowBuild, asOf: Instant, tally: BuildTally) {
+  constructor(engine: Engine, edition: Edition, slot: Slot, shadow: ShadowBuild, tally: BuildTally) {
     this.#engine = engine
     this.#edition = edition
     this.#slot = slot
     this.shadow = shadow
-    this.#asOf = asOf
+    this.#asOf = shadow.asOf === NEVER ? null : instantOrNull(shadow.asOf)
     this.#tally = tally
     this.#targets = new Targets(engine)
     this.#lastEntity = shadow.afterEntity

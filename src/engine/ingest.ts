@@ -7,6 +7,7 @@ import type { EventFailure } from '../results.ts'
 import type { Edition, Engine } from './engine.ts'
 import { failpoint } from './failpoint.ts'
 import { normalizationFailure } from './failures.ts'
+import { noteAppend } from './mapping.ts'
 
 export interface AppendCounts {
   eventsIngested: number
@@ -35,7 +36,7 @@ export async function appendRecords(
     const known = [...edition.program.sources.keys()]
     const guess = closest(sourceName, known)
     throw new NotFoundError(
-      `unknown source '${sourceName}'${guess ? `, did you mean '${guess}'?` : ''} Known sources: ${known.join(', ')}`,
+      `unknown source '${sourceName}'${guess ? `, did you mean '${guess}'?` : ''}; known sources: ${known.join(', ')}`,
       { details: { source: sourceName, known } },
     )
   }
@@ -50,6 +51,7 @@ export async function appendRecords(
     appendMs: 0,
   }
 
+  let mixed = false
   const appendChunk = async (chunk: readonly RawRecord[]): Promise<void> => {
     const started = performance.now()
     const now = engine.now()
@@ -62,6 +64,9 @@ export async function appendRecords(
     if (normal.events.length > 0) {
       const results = await engine.unit(edition.version, async (unit) => {
         const appended = await engine.store.ledger.append(unit, normal.events)
+        if (appended.some((one) => one.inserted)) {
+          mixed = (await noteAppend(engine, unit, edition.program.hashes)) || mixed
+        }
         failpoint('ingest.appended')
         return appended
       })
@@ -96,5 +101,10 @@ export async function appendRecords(
   }
   signal?.throwIfAborted()
   if (chunk.length > 0) await appendChunk(chunk)
+  if (mixed) {
+    engine.logger.child('defacto.pipeline').info('events were normalized for other definitions than the ledger', {
+      version: edition.version,
+    })
+  }
   return counts
 }

@@ -1,6 +1,6 @@
 /** The incremental pass over mapped events and the rebuild of single entities (spec 04 §4.6 steps 3–6, §4.7). */
 import { compareTime, type Instant, instantFromText, laterOf } from '../core/instant.ts'
-import { emptyState, fold } from '../core/interpret.ts'
+import { emptyState, type FoldFailure, type FoldResult, fold } from '../core/interpret.ts'
 import { isLate } from '../core/time-rules.ts'
 import type { BuildState, Unit } from '../ports/store.ts'
 import { BUILD_CHUNK, type Edition, type Engine } from './engine.ts'
@@ -32,13 +32,15 @@ export async function interpretUpTo(
   tally: BuildTally,
 ): Promise<BuildState> {
   const targets = new Targets(engine)
+  // What counts as late must not depend on how the range is cut.
+  const watermark = instantOrNull(start.watermark)
   let state = start
   while (state.cursor < upTo) {
     const range = { after: state.cursor, to: Math.min(state.cursor + BUILD_CHUNK, upTo) }
     const before = state
     const chunk = new ChunkWork(engine, edition, targets, tally)
     state = await slot.unit(edition.version, async (unit) => {
-      const next = await chunk.interpret(unit, before, range)
+      const next = await chunk.interpret(unit, before, range, watermark)
       await engine.store.builds.put(unit, next)
       failpoint('chunk.written')
       return next
@@ -68,7 +70,13 @@ export class ChunkWork {
     this.#tally = tally
   }
 
-  async interpret(unit: Unit, state: BuildState, range: { after: number; to: number }): Promise<BuildState> {
+  /** `watermark`: events before it count as late arrivals. */
+  async interpret(
+    unit: Unit,
+    state: BuildState,
+    range: { after: number; to: number },
+    watermark: Instant | null,
+  ): Promise<BuildState> {
     const edition = this.#edition
     const rows = await this.#engine.store.ledger.mappedRange(unit, range)
     const groups = groupByEntity(edition, rows)
@@ -77,10 +85,9 @@ export class ChunkWork {
 
     const wanted = new Map(groups.map((group) => [group.id, group.type]))
     const loaded = await loadEntities(this.#engine, edition, unit, wanted, needed)
-    const watermark = instantOrNull(state.watermark)
     const late: string[] = []
     const sequences = new Set<number>()
-    let newest = watermark
+    let newest = instantOrNull(state.watermark)
     let lateArrivals = 0
     for (const group of groups) {
       for (const event of group.events) {
@@ -104,7 +111,7 @@ export class ChunkWork {
       this.#note(group, result.failures)
       this.#afterCommit.push(() => {
         this.#tally.effectsProduced += result.effects
-        if (result.created) this.#tally.entitiesCreated += 1
+        if (result.created) this.#tally.created(group.id)
         else if (result.changes.length > 0) this.#tally.updated(group.id)
       })
     }
@@ -121,7 +128,8 @@ export class ChunkWork {
 
   /**
    * Replays these entities from nothing, for themselves only, up to `upTo`, then advances them to the tick horizon.
-   * Failures of events at or before `newAfter` were reported when they first happened. Ids without events are removed.
+   * Of the failures those are reported that a replay of the events up to `newAfter` does not have; they were reported
+   * when they first happened. Ids without events are removed.
    */
   async rebuild(
     unit: Unit,
@@ -139,22 +147,26 @@ export class ChunkWork {
       const compiled = compiledEntity(edition, group.type)
       const before = loaded.get(group.id)
       if (compiled === undefined || before === undefined) continue
-      const result = fold(compiled, emptyState(group.type, group.id), group.events, {
-        targets: this.#targets.lookup,
-        advanceTo: options.horizon,
-        wall: unit.now,
-      })
-      const { generation, upTo } = options
+      const replay = (events: EntityEvents['events']): FoldResult =>
+        fold(compiled, emptyState(group.type, group.id), events, {
+          targets: this.#targets.lookup,
+          advanceTo: options.horizon,
+          wall: unit.now,
+        })
+      const result = replay(group.events)
+      const { generation, upTo, newAfter } = options
       this.#outcomes.set(group.id, outcomeOf(compiled, null, result, { generation, appliedUpto: upTo }))
       this.#note(
         group,
-        result.failures.filter((failure) => failure.sequence !== null && failure.sequence > options.newAfter),
+        newFailures(result.failures, newAfter, () => {
+          return replay(group.events.filter((event) => event.sequence <= newAfter)).failures
+        }),
       )
       const existed = before.state.state !== null
       this.#afterCommit.push(() => {
         this.#tally.effectsProduced += result.effects
         if (existed) this.#tally.updated(group.id)
-        else if (result.created) this.#tally.entitiesCreated += 1
+        else if (result.created) this.#tally.created(group.id)
       })
     }
     const gone = ids.filter((id) => !wanted.has(id))
@@ -222,13 +234,27 @@ export class ChunkWork {
   }
 }
 
+/** Those of `failures` that were not there before; `earlier` is asked only if that can make a difference. */
+function newFailures(
+  failures: readonly FoldFailure[],
+  newAfter: number,
+  earlier: () => readonly FoldFailure[],
+): readonly FoldFailure[] {
+  const isFresh = ({ sequence }: FoldFailure): boolean => sequence !== null && sequence > newAfter
+  if (failures.every(isFresh)) return failures
+  const keyOf = ({ sequence, at, error }: FoldFailure): string => `${sequence} ${at} ${error}`
+  const known = new Set(earlier().map(keyOf))
+  return failures.filter((failure) => isFresh(failure) || !known.has(keyOf(failure)))
+}
+
 /** Sends failures to the result and the dead letter, with the raw record of each event. */
 export async function reportFailures(
   engine: Engine,
   edition: Edition,
-  pending: readonly PendingFailure[],
+  all: readonly PendingFailure[],
   tally: BuildTally,
 ): Promise<void> {
+  const pending = all.filter(({ entityId, failure }) => tally.isNew(entityId, failure))
   if (pending.length === 0) return
   const sequences = pending.flatMap(({ failure }) => (failure.sequence === null ? [] : [failure.sequence]))
   const raws = await engine.store.ledger.raws(sequences)

@@ -1,7 +1,8 @@
 /** Which entity an event belongs to: identity resolution of ledger ranges in sequence order (spec 04 §3.4, §4.6 step 2). */
 
+import type { DefinitionHashes } from '../core/definition/model.ts'
 import type { Hints } from '../core/event.ts'
-import { type HintGroup, hintKey, relateGroups, resolveBatch } from '../core/identity.ts'
+import { type HintGroup, hintKey, type Merge, relateGroups, resolveBatch } from '../core/identity.ts'
 import { decodeEvent } from '../core/normalize.ts'
 import type { FullLedgerRow, HintKey, MappingState, Unit } from '../ports/store.ts'
 import { BUILD_CHUNK, type Edition, type Engine } from './engine.ts'
@@ -26,6 +27,33 @@ export function hintedEvent(edition: Edition, row: FullLedgerRow): HintedEvent {
   return { sequence: row.sequence, hints, groups }
 }
 
+/** Changes some of the mapping state and leaves what others may have written meanwhile; returns the whole. */
+export async function putMapping(engine: Engine, unit: Unit, next: Partial<MappingState>): Promise<MappingState> {
+  const { mapping } = engine.store
+  const state = { ...(await mapping.state(unit)), ...next }
+  await mapping.setState(unit, state)
+  return state
+}
+
+/** Hash that no definitions have: the ledger holds events normalized for several definition sets. */
+const MIXED = 'mixed'
+
+/**
+ * Notes that events normalized for `hashes` join the ledger. If that holds events of other sources or identity rules,
+ * every version has to renormalize before its next build (spec 04 §4.3). Returns whether it does.
+ */
+export async function noteAppend(engine: Engine, unit: Unit, hashes: DefinitionHashes): Promise<boolean> {
+  const { sourceHash, identityHash } = await engine.store.mapping.state(unit)
+  const otherSources = sourceHash !== '' && sourceHash !== hashes.sourceHash
+  const otherIdentity = identityHash !== '' && identityHash !== hashes.identityHash
+  if (!otherSources && !otherIdentity) return false
+  await putMapping(engine, unit, {
+    sourceHash: otherSources ? MIXED : sourceHash,
+    identityHash: otherIdentity ? MIXED : identityHash,
+  })
+  return true
+}
+
 /** Maps everything in `(mapped_upto, upTo]`, one transaction per chunk. */
 export async function mapUpTo(
   engine: Engine,
@@ -42,22 +70,24 @@ export async function mapUpTo(
     for await (const rows of store.ledger.scan({ after: state.mappedUpto, to, raw: false })) {
       for (const row of rows) events.push(hintedEvent(edition, row))
     }
-    const before: MappingState = state
+    let merges: readonly Merge[] = []
     state = await slot.unit(edition.version, async (unit) => {
-      const merges = await mapEvents(engine, unit, events)
-      tally.mergesDetected += merges
-      const next = { ...before, mappedUpto: to }
-      await store.mapping.setState(unit, next)
+      merges = await mapEvents(engine, unit, events)
+      const next = await putMapping(engine, unit, { mappedUpto: to })
       failpoint('map.written')
       return next
     })
     failpoint('map.committed')
+    tally.mergesDetected += merges.length
+    for (const { entityType, from, into } of merges) {
+      engine.logger.child('defacto.lifecycle').debug('entity merged', { entity_type: entityType, from, into })
+    }
     tally.progress('map', state.mappedUpto, upTo)
   }
 }
 
-/** Resolves one batch inside the unit: new hints, merges, mappings. Returns the number of merges. */
-async function mapEvents(engine: Engine, unit: Unit, events: readonly HintedEvent[]): Promise<number> {
+/** Resolves one batch inside the unit: new hints, merges, mappings. Returns the merges. */
+async function mapEvents(engine: Engine, unit: Unit, events: readonly HintedEvent[]): Promise<readonly Merge[]> {
   const { identity, mapping } = engine.store
   const keys = new Map<string, HintKey>()
   const collect = (entityType: string, fields: Readonly<Record<string, string>>): void => {
@@ -83,5 +113,5 @@ async function mapEvents(engine: Engine, unit: Unit, events: readonly HintedEven
     await identity.merge(unit, merge.entityType, merge.from, merge.into, 'shared identity')
   }
   await mapping.write(unit, resolved.mappings)
-  return resolved.merges.length
+  return resolved.merges
 }

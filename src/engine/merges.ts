@@ -27,14 +27,18 @@ export async function applyChanges(
     const before = state
     const chunk = new ChunkWork(engine, edition, new Targets(engine), tally)
     state = await slot.unit(edition.version, async (unit) => {
-      const rebuild = new Set<string>()
-      for (const change of changes) await applyOne(change, rebuild)
-      await chunk.rebuild(unit, [...rebuild], {
+      const winners = new Set<string>()
+      const linked = new Set<string>()
+      for (const change of changes) await applyOne(change)
+      const options = {
         upTo: before.cursor,
-        newAfter: before.cursor,
         horizon: instantOrNull(before.tickHorizon),
         generation: before.generation + 1,
-      })
+      }
+      // What failed for winner or loser alone cannot be told any more from what fails for both together.
+      await chunk.rebuild(unit, [...winners], { ...options, newAfter: 0 })
+      const sources = [...linked].filter((id) => !winners.has(id))
+      await chunk.rebuild(unit, sources, { ...options, newAfter: before.cursor })
       await chunk.write(unit)
       const changeCursor = changes.at(-1)?.changeSeq ?? before.changeCursor
       const next = { ...before, changeCursor, generation: before.generation + 1 }
@@ -42,16 +46,17 @@ export async function applyChanges(
       failpoint('merge.applied')
       return next
 
-      async function applyOne(change: IdentityChange, ids: Set<string>): Promise<void> {
+      async function applyOne(change: IdentityChange): Promise<void> {
         if (change.kind !== 'merge' || change.entityId === null || change.intoEntityId === null) return
         const { entityId: from, intoEntityId: into } = change
         // An id that relationships alone reserved has no events, hence no rows of its own, but edges that lead to it.
         const type = (await engine.store.mapping.entityType(into)) ?? (await survivorType(into)) ?? ''
         const both = await engine.store.history.absorb(unit, edition.program.layout, type, from, into, unit.now)
-        for (const id of both) ids.add(id)
+        for (const id of both) linked.add(id)
         chunk.remove(from)
-        ids.delete(from)
-        ids.add(into)
+        linked.delete(from)
+        winners.delete(from)
+        winners.add(into)
       }
       async function survivorType(id: string): Promise<string | undefined> {
         return engine.store.mapping.entityType(await engine.store.identity.survivorOf(id))

@@ -9,7 +9,7 @@ import type { EventFailure } from '../results.ts'
 import type { Edition, Engine } from './engine.ts'
 import { failpoint, unitRows } from './failpoint.ts'
 import { normalizationFailure } from './failures.ts'
-import { mapUpTo } from './mapping.ts'
+import { mapUpTo, putMapping } from './mapping.ts'
 import type { Slot } from './slot.ts'
 import type { BuildTally } from './tally.ts'
 
@@ -18,24 +18,25 @@ const CHUNK = unitRows(2000)
 /**
  * Brings ledger, identity and mappings to the current definitions. Every phase keeps its position in `mapping_state`, so
  * an interrupted reset goes on where it stopped; live state is untouched throughout. Ids that continue in others are in
- * the merge log afterwards, which is where the swap of a full build finds them.
+ * the merge log afterwards, which is where the swap of a full build finds them. Always concerns the whole ledger: a part
+ * left in its old form would be taken for renormalized.
  */
 export async function resetSpace(
   engine: Engine,
   edition: Edition,
   slot: Slot,
-  options: { renormalize: boolean; upTo: number },
+  options: { renormalize: boolean },
   tally: BuildTally,
 ): Promise<void> {
   const { mapping, ledger } = engine.store
   const { version, program } = edition
+  const upTo = await ledger.head()
   let state = await mapping.state()
   const { sourceHash, identityHash } = program.hashes
   const sameTarget = state.sourceHash === sourceHash && state.identityHash === identityHash
   const enter = async (next: Partial<MappingState>, extra?: 'begin' | 'end'): Promise<void> => {
     state = await slot.unit(version, async (unit) => {
-      const entered = { ...state, ...next }
-      await mapping.setState(unit, entered)
+      const entered = await putMapping(engine, unit, next)
       if (extra === 'begin') await ledger.beginRenormalize(unit)
       if (extra === 'end') await ledger.endRenormalize(unit)
       return entered
@@ -51,18 +52,18 @@ export async function resetSpace(
     else await enter({ ...begin, phase: 'identity' })
   }
   if (state.phase === 'renormalize') {
-    await tally.timed('renormalize_ms', () => renormalizeRows(engine, edition, slot, state, options.upTo, tally))
+    await tally.timed('renormalize_ms', () => renormalizeRows(engine, edition, slot, state, upTo, tally))
     await enter({ phase: 'identity', phaseCursor: 0 }, 'end')
   }
   if (state.phase === 'identity') {
-    state = await tally.timed('identity_ms', () => regroup(engine, edition, slot, state, options.upTo, tally))
+    state = await tally.timed('identity_ms', () => regroup(engine, edition, slot, upTo, tally))
   }
   if (state.phase === 'rehint') {
-    await tally.timed('identity_ms', () => rehintRows(engine, edition, slot, state, options.upTo, tally))
+    await tally.timed('identity_ms', () => rehintRows(engine, edition, slot, state, upTo, tally))
     await enter({ phase: 'map', phaseCursor: 0 })
   }
   if (state.phase === 'map') {
-    await tally.timed('map_ms', () => mapUpTo(engine, edition, slot, options.upTo, tally))
+    await tally.timed('map_ms', () => mapUpTo(engine, edition, slot, upTo, tally))
     state = await mapping.state()
     await enter({ phase: 'idle', phaseCursor: 0 })
   }
@@ -76,18 +77,18 @@ async function renormalizeRows(
   upTo: number,
   tally: BuildTally,
 ): Promise<void> {
-  const { ledger, mapping } = engine.store
+  const { ledger } = engine.store
   for await (const rows of ledger.scan({ after: start.phaseCursor, to: upTo, all: true, chunk: CHUNK })) {
     const { changes, failures } = renormalizeChunk(engine, edition, rows)
     const phaseCursor = rows.at(-1)?.sequence ?? start.phaseCursor
     await slot.unit(edition.version, async (unit) => {
       await ledger.renormalize(unit, changes)
-      await mapping.setState(unit, { ...start, phaseCursor })
+      await putMapping(engine, unit, { phaseCursor })
       failpoint('renormalize.written')
     })
     failpoint('renormalize.committed')
     tally.failures.push(...failures)
-    tally.eventsFailed += failures.length
+    tally.eventsFailed += failures.reduce((sum, failure) => sum + (failure.advisory ? 0 : 1), 0)
     await engine.report(failures)
     tally.progress('renormalize', phaseCursor, upTo)
   }
@@ -122,7 +123,9 @@ function renormalizeChunk(engine: Engine, edition: Edition, rows: readonly FullL
     for (const [position, index] of normal.indexes.entries()) {
       const row = sourceRows[index]
       const event = normal.events[position]
-      if (row !== undefined && event !== undefined) changes.push({ sequence: row.sequence, event })
+      if (row === undefined || event === undefined) continue
+      // Hints stay as they are for now: `regroup` learns from them which old id goes on in which group.
+      changes.push({ sequence: row.sequence, event: { ...event, hintsJson: row.hints } })
     }
     for (const { index, ...failure } of normal.failures) {
       const row = sourceRows[index]
@@ -142,7 +145,7 @@ function renormalizeChunk(engine: Engine, edition: Edition, rows: readonly FullL
   return { changes, failures }
 }
 
-/** Stores the hints that the current identity rules find in `data`; rows renormalized just now have them already. */
+/** Stores the hints that the current identity rules find in `data`. */
 async function rehintRows(
   engine: Engine,
   edition: Edition,
@@ -151,7 +154,7 @@ async function rehintRows(
   upTo: number,
   tally: BuildTally,
 ): Promise<void> {
-  const { ledger, mapping } = engine.store
+  const { ledger } = engine.store
   for await (const rows of ledger.scan({ after: start.phaseCursor, to: upTo, chunk: CHUNK })) {
     const changed: { sequence: number; hintsJson: string }[] = []
     const failures: EventFailure[] = []
@@ -170,7 +173,7 @@ async function rehintRows(
     const phaseCursor = rows.at(-1)?.sequence ?? start.phaseCursor
     await slot.unit(edition.version, async (unit) => {
       await ledger.updateHints(unit, changed)
-      await mapping.setState(unit, { ...start, phaseCursor })
+      await putMapping(engine, unit, { phaseCursor })
       failpoint('hints.written')
     })
     tally.failures.push(...failures)
@@ -187,11 +190,10 @@ async function regroup(
   engine: Engine,
   edition: Edition,
   slot: Slot,
-  state: MappingState,
   upTo: number,
   tally: BuildTally,
 ): Promise<MappingState> {
-  const { ledger, identity, mapping } = engine.store
+  const { ledger, identity } = engine.store
   const { program } = edition
   const grouping = new Grouping()
   for await (const rows of ledger.scan({ after: 0, to: upTo, raw: false })) {
@@ -207,8 +209,7 @@ async function regroup(
   const components = grouping.components(old, engine.newId)
   const next = await slot.unit(edition.version, async (unit) => {
     await identity.reset(unit, components.rows(), components.retired)
-    const entered: MappingState = { ...state, phase: 'rehint', phaseCursor: 0, mappedUpto: 0 }
-    await mapping.setState(unit, entered)
+    const entered = await putMapping(engine, unit, { phase: 'rehint', phaseCursor: 0, mappedUpto: 0 })
     failpoint('reset.written')
     return entered
   })

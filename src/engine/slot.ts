@@ -32,8 +32,17 @@ export class Slot {
       await store.locks.fence(tx, this.#name, this.epoch)
       return work({ tx, epoch: this.epoch, version, now: this.#engine.now() })
     })
-    if (Date.now() - this.#renewedAt > RENEW_AFTER_MS) await this.renew()
+    if (Date.now() - this.#renewedAt > RENEW_AFTER_MS) await this.#keep()
     return result
+  }
+
+  /** The unit is committed: the caller must learn of it even if the database does not answer just now. */
+  async #keep(): Promise<void> {
+    try {
+      await this.renew()
+    } catch (error) {
+      if (error instanceof Fenced) throw error
+    }
   }
 
   async renew(): Promise<void> {

@@ -1,4 +1,5 @@
 /** Counters of one build, kept across chunks and, for full builds, across processes (spec 04 §4.9). */
+import type { FoldFailure } from '../core/interpret.ts'
 import type { BuildMode, BuildProgress, BuildResult, EventFailure } from '../results.ts'
 
 export type ProgressListener = (progress: BuildProgress) => void
@@ -22,6 +23,8 @@ export class BuildTally implements Counters {
   entitiesCreated = 0
   readonly failures: EventFailure[] = []
   readonly timing: Record<string, number> = {}
+  readonly #created = new Set<string>()
+  readonly #reported = new Set<string>()
   /** Distinct entities that existed before and changed. */
   readonly #updated = new Set<string>()
   #updatedBefore = 0
@@ -49,8 +52,21 @@ export class BuildTally implements Counters {
     }
   }
 
+  created(entityId: string): void {
+    this.#created.add(entityId)
+    this.entitiesCreated += 1
+  }
+
   updated(entityId: string): void {
-    this.#updated.add(entityId)
+    if (!this.#created.has(entityId)) this.#updated.add(entityId)
+  }
+
+  /** Whether this failure was not met before in this build: an entity may be replayed more than once. */
+  isNew(entityId: string, { sequence, at, error }: FoldFailure): boolean {
+    const key = `${entityId} ${sequence} ${at} ${error}`
+    if (this.#reported.has(key)) return false
+    this.#reported.add(key)
+    return true
   }
 
   progress(phase: BuildProgress['phase'], done: number, total: number): void {

@@ -1,13 +1,16 @@
 /** Time rules of all due entities (spec 03 §10, 05 §2). Cost follows the due entities: they come from an index. */
 import { decodeState } from '../core/checkpoint.ts'
-import { compareTime, type Instant, laterOf } from '../core/instant.ts'
+import { compareTime, Duration, Instant, laterOf } from '../core/instant.ts'
 import { type FoldResult, fold } from '../core/interpret.ts'
+import { setOwn } from '../core/raw-path.ts'
 import type { Snapshot } from '../core/snapshot.ts'
+import { asNumber, Float, type Value } from '../core/value.ts'
 import type { BuildState, Unit } from '../ports/store.ts'
-import type { TickResult } from '../results.ts'
+import type { EventFailure, Snapshot as PlainSnapshot, TickResult } from '../results.ts'
 import type { Edition, Engine } from './engine.ts'
 import { compiledEntity, loadEntities, outcomeOf } from './entities.ts'
 import { failpoint, unitRows } from './failpoint.ts'
+import { interpretationFailure } from './failures.ts'
 import { ChunkWork, instantOrNull } from './interpret-range.ts'
 import type { Slot } from './slot.ts'
 import { BuildTally } from './tally.ts'
@@ -22,7 +25,7 @@ export interface TickOutcome extends TickResult {
 }
 
 /**
- * Advances every due entity to `asOf` and moves the tick horizon there. Each unit commits entities with their rows; an
+ * Advances every due entity to `asOf`, or the tick horizon if that is later, and moves the horizon there. Each unit commits entities with their rows; an
  * interrupted tick is completed by the next one, because the due index yields the rest.
  */
 export async function advanceDue(
@@ -35,6 +38,8 @@ export async function advanceDue(
 ): Promise<TickOutcome> {
   const { store } = engine
   let state = start
+  // Never behind an earlier tick: events that arrived since may bring entities due before its horizon.
+  const to = laterOf(instantOrNull(state.tickHorizon), asOf) ?? asOf
   const affected = new Set<string>()
   let transitions = 0
   let effects = 0
@@ -47,17 +52,17 @@ export async function advanceDue(
     const before = state
     await slot.unit(edition.version, async (unit) => {
       const limit = ENTITIES_PER_UNIT + stuck.size
-      const due = await store.checkpoints.due(unit, edition.version, asOf, limit)
+      const due = await store.checkpoints.due(unit, edition.version, to, limit)
       more = due.length === limit
       const ids = due.filter((id) => !stuck.has(id))
-      results.push(...(await advanceIds(engine, edition, unit, chunk, ids, asOf, before.cursor)))
+      results.push(...(await advanceIds(engine, edition, unit, chunk, ids, to, before.cursor)))
       await chunk.write(unit)
       if (ids.length > 0) failpoint('tick.written')
     })
     if (results.length > 0) failpoint('tick.committed')
     await chunk.committed()
     for (const { id, result, due } of results) {
-      if (due !== null && due < asOf.toString()) stuck.add(id)
+      if (due !== null && due < to.toString()) stuck.add(id)
       effects += result.effects
       transitions += result.transitions
       if (result.changes.length > 0) {
@@ -68,8 +73,7 @@ export async function advanceDue(
     tally.progress('tick', affected.size, affected.size)
   }
   tally.effectsProduced += effects
-  const horizon = laterOf(instantOrNull(state.tickHorizon), asOf)
-  state = { ...state, tickHorizon: horizon?.toString() ?? null }
+  state = { ...state, tickHorizon: to.toString() }
   return {
     state,
     effectsProduced: effects,
@@ -118,10 +122,11 @@ async function advanceIds(
   return results
 }
 
-/** What a tick at `asOf` would change, without writing. */
+/** What a tick at `asOf` would change in the state built so far, without writing or reporting anything. */
 export async function previewTick(engine: Engine, edition: Edition, asOf: Instant): Promise<TickResult> {
   const { store } = engine
   const changes: Snapshot[] = []
+  const failures: EventFailure[] = []
   let effects = 0
   let transitions = 0
   let affected = 0
@@ -141,8 +146,33 @@ export async function previewTick(engine: Engine, edition: Edition, asOf: Instan
       transitions += result.transitions
       if (result.changes.length > 0) affected += 1
       changes.push(...result.changes.map((change) => change.snapshot))
+      for (const failure of result.failures) {
+        const pending = { failure, entityId: id, entityType: type, source: '' }
+        failures.push(interpretationFailure(pending, undefined, edition.version, engine.now()))
+      }
     }
   }
   changes.sort((a, b) => compareTime(a.validFrom, b.validFrom))
-  return { effectsProduced: effects, entitiesAffected: affected, transitions, failures: [], changes }
+  return { effectsProduced: effects, entitiesAffected: affected, transitions, failures, changes: changes.map(plain) }
+}
+
+/** A snapshot as callers get it; time rules relate nothing, so there are no edges to tell. */
+function plain({ entityId, entityType, state, properties, ...times }: Snapshot): PlainSnapshot {
+  const values: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(properties)) setOwn(values, name, plainValue(value))
+  return {
+    entityId,
+    entityType,
+    state,
+    properties: values,
+    lastEventTime: times.lastEventTime.toString(),
+    stateEnteredTime: times.stateEnteredTime.toString(),
+    createdTime: times.createdTime.toString(),
+    validFrom: times.validFrom.toString(),
+  }
+}
+
+function plainValue(value: Value): unknown {
+  if (value instanceof Float) return asNumber(value)
+  return value instanceof Instant || value instanceof Duration ? value.toJSON() : value
 }

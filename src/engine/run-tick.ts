@@ -1,0 +1,29 @@
+/** The tick as callers ask for it: what is pending first, then time rules (spec 05 §1–§2). */
+import type { Instant } from '../core/instant.ts'
+import type { TickResult } from '../results.ts'
+import { buildInSlot, nextMode } from './build.ts'
+import type { Edition, Engine } from './engine.ts'
+import { withStateSlot } from './slot.ts'
+import { advanceDue } from './tick.ts'
+import { buildStateOf } from './versions.ts'
+
+/** Interprets what is pending and applies the time rules of all entities up to `asOf`. */
+export async function tick(engine: Engine, edition: Edition, asOf: Instant): Promise<TickResult> {
+  return withStateSlot(engine, 'tick', undefined, async (slot) => {
+    engine.cache(edition.version).validFor(slot.epoch)
+    const pending = (await nextMode(engine, edition)).mode !== 'SKIP'
+    // The build leaves the rules to this tick, so that they count here.
+    const built = pending ? await buildInSlot(engine, edition, slot, { asOf: null }) : null
+    const before = await buildStateOf(engine, edition)
+    const { state, ...result } = await advanceDue(engine, edition, slot, before, asOf)
+    if (state.tickHorizon !== before.tickHorizon) {
+      await slot.unit(edition.version, (unit) => engine.store.builds.put(unit, state))
+    }
+    engine.logger.child('defacto.lifecycle').info('tick completed', {
+      effects_produced: result.effectsProduced,
+      entities_affected: result.entitiesAffected,
+      transitions: result.transitions,
+    })
+    return built === null ? result : { ...result, failures: [...built.failures, ...result.failures] }
+  })
+}
