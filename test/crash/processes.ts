@@ -13,17 +13,22 @@ export interface Life {
   ms: number
 }
 
+export interface LifeOptions {
+  killAfterMs?: number
+  failpoint?: string
+  /** Rows per unit of work. */
+  chunk?: number
+  uid?: number
+  gid?: number
+}
+
 let jobs = 0
 
 /**
  * Runs the job in a process of its own. With `killAfterMs` it gets SIGKILL that long after it has loaded its code; with
  * `failpoint` it kills itself there.
  */
-export function live(
-  folder: string,
-  job: Job,
-  options: { killAfterMs?: number; failpoint?: string; chunk?: number } = {},
-): Promise<Life> {
+export function live(folder: string, job: Job, options: LifeOptions = {}): Promise<Life> {
   const file = join(folder, `job-${++jobs}.json`)
   writeFileSync(file, JSON.stringify(job))
   const env: NodeJS.ProcessEnv = {
@@ -36,6 +41,7 @@ export function live(
     const child = spawn(process.execPath, [join(import.meta.dirname, 'worker.ts'), file], {
       env,
       stdio: ['ignore', 'pipe', 'inherit'],
+      ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.gid }),
     })
     const life: Life = { done: 0, killed: false, error: null, ms: 0 }
     let began = performance.now()
