@@ -1,7 +1,8 @@
 /** What every command works with: configuration, an open engine when it asks for one, output, and the signal to stop. */
+import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { type LoadedProject, loadProject } from '../config/project.ts'
-import { ConfigError } from '../errors.ts'
+import { ConfigError, NotFoundError } from '../errors.ts'
 import type { Defacto } from '../index.ts'
 import { ConfirmationError, Interrupted } from './errors.ts'
 import { remarks } from './log-target.ts'
@@ -65,8 +66,7 @@ export class Context {
   }
 
   /**
-   * Opens the project's engine without catching up; it is closed when the command ends. Commands that only read ask for
-   * `activate: 'never'`: looking at a space must not switch its version.
+   * Opens the project's engine without catching up; it is closed when the command ends.
    */
   async open(overrides: Record<string, unknown> = {}): Promise<Defacto> {
     const project = await this.project()
@@ -87,6 +87,23 @@ export class Context {
     })
     this.#opened.push(defacto)
     return defacto
+  }
+
+  /**
+   * Opens the space for looking at it: the active version stays, and a database that is not there is a `NotFoundError`
+   * instead of an empty one made under a mistyped name.
+   */
+  async openToRead(): Promise<Defacto> {
+    const project = await this.project()
+    const database = String(project.value('database'))
+    const path = database.replace(/^sqlite:\/\/(?=\/)/, '')
+    if (path !== ':memory:' && !/^[a-z][a-z0-9+.-]*:/i.test(path) && !existsSync(path)) {
+      const { Definitions } = await import('../index.ts')
+      const definitions = await Definitions.fromDirectory(project.definitions)
+      definitions.assertValid()
+      throw new NotFoundError(`the database ${path} does not exist yet; the first ingest makes it`)
+    }
+    return this.open({ activate: 'never' })
   }
 
   /** Closes everything that was opened. */

@@ -88,6 +88,9 @@ export function reportOf(error: unknown): ErrorReport {
   return { code: 'E_INTERNAL', class: 'Error', message, recoverable: false, details: {} }
 }
 
+/** Begins the error of `check`, which has shown every finding. */
+export const CHECKED = 'definitions are not valid: '
+
 /** What to do next, where the message alone does not say it; null if there is nothing to add. */
 export function adviceFor(error: unknown): string | null {
   if (!(error instanceof DefactoError))
@@ -96,12 +99,14 @@ export function adviceFor(error: unknown): string | null {
     case 'UsageError':
       return 'Run the command with --help to see its arguments and options.'
     case 'DefinitionError':
-      return 'Run `defacto check` to see every finding with its place.'
+      // `check` has just shown them.
+      return error.message.startsWith(CHECKED) ? null : 'Run `defacto check` to see every finding with its place.'
     case 'LockHeld':
       return 'Wait for the other process, or see who holds the space with `defacto doctor`.'
     case 'Fenced':
       return 'Another process took over; nothing of this one was written after that. Run again if it is still needed.'
     case 'StorageError':
+      if ('folder' in error.details) return 'Make room and run again.'
       return error.recoverable
         ? 'Nothing half done was kept. Run again; `defacto doctor` shows the state of the database.'
         : 'See the state of the database with `defacto doctor`.'

@@ -13,6 +13,8 @@ export interface Result {
   readonly data: unknown
   /** What people see; without it, `data` as a list of keys. */
   readonly text?: string | ((output: Output) => string | Promise<string>)
+  /** The text only says what was done: `--quiet` leaves it away. */
+  readonly receipt?: boolean
   /** The work was done but its outcome is a failure (`ingest` with only bad records, `check` with errors). */
   readonly error?: Error
 }
@@ -44,6 +46,7 @@ export class Output {
   readonly paintErr: Paint
   readonly #stdout: Sink
   readonly #stderr: Sink
+  readonly #columns: number
 
   constructor(options: OutputOptions) {
     this.format = options.format
@@ -51,14 +54,19 @@ export class Output {
     this.verbose = options.verbose
     this.#stdout = options.stdout
     this.#stderr = options.stderr
+    this.#columns = Number.parseInt(options.env['COLUMNS'] ?? '', 10)
     const allowed = options.colour && !options.env['NO_COLOR'] && options.env['TERM'] !== 'dumb'
     this.paint = paintFor(allowed && options.stdout.isTTY === true)
     this.paintErr = paintFor(allowed && options.stderr.isTTY === true)
   }
 
-  /** Width of the terminal behind stdout; null if it is none, and nothing may be cut. */
+  /**
+   * Width of the terminal behind stdout, or what `COLUMNS` says of it; null if it is none, and nothing may be cut. A
+   * terminal that does not know its width (0) is taken for a usual one.
+   */
   get width(): number | null {
-    return this.#stdout.isTTY === true ? (this.#stdout.columns ?? 80) : null
+    if (this.#stdout.isTTY !== true) return null
+    return this.#columns > 0 ? this.#columns : this.#stdout.columns || 80
   }
 
   /** True if stderr is a terminal that may show moving things. */
@@ -91,6 +99,7 @@ export class Output {
       await this.#csv(Array.isArray(result.data) ? (result.data as Row[]) : [result.data as Row])
     } else {
       const { text, data } = result
+      if (this.quiet && result.receipt === true) return
       const shown = typeof text === 'function' ? await text(this) : (text ?? keyList(data, this.paint))
       if (shown !== '') await this.write(shown.endsWith('\n') ? shown : `${shown}\n`)
     }

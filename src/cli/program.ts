@@ -1,5 +1,6 @@
 /** The parser: commander set up from the catalogue, the used command in full, the others by name only. */
 import { Argument, Command, CommanderError, Option } from 'commander'
+import { didYouMean } from '../core/spelling.ts'
 import { CATALOG } from './catalog.ts'
 import type { CommandSpec, Options } from './command.ts'
 import { UsageError } from './errors.ts'
@@ -48,8 +49,15 @@ export async function parseArguments(argv: readonly string[], streams: ParserStr
       })
   }
 
+  if (wanted !== undefined && !CATALOG.some(({ name }) => name === wanted) && wanted !== 'help') {
+    const names = CATALOG.map(({ name }) => name)
+    throw new UsageError(`unknown command '${wanted}'${didYouMean(wanted, names)}; see \`defacto --help\``)
+  }
+
   try {
-    await program.parseAsync([...argv], { from: 'user' })
+    // `help dlq list` is `dlq list --help`: the parser's own help knows one level.
+    const line = words[0] === 'help' && words.length > 1 ? [...words.slice(1), '--help'] : [...argv]
+    await program.parseAsync(line, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return null

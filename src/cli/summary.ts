@@ -1,4 +1,4 @@
-/** A headline and its counters, one per line, zero counters dimmed. */
+/** A headline and its values, one per line, numbers to the right, zero and nothing dimmed. */
 import type { Paint } from './colour.ts'
 
 export function summary(
@@ -8,7 +8,8 @@ export function summary(
 ): string {
   const entries = Object.entries(counters)
   const names = Math.max(0, ...entries.map(([name]) => name.length))
-  const values = Math.max(0, ...entries.map(([, value]) => String(value ?? '—').length))
+  const numbers = entries.every(([, value]) => typeof value === 'number')
+  const values = !numbers ? 0 : Math.max(0, ...entries.map(([, value]) => String(value ?? '—').length))
   const lines = entries.map(([name, value]) => {
     const line = `  ${name.padEnd(names)}  ${String(value ?? '—').padStart(values)}`
     return value === 0 || value === null ? paint.dim(line) : line

@@ -9,6 +9,18 @@ export function cellText(value: unknown): string {
   return printable(text)
 }
 
+const INSTANT = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d+)?)\+00:00$/
+
+/** True for instants in the canonical form of the engine. */
+export function isInstantText(value: unknown): boolean {
+  return typeof value === 'string' && INSTANT.test(value)
+}
+
+/** Text of a cell on a terminal, where instants are for eyes: `2024-01-15 09:00:00Z`. */
+export function screenText(value: unknown): string {
+  return typeof value === 'string' ? printable(value.replace(INSTANT, '$1 $2Z')) : cellText(value)
+}
+
 /** Control characters are shown, never sent to the terminal. */
 export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (c) =>

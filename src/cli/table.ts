@@ -1,13 +1,13 @@
 /** Tables for people: numbers to the right, null as `—`, long text cut to the terminal. */
 import Table from 'cli-table3'
 import type { Output, Row } from './output.ts'
-import { cellText, printable, textWidth } from './table-text.ts'
+import { cellText, isInstantText, printable, screenText, textWidth } from './table-text.ts'
 
 /** Rows looked at to choose the widths; later ones keep them, so that memory stays flat. */
 const PAGE = 500
 const GAP = 2
 /** Narrowest useful width of a column that has to be cut. */
-const READABLE = 10
+const READABLE = 8
 const BLANK = {
   top: '',
   'top-mid': '',
@@ -72,50 +72,64 @@ interface Layout {
   readonly right: readonly boolean[]
   /** Columns a narrow terminal has no room for. */
   readonly hidden: readonly string[]
+  readonly text: (value: unknown) => string
 }
 
 /**
- * Chooses widths: every column its widest cell. Too wide for the terminal, the last columns stay away, and what is left
- * gives way from the widest on.
+ * Chooses widths: every column its widest cell. Too wide for the terminal, columns without any value stay away, then the
+ * last ones, and what is left gives way from the widest on. Instants are whole or away: half of one says nothing.
  */
 function layoutOf(names: readonly string[], rows: readonly Row[], terminal: number | null): Layout {
-  const wanted = names.map((name) =>
-    Math.max(1, textWidth(printable(name)), ...rows.map((row) => textWidth(cellText(row[name])))),
-  )
-  const shown = terminal === null ? names.length : columnsThatFit(wanted, terminal)
-  const columns = names.slice(0, shown)
-  const widths = wanted.slice(0, shown)
-  const right = columns.map(
-    (name) => rows.some((row) => isNumber(row[name])) && rows.every((row) => row[name] == null || isNumber(row[name])),
-  )
-  if (terminal !== null) shrink(widths, terminal - GAP * (shown - 1))
-  return { columns, widths, right, hidden: names.slice(shown) }
-}
-
-/** How many columns fit when each may be cut to a readable width; at least one. */
-function columnsThatFit(wanted: readonly number[], terminal: number): number {
-  let room = terminal + GAP
-  const over = wanted.findIndex((width) => {
-    room -= Math.min(width, READABLE) + GAP
-    return room < 0
-  })
-  return over < 0 ? wanted.length : Math.max(1, over)
-}
-
-/** Takes from the widest columns until the rest fits; none gets narrower than is readable while another is wider. */
-function shrink(widths: number[], room: number): void {
-  let excess = widths.reduce((sum, width) => sum + width, 0) - room
-  while (excess > 0) {
-    const widest = Math.max(...widths)
-    if (widest <= 1) return
-    const next = Math.max(1, ...widths.filter((width) => width < widest))
-    const many = widths.filter((width) => width === widest).length
-    const cut = Math.max(1, Math.min(widest - next, Math.ceil(excess / many)))
-    for (let i = 0; i < widths.length && excess > 0; i++) {
-      if (widths[i] !== widest) continue
-      widths[i] = widest - cut
-      excess -= cut
+  const text = terminal === null ? cellText : screenText
+  const all = names.map((name): Column => {
+    const cells = rows.map((row) => row[name])
+    const width = Math.max(1, textWidth(printable(name)), ...cells.map((cell) => textWidth(text(cell))))
+    return {
+      name,
+      width: terminal === null ? width : Math.min(width, terminal),
+      least: cells.some(isInstantText) ? width : Math.min(width, READABLE),
+      empty: rows.length > 0 && cells.every((cell) => cell == null),
+      right: cells.some(isNumber) && cells.every((cell) => cell == null || isNumber(cell)),
     }
+  })
+  const shown = terminal === null ? all : columnsThatFit(all, terminal)
+  if (terminal !== null) shrink(shown, terminal - GAP * (shown.length - 1))
+  return {
+    columns: shown.map(({ name }) => name),
+    widths: shown.map(({ width }) => width),
+    right: shown.map(({ right }) => right),
+    hidden: all.filter((column) => !shown.includes(column)).map(({ name }) => name),
+    text,
+  }
+}
+
+interface Column {
+  readonly name: string
+  width: number
+  /** Narrowest useful width. */
+  readonly least: number
+  readonly empty: boolean
+  readonly right: boolean
+}
+
+/** The columns that fit when each may be cut to its least width; at least one. */
+function columnsThatFit(all: readonly Column[], terminal: number): Column[] {
+  const shown = [...all]
+  const needed = (): number => shown.reduce((sum, { least }) => sum + least + GAP, -GAP)
+  while (shown.length > 1 && needed() > terminal) {
+    const empty = shown.findLastIndex((column) => column.empty)
+    shown.splice(empty < 0 ? shown.length - 1 : empty, 1)
+  }
+  return shown
+}
+
+/** Takes from the widest columns until the rest fits; none gets narrower than is useful while another can give way. */
+function shrink(columns: readonly Column[], room: number): void {
+  for (let excess = columns.reduce((sum, { width }) => sum + width, 0) - room; excess > 0; excess--) {
+    const giving = columns.filter(({ width, least }) => width > least)
+    const widest = (giving.length > 0 ? giving : columns).reduce((a, b) => (b.width > a.width ? b : a))
+    if (widest.width <= 1) return
+    widest.width -= 1
   }
 }
 
@@ -129,7 +143,7 @@ function render(output: Output, layout: Layout, rows: readonly Row[], head: bool
   })
   if (head) table.push(layout.columns.map((name) => paint.bold(printable(name))))
   for (const row of rows) {
-    table.push(layout.columns.map((name) => (row[name] == null ? paint.dim('—') : cellText(row[name]))))
+    table.push(layout.columns.map((name) => (row[name] == null ? paint.dim('—') : layout.text(row[name]))))
   }
   const text = table.toString()
   return `${text

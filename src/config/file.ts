@@ -45,13 +45,14 @@ export function findRoot(start: string): string {
 
 export async function readConfig(path: string): Promise<ConfigFile> {
   if (!existsSync(path)) throw new ConfigError(`the configuration file ${path} does not exist`)
+  if (isFolder(path)) throw new ConfigError(`${path} is a folder; a configuration file is needed`)
   return /\.ya?ml$/.test(path) ? readYaml(path) : readModule(path)
 }
 
 async function readYaml(path: string): Promise<ConfigFile> {
   const { LineCounter, isMap, isNode, isScalar, parseDocument } = await import('yaml')
   const lines = new LineCounter()
-  const document = parseDocument(readFileSync(path, 'utf8'), { lineCounter: lines, version: '1.2', merge: true })
+  const document = parseDocument(readText(path), { lineCounter: lines, version: '1.2', merge: true })
   const name = basename(path)
   const at = (offset: number | undefined): string => {
     if (offset === undefined) return name
@@ -75,6 +76,21 @@ async function readYaml(path: string): Promise<ConfigFile> {
     return at(offset)
   }
   return { path, value: document.toJS() as unknown, place }
+}
+
+function readText(path: string): string {
+  let bytes: Buffer
+  try {
+    bytes = readFileSync(path)
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown reason'
+    throw new ConfigError(`the configuration file ${path} cannot be read: ${code}`, { cause: error })
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (error) {
+    throw new ConfigError(`the configuration file ${path} is not valid UTF-8`, { cause: error })
+  }
 }
 
 async function readModule(path: string): Promise<ConfigFile> {

@@ -16,9 +16,10 @@ export interface Ended {
 /** Variables of the surrounding shell must not reach the command. */
 function environment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
-    ([name]) => !/^(DEFACTO_|NO_COLOR|FORCE_COLOR|NODE_OPTIONS|VITEST)/.test(name),
+    ([name]) => !/^(DEFACTO_|NO_COLOR|FORCE_COLOR|NODE_OPTIONS|NODE_COMPILE_CACHE|COLUMNS|VITEST)/.test(name),
   )
-  return { ...Object.fromEntries(kept), ...extra }
+  // Compiled code is shared by all runs, and stays out of the home of whoever runs the tests.
+  return { ...Object.fromEntries(kept), XDG_CACHE_HOME: join(tmpdir(), 'defacto-test-cache'), ...extra }
 }
 
 export class Project {

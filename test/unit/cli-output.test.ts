@@ -109,6 +109,30 @@ describe('tables', () => {
     expect(terminal.stdout.text).toContain('short')
   })
 
+  it('show instants whole and readable on a terminal, as they are in a pipe', async () => {
+    const at = '2024-01-15T09:00:00+00:00'
+    const row = {
+      id: 'x'.repeat(36),
+      merged_into: null,
+      name: 'Ana',
+      valid_from: at,
+      valid_to: '2024-02-01T00:00:00.5+00:00',
+    }
+    const terminal = output('text', { columns: 60, env: { NO_COLOR: '1' } })
+    await terminal.output.rows(rows(row))
+    expect(terminal.stdout.text.split('\n')[1]).toBe('xxxxxxx…  Ana   2024-01-15 09:00:00Z  2024-02-01 00:00:00.5Z')
+    expect(terminal.stderr.text).toBe('not shown: merged_into; choose with --columns, or use -o json\n')
+    const pipe = output('text')
+    await pipe.output.rows(rows(row))
+    expect(pipe.stdout.text).toContain(`—            Ana   ${at}`)
+  })
+
+  it('take the width of COLUMNS, and 80 where a terminal does not know', async () => {
+    expect(output('text', { columns: 0 }).output.width).toBe(80)
+    expect(output('text', { columns: 120, env: { COLUMNS: '40' } }).output.width).toBe(40)
+    expect(output('text', { env: { COLUMNS: '40' } }).output.width).toBe(null)
+  })
+
   it('are coloured on a terminal only, unless that is unwanted', async () => {
     const coloured = output('text', { columns: 80 })
     await coloured.output.rows(rows({ a: null }))

@@ -6,29 +6,64 @@ const STAGES: ReadonlySet<unknown> = new Set(['normalization', 'interpretation',
 
 /** One JSON text without a line break. Values JSON cannot carry (bigint, functions) become text or null. */
 export function deadLetterLine(failure: EventFailure): string {
-  const line = JSON.stringify(
-    {
-      raw: failure.raw ?? null,
-      error: failure.error,
-      stage: failure.stage,
-      source: failure.source,
-      handler: failure.handler,
-      field: failure.field,
-      entity_id: failure.entityId,
-      entity_type: failure.entityType,
-      event_id: failure.eventId,
-      event_type: failure.eventType,
-      sequence: failure.sequence,
-      version: failure.version,
-      at: failure.at,
-      recoverable: failure.recoverable,
-      origin: failure.origin,
-      ...(failure.advisory ? { advisory: true } : {}),
-    },
-    exact,
-  )
+  const fields = (raw: unknown) =>
+    JSON.stringify(
+      {
+        raw,
+        error: failure.error,
+        stage: failure.stage,
+        source: failure.source,
+        handler: failure.handler,
+        field: failure.field,
+        entity_id: failure.entityId,
+        entity_type: failure.entityType,
+        event_id: failure.eventId,
+        event_type: failure.eventType,
+        sequence: failure.sequence,
+        version: failure.version,
+        at: failure.at,
+        recoverable: failure.recoverable,
+        origin: failure.origin,
+        ...(failure.advisory ? { advisory: true } : {}),
+      },
+      exact,
+    )
+  const raw = failure.raw ?? null
+  let line: string
+  try {
+    line = fields(raw)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    // Nested deeper than JSON.stringify can go: the record is kept as its text.
+    line = fields(deepText(raw))
+  }
   // Readers that split at Unicode line separators must still see one line.
   return line.replace(/[\u2028\u2029]/g, (c) => (c === '\u2028' ? '\\u2028' : '\\u2029'))
+}
+
+/** JSON text of plain data nested to any depth, with a stack of its own. */
+function deepText(value: unknown): string {
+  const parts: string[] = []
+  // What is still to be written, last first: values, or text that stands as it is.
+  const open: ({ value: unknown } | string)[] = [{ value }]
+  while (open.length > 0) {
+    const next = open.pop() as { value: unknown } | string
+    if (typeof next === 'string') parts.push(next)
+    else if (typeof next.value !== 'object' || next.value === null)
+      parts.push(JSON.stringify(next.value, exact) ?? 'null')
+    else {
+      const list = Array.isArray(next.value)
+      const entries = Object.entries(next.value)
+      open.push(list ? ']' : '}')
+      for (const [i, [key, item]] of entries.reverse().entries()) {
+        open.push({ value: item })
+        if (!list) open.push(`${JSON.stringify(key)}:`)
+        if (i < entries.length - 1) open.push(',')
+      }
+      open.push(list ? '[' : '{')
+    }
+  }
+  return parts.join('')
 }
 
 /** Ints beyond 2^53 keep their digits. */

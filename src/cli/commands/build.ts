@@ -48,6 +48,7 @@ export function buildOutcome(result: BuildResult): Result {
   const { failures, timing, ...counters } = result
   return {
     data: { ...snakeKeys(counters), timing },
+    receipt: true,
     text: ({ paint }) =>
       summary(paint, `${result.mode} build in ${seconds(result.durationMs)}`, {
         'events processed': result.eventsProcessed,

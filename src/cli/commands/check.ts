@@ -4,6 +4,7 @@ import { DefinitionError } from '../../errors.ts'
 import type { Paint } from '../colour.ts'
 import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
+import { CHECKED } from '../errors.ts'
 import { flag } from '../options.ts'
 import { printable } from '../table-text.ts'
 
@@ -44,7 +45,7 @@ export const command: CommandSpec = {
       error:
         errors === 0
           ? undefined
-          : new DefinitionError(`definitions are not valid: ${verdict}`, {
+          : new DefinitionError(`${CHECKED}${verdict}`, {
               details: {
                 errors: found.issues
                   .filter(({ severity }) => severity === 'error')
@@ -86,7 +87,7 @@ function issueLine(issue: Issue, paint: Paint | null, folder: string): string {
   const severity =
     paint === null ? issue.severity : issue.severity === 'error' ? paint.red('error') : paint.yellow('warning')
   const code = paint === null ? issue.code : paint.dim(issue.code)
-  return `${printable(place)}: ${severity} ${code} ${printable(issue.message)}`
+  return `${place === '' ? '' : `${printable(place)}: `}${severity} ${code} ${printable(issue.message)}`
 }
 
 function plural(count: number, noun: string): string {

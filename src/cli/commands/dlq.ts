@@ -136,6 +136,7 @@ const retry: CommandSpec = {
     }
     return {
       data,
+      receipt: true,
       text: ({ paint }) =>
         summary(paint, `retried ${retried} dead letters`, { ingested, duplicates, 'failed again': failed }),
       error:
@@ -161,7 +162,7 @@ const drop: CommandSpec = {
     if (chosen.size === 0) return { data: { dropped: 0 }, text: 'nothing to drop' }
     await context.confirm(`Drop ${chosen.size} dead letters?`)
     await settleDeadLetters(path, [...chosen], { status: 'dropped', reason, at: new Date().toISOString() })
-    return { data: { dropped: chosen.size }, text: `dropped ${chosen.size}` }
+    return { data: { dropped: chosen.size }, receipt: true, text: `dropped ${chosen.size}` }
   },
 }
 

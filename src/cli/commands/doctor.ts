@@ -1,4 +1,4 @@
-import { access, constants, mkdir, rm, statfs, writeFile } from 'node:fs/promises'
+import { access, constants, rm, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Paint } from '../colour.ts'
 import type { CommandSpec } from '../command.ts'
@@ -6,6 +6,7 @@ import type { Context } from '../context.ts'
 import { exitCodeOf, reportOf } from '../errors.ts'
 import { printable } from '../table-text.ts'
 import { packageVersion } from '../version.ts'
+import { notWritable } from '../write.ts'
 
 type State = 'ok' | 'warn' | 'error'
 
@@ -99,11 +100,12 @@ async function disk(context: Context): Promise<Finding[]> {
     () => true,
     () => false,
   )
-  if (exists) {
-    await mkdir(folder, { recursive: true })
-    await writeFile(probe, 'probe')
-    await rm(probe)
-  } else await access(root, constants.W_OK)
+  try {
+    if (exists) await writeFile(probe, 'probe').finally(() => rm(probe, { force: true }))
+    else await access(root, constants.W_OK)
+  } catch (error) {
+    throw notWritable(exists ? folder : root, error)
+  }
   const { bavail, bsize } = await statfs(root)
   const free = bavail * bsize
   const state = free < LITTLE_SPACE ? 'warn' : 'ok'

@@ -11,9 +11,10 @@ export const command: CommandSpec = {
   async run(_context, [code]) {
     if (code === undefined) {
       const rows = [...CODES].map(([name, { means }]) => ({ code: name, means }))
+      const width = Math.max(...rows.map((row) => row.code.length))
       return {
         data: rows,
-        text: (output) => rows.map((row) => `${output.paint.bold(row.code.padEnd(16))}  ${row.means}`).join('\n'),
+        text: (output) => rows.map((row) => `${output.paint.bold(row.code.padEnd(width))}  ${row.means}`).join('\n'),
       }
     }
     const name = code.toUpperCase()

@@ -1,4 +1,5 @@
 import { lineageOf } from '../../core/lineage.ts'
+import { didYouMean } from '../../core/spelling.ts'
 import { NotFoundError } from '../../errors.ts'
 import type { CommandSpec } from '../command.ts'
 import { assetDiagram, type Diagram, lineageDiagram, stateDiagram } from '../graph/model.ts'
@@ -22,7 +23,8 @@ export const command: CommandSpec = {
     const definitions = loaded.toObject()
     const entity = text(options, 'entity')
     if (entity !== undefined && !Object.hasOwn(definitions.entities, entity)) {
-      throw new NotFoundError(`unknown entity type '${entity}'; known: ${Object.keys(definitions.entities).join(', ')}`)
+      const known = Object.keys(definitions.entities)
+      throw new NotFoundError(`unknown entity type '${entity}'${didYouMean(entity, known)}; known: ${known.join(', ')}`)
     }
     const what = text(options, 'what') ?? 'states'
     const diagram: Diagram =

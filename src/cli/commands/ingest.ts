@@ -1,14 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { isAbsolute, join, relative, resolve } from 'node:path'
-import type { RawRecord } from '../../core/event.ts'
 import { IngestError, ThresholdError } from '../../errors.ts'
 import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
-import { openBytes } from '../input/bytes.ts'
+import { checkFiles, openBytes } from '../input/bytes.ts'
 import { type LoadCounts, loadRecords } from '../input/load.ts'
-import { formatOf, type InputFormat, readRecords } from '../input/records.ts'
+import { formatOf, type InputFormat, type InputRecord, readRecords } from '../input/records.ts'
 import { count, flag, text } from '../options.ts'
 import type { Output, Result } from '../output.ts'
 import { seconds, summary } from '../summary.ts'
@@ -41,6 +40,8 @@ export const command: CommandSpec = {
     const dryRun = flag(options, 'dryRun')
     const inputs = files.length > 0 ? files : ['-']
     if (inputs.includes('-') && context.stdin.isTTY) throw new UsageError('name a file, or pipe records in')
+
+    await checkFiles(inputs.map((file) => (file === '-' ? '-' : resolve(context.cwd, file))))
 
     const started = performance.now()
     const scratch = dryRun ? await mkdtemp(join(tmpdir(), 'defacto-dry-')) : null
@@ -81,8 +82,9 @@ async function load(context: Context, job: Load): Promise<LoadCounts> {
   const { SourceRecord } = await import('../../index.ts')
   const bar = await context.progress()
   let stored = 0
+  let read = 0
   let size: number | null = 0
-  const records = async function* (): AsyncGenerator<RawRecord> {
+  const records = async function* (): AsyncGenerator<InputRecord> {
     for (const file of job.inputs) {
       const path = file === '-' ? '-' : resolve(context.cwd, file)
       const input = await openBytes(path, context.stdin, context.signal)
@@ -94,6 +96,7 @@ async function load(context: Context, job: Load): Promise<LoadCounts> {
         partName(project.root, path),
       )) {
         stored = before + input.read()
+        read += 1
         yield record
       }
     }
@@ -106,6 +109,10 @@ async function load(context: Context, job: Load): Promise<LoadCounts> {
       signal: context.signal,
       onSlice: ({ read }) => bar.update(stored, size, `${job.source}: ${read} records`),
     })
+  } catch (error) {
+    bar.stop()
+    if (context.signal.aborted) context.output.note(`stopped in the middle of the input, after ${read} records`)
+    throw error
   } finally {
     bar.stop()
   }
@@ -127,7 +134,7 @@ interface Outcome {
 }
 
 async function outcome(counts: LoadCounts, about: Outcome): Promise<Result> {
-  const { examples, build, ...numbers } = counts
+  const { examples, build, broken: _broken, ...numbers } = counts
   const project = await about.context.project()
   const letters = about.dryRun ? null : project.deadLetterPath
   const failures = examples.map(({ error, field, origin }) => ({ error, field, origin }))
@@ -142,6 +149,7 @@ async function outcome(counts: LoadCounts, about: Outcome): Promise<Result> {
   }
   return {
     data,
+    receipt: true,
     text: (output) =>
       summary(output.paint, `${about.dryRun ? 'dry run' : 'ingested'} ${about.source} in ${seconds(about.ms)}`, {
         read: counts.read,
@@ -171,8 +179,16 @@ function failureText(output: Output, { examples, failed }: LoadCounts, letters: 
 
 function failureOf(counts: LoadCounts, { maxErrors, source }: Outcome): Error | undefined {
   const details = { source, read: counts.read, failed: counts.failed }
+  if (counts.broken.length > 0) {
+    const parts = counts.broken.map(({ part, line }) => `${part} from line ${line} on`).join(', ')
+    return new IngestError(`not read to the end: ${parts}; what came before stays`, null, {
+      code: 'E_INPUT_BROKEN',
+      details,
+    })
+  }
   if (counts.read > 0 && counts.failed === counts.read) {
-    return new IngestError(`all ${counts.read} records of source '${source}' failed`, null, { details })
+    const all = counts.read === 1 ? 'the only record' : `all ${counts.read} records`
+    return new IngestError(`${all} of source '${source}' failed`, null, { details })
   }
   if (maxErrors !== null && counts.failed > maxErrors) {
     return new ThresholdError(

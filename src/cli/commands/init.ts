@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
-import { basename, dirname, join, relative, resolve } from 'node:path'
-import { ConfigError } from '../../errors.ts'
+import { basename, join, relative, resolve } from 'node:path'
 import type { CommandSpec } from '../command.ts'
 import { text } from '../options.ts'
 import { kindOfFolder, SCHEMA_FOLDER, schemaFiles } from '../schemas.ts'
 import type { Template } from '../templates/template.ts'
+import { writeFiles } from '../write.ts'
 
 const TEMPLATES: Readonly<Record<string, () => Promise<Template>>> = {
   quickstart: async () => (await import('../templates/quickstart.ts')).quickstart,
@@ -31,20 +30,12 @@ export const command: CommandSpec = {
     const taken = contents.map(([path]) => path).filter((path) => !isGenerated(path) && existsSync(join(root, path)))
     if (taken.length > 0) await context.confirm(`${root} already has ${taken.join(', ')}. Overwrite?`)
     if (kept.length > 0) context.output.note(`kept as they are: ${kept.join(', ')}`)
-    try {
-      for (const [path, content] of contents) {
-        await mkdir(dirname(join(root, path)), { recursive: true })
-        await writeFile(join(root, path), content)
-      }
-    } catch (error) {
-      throw new ConfigError(`cannot write to ${root}: ${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}`, {
-        cause: error,
-      })
-    }
+    await writeFiles(root, contents)
     const enter = relative(context.cwd, root)
     const next = [...(enter === '' ? [] : [`cd ${enter}`]), ...template.next]
     return {
       data: { project: root, template: name, files: contents.map(([path]) => path), next },
+      receipt: true,
       text: ({ paint }) =>
         [
           `${paint.green('created')} ${basename(root)} from template ${name}: ${template.summary}`,

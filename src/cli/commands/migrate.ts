@@ -18,7 +18,7 @@ export const command: CommandSpec = {
     }
     const defacto = await context.open({ migrations: check ? 'check' : 'auto', activate: 'never' })
     const { location } = await defacto.stats()
-    return { data: { location, current: true }, text: `${location}: tables are up to date` }
+    return { data: { location, current: true }, receipt: true, text: `${location}: tables are up to date` }
   },
 }
 

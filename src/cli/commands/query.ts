@@ -27,7 +27,7 @@ export const command: CommandSpec = {
     const timeoutMs = duration(options, 'queryTimeout')?.ms
     const params = paramsOf(options['param'] as string[] | undefined)
     const sql = given === '-' ? await readAll(context.stdin) : (given as string)
-    const defacto = await context.open({ activate: 'never' })
+    const defacto = await context.openToRead()
     const root = version === undefined ? defacto : defacto.version(version)
     return showRows(context, root.query(sql, params, timeoutMs === undefined ? {} : { timeoutMs }), limit)
   },

@@ -1,9 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { closest } from '../../core/spelling.ts'
 import type { CommandSpec } from '../command.ts'
 import { UsageError } from '../errors.ts'
 import { text } from '../options.ts'
 import { SCHEMA_KINDS, type SchemaKind, schemaFiles, schemaOf } from '../schemas.ts'
+import { writeFiles } from '../write.ts'
 
 export const command: CommandSpec = {
   name: 'schema',
@@ -21,8 +22,10 @@ export const command: CommandSpec = {
     }
     const folder = resolve(context.cwd, out)
     const files = (await schemaFiles()).filter((file) => kind === null || file.kind === kind)
-    await mkdir(folder, { recursive: true })
-    for (const { file, text: schema } of files) await writeFile(join(folder, file), schema)
+    await writeFiles(
+      folder,
+      files.map(({ file, text: schema }) => [file, schema]),
+    )
     const written = files.map(({ file }) => join(folder, file))
     return { data: { files: written }, text: written.join('\n') }
   },
@@ -32,6 +35,10 @@ export const command: CommandSpec = {
 function kindOf(word: string): SchemaKind {
   const wanted = word.toLowerCase()
   const found = SCHEMA_KINDS.find((kind) => kind === wanted || kind.replace(/ies$/, 'y').replace(/s$/, '') === wanted)
-  if (found === undefined) throw new UsageError(`there is no schema '${word}'; kinds: ${SCHEMA_KINDS.join(', ')}`)
+  if (found === undefined) {
+    const guess = closest(wanted, SCHEMA_KINDS)
+    const help = guess === null ? '' : `, did you mean '${guess}'?`
+    throw new UsageError(`there is no schema '${word}'${help}; kinds: ${SCHEMA_KINDS.join(', ')}`)
+  }
   return found
 }

@@ -40,7 +40,7 @@ export async function readType(
   const asOf = instant(options, 'asOf')
   const limit = count(options, 'limit')
   const version = text(options, 'version')
-  const defacto = await context.open({ activate: 'never' })
+  const defacto = await context.openToRead()
   const root = version === undefined ? defacto : defacto.version(version)
   // The state at an instant is read from the history.
   let query = relationOf(root, type, kind === 'history' || asOf !== undefined)

@@ -27,6 +27,7 @@ export const command: CommandSpec = {
     }))
     return {
       data: { ...snakeKeys(counters), failures: failures.length, ...(dryRun ? { changes: rows } : {}) },
+      receipt: !dryRun,
       text: (output) =>
         summary(output.paint, dryRun ? 'tick (nothing written)' : 'tick', {
           'entities affected': result.entitiesAffected,

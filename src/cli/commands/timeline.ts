@@ -12,7 +12,7 @@ export const command: CommandSpec = {
   examples: ['defacto timeline 0b9f5c1e-7c58-4b7e-9a51-1a6f5d1c9a10', 'defacto timeline ana@example.com --all'],
   async run(context, [id = ''], options) {
     const all = flag(options, 'all')
-    const defacto = await context.open({ activate: 'never' })
+    const defacto = await context.openToRead()
     let timeline = await defacto.timeline(id, { all })
     if (timeline.entityType === '') {
       // People have the mail address or the number at hand, not the id.

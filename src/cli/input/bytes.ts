@@ -1,6 +1,6 @@
 /** Bytes of an input file or of standard input, unpacked, with a count of what was read. */
 import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { access, constants, stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { UsageError } from '../errors.ts'
@@ -13,20 +13,30 @@ export interface ByteInput {
   readonly size: number | null
 }
 
+/** Fails if one of the files is not there or no file, so that a late one does not stop a load half way. */
+export async function checkFiles(files: readonly string[]): Promise<void> {
+  for (const file of files) if (file !== '-') await sizeOf(file)
+}
+
+async function sizeOf(file: string): Promise<number> {
+  let found: Awaited<ReturnType<typeof stat>>
+  try {
+    found = await stat(file)
+    await access(file, constants.R_OK)
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    throw new UsageError(`${file} ${code === 'ENOENT' ? 'does not exist' : `cannot be read: ${code}`}`)
+  }
+  if (found.isDirectory()) throw new UsageError(`${file} is a folder; name a file`)
+  return found.size
+}
+
 /** Opens a file, or standard input for `-`; `.gz` and `.zst`, by name or by their first bytes, are unpacked. `signal` ends waiting. */
 export async function openBytes(file: string, stdin: Readable, signal?: AbortSignal): Promise<ByteInput> {
   let size: number | null = null
   let source: Readable = stdin
   if (file !== '-') {
-    try {
-      const found = await stat(file)
-      if (found.isDirectory()) throw new UsageError(`${file} is a folder; name a file`)
-      size = found.size
-    } catch (error) {
-      if (error instanceof UsageError) throw error
-      const missing = (error as NodeJS.ErrnoException).code === 'ENOENT'
-      throw new UsageError(`${file} ${missing ? 'does not exist' : 'cannot be read'}`)
-    }
+    size = await sizeOf(file)
     source = createReadStream(file, { highWaterMark: 256 * 1024 })
   }
   // Waiting for a pipe that brings nothing must end too when the command is to stop.

@@ -1,6 +1,6 @@
 /** Feeding an input to the engine in slices, so that memory stays flat and a limit on failures holds. */
-import type { RawRecord } from '../../core/event.ts'
 import type { BuildResult, EventFailure } from '../../results.ts'
+import type { InputRecord } from './records.ts'
 
 /** Records per call of `ingest`: results of one call are held in memory. */
 const SLICE = 5000
@@ -17,6 +17,8 @@ export interface LoadCounts {
   failed: number
   /** The first few. */
   readonly examples: EventFailure[]
+  /** Where inputs could not be read further. */
+  readonly broken: { part: string; line: number | null }[]
   /** Counters of the builds behind `process`, added up; null without. */
   build: {
     events_processed: number
@@ -54,8 +56,8 @@ export interface LoadOptions {
 /** Reads everything, or stops after the slice in which the limit was passed. What was read stays. */
 export async function loadRecords(
   target: Target,
-  records: AsyncGenerator<RawRecord>,
-  wrap: (record: RawRecord) => unknown,
+  records: AsyncGenerator<InputRecord>,
+  wrap: (record: InputRecord) => unknown,
   options: LoadOptions,
 ): Promise<LoadCounts> {
   const counts: LoadCounts = {
@@ -65,6 +67,7 @@ export async function loadRecords(
     unresolved: 0,
     failed: 0,
     examples: [],
+    broken: [],
     build: null,
   }
   let done = false
@@ -78,6 +81,7 @@ export async function loadRecords(
         return
       }
       counts.read += 1
+      if (next.value.broken && next.value.origin) counts.broken.push(next.value.origin)
       weight += next.value.text?.length ?? 0
       yield wrap(next.value)
     }

@@ -5,11 +5,16 @@ import { parseJson } from '../../core/expression/json.ts'
 import { UsageError } from '../errors.ts'
 import { arrayElements, csvRecords, lines, type Piece } from './split.ts'
 
+/** A record of an input; `broken`: the input cannot be read further. */
+export interface InputRecord extends RawRecord {
+  readonly broken?: true
+}
+
 export type InputFormat = 'ndjson' | 'json' | 'csv'
 
 /** Format by the file's suffix; null for standard input and unknown ones (then the first byte decides). */
 export function formatOf(file: string): InputFormat | null {
-  const plain = file.replace(/\.(gz|zst)$/, '')
+  const plain = file.replace(/\.(gz|zst)$/i, '')
   if (/\.(ndjson|jsonl)$/i.test(plain)) return 'ndjson'
   if (/\.json$/i.test(plain)) return 'json'
   if (/\.csv$/i.test(plain)) return 'csv'
@@ -24,7 +29,7 @@ export async function* readRecords(
   chunks: AsyncIterable<Buffer>,
   format: InputFormat | null,
   part: string,
-): AsyncGenerator<RawRecord> {
+): AsyncGenerator<InputRecord> {
   const [first, all] = await firstByte(chunks)
   // `.json` files often hold one object per line; an array begins with its bracket.
   const chosen = format ?? (first === 0x5b ? 'json' : 'ndjson')
@@ -53,6 +58,7 @@ export async function* readRecords(
       text: '',
       origin: { part, ...after },
       problem: 'compressed data is broken; the rest is not read',
+      broken: true,
     }
   }
 }
@@ -84,14 +90,17 @@ async function firstByte(chunks: AsyncIterable<Buffer>): Promise<[number | undef
   return [found, all()]
 }
 
-function jsonRecord(piece: Piece, part: string): RawRecord {
+function jsonRecord(piece: Piece, part: string): InputRecord {
   const origin = { part, line: piece.line, byte: piece.byte }
   const { text, problem } = decode(piece)
-  if (problem !== undefined) return { value: undefined, text, origin, problem }
+  if (problem !== undefined)
+    return { value: undefined, text, origin, problem, ...(piece.broken ? { broken: true } : {}) }
   try {
     return { value: parseJson(text), text, origin }
   } catch {
-    return { value: undefined, text, origin, problem: 'record is not valid JSON' }
+    // The first line of a document laid out over several.
+    const laidOut = /^\s*[[{]\s*$/.test(text) ? '; write one record a line, or all in one JSON array' : ''
+    return { value: undefined, text, origin, problem: `record is not valid JSON${laidOut}` }
   }
 }
 
@@ -110,7 +119,7 @@ function decode(piece: Piece): { text: string; problem?: string } {
 }
 
 /** RFC 4180 with a header line: every value is text, an empty one without quotes is null. */
-async function* csvRows(pieces: AsyncIterable<Piece>, part: string): AsyncGenerator<RawRecord> {
+async function* csvRows(pieces: AsyncIterable<Piece>, part: string): AsyncGenerator<InputRecord> {
   let names: string[] | null = null
   for await (const piece of pieces) {
     const origin = { part, line: piece.line, byte: piece.byte }
@@ -119,6 +128,10 @@ async function* csvRows(pieces: AsyncIterable<Piece>, part: string): AsyncGenera
     if (names === null) {
       if (fields === null) throw new UsageError(`${part}: the header line cannot be read`)
       names = fields.map((name) => (name ?? '').trim())
+      const [only] = names
+      if (names.length === 1 && /[;\t|]/.test(only ?? '')) {
+        throw new UsageError(`${part}: the header is one column; separate columns by commas`)
+      }
       const twice = names.find((name, index) => name === '' || names?.indexOf(name) !== index)
       if (twice !== undefined)
         throw new UsageError(`${part}: the header names ${twice === '' ? 'an empty column' : `'${twice}' twice`}`)

@@ -8,6 +8,8 @@ export interface Piece {
   readonly line: number
   /** Set when the piece is not what it should be; `bytes` then is what there was of it. */
   readonly problem?: string
+  /** What follows in the input is not read. */
+  readonly broken?: true
 }
 
 /** A single record beyond this is not read into memory; it becomes a failure and the rest goes on. */
@@ -112,7 +114,13 @@ export async function* arrayElements(chunks: AsyncIterable<Buffer>): AsyncGenera
     if (length <= LONGEST_RECORD) parts.push(part)
     else parts = [Buffer.concat([...parts, part]).subarray(0, KEPT_OF_LONG)]
   }
-  const broken = (at: number, problem: string): Piece => ({ bytes: Buffer.alloc(0), byte: offset + at, line, problem })
+  const broken = (at: number, problem: string): Piece => ({
+    bytes: Buffer.alloc(0),
+    byte: offset + at,
+    line,
+    problem,
+    broken: true,
+  })
 
   for await (const chunk of chunks) {
     let from = 0
@@ -169,6 +177,12 @@ export async function* arrayElements(chunks: AsyncIterable<Buffer>): AsyncGenera
   }
   if (state === 'element' || state === 'between') {
     const rest = piece()
-    yield { ...rest, byte: state === 'element' ? start : offset, line: startLine, problem: 'the JSON array is cut off' }
+    yield {
+      ...rest,
+      byte: state === 'element' ? start : offset,
+      line: startLine,
+      problem: 'the JSON array is cut off',
+      broken: true,
+    }
   }
 }

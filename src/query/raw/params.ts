@@ -24,7 +24,11 @@ export function bindParams(
     const place = /^\d/.test(token.text) ? `$${token.text}` : `:${token.text}`
     if (!Object.hasOwn(params, key)) {
       const form =
-        byNumber === /^\d/.test(token.text) ? '' : byNumber ? '; params is an array' : '; params is an object'
+        byNumber === /^\d/.test(token.text) || Object.keys(params).length === 0
+          ? ''
+          : byNumber
+            ? '; params is an array'
+            : '; params is an object'
       problems.push(new SqlProblem(`no value for parameter ${place}${form}`, token.start))
       continue
     }

@@ -1,0 +1,126 @@
+/** One run of the command line: streams, signals and the exit code; everything else is behind `parseArguments`. */
+import { parseDurationText } from '../core/instant.ts'
+import type { Context } from './context.ts'
+import { exitCodeOf, Interrupted, TimeoutError, UsageError } from './errors.ts'
+import { engineOf, peekFormat } from './globals.ts'
+import { type Format, markShown, Output } from './output.ts'
+import { type Invocation, parseArguments } from './program.ts'
+
+/** After a request to stop, work may go on to the end of its chunk; longer than this it is left behind. */
+const GRACE_MS = 10_000
+
+async function main(argv: readonly string[]): Promise<number> {
+  let output = outputFor({
+    output: peekFormat(argv),
+    color: argv.includes('--no-color') ? false : undefined,
+    verbose: argv.includes('-v') || argv.includes('--verbose'),
+  })
+  let help = ''
+  try {
+    const invocation = await parseArguments(argv, {
+      out: (text) => {
+        help += text
+      },
+      width: output.width ?? undefined,
+    })
+    if (help !== '') await output.write(help)
+    if (invocation === null) return 0
+    output = outputFor(invocation.options)
+    return await execute(invocation, output)
+  } catch (error) {
+    await output.error(error)
+    return exitCodeOf(error)
+  }
+}
+
+function outputFor(values: Readonly<Record<string, unknown>>): Output {
+  return new Output({
+    format: (values['output'] as Format | undefined) ?? 'text',
+    stdout: process.stdout,
+    stderr: process.stderr,
+    quiet: values['quiet'] === true,
+    verbose: values['verbose'] === true,
+    colour: values['color'] !== false,
+    env: process.env,
+  })
+}
+
+async function execute({ spec, args, options }: Invocation, output: Output): Promise<number> {
+  const stop = stopSignal(options)
+  const { Context: ContextClass } = await import('./context.ts')
+  const context = new ContextClass({
+    globals: {
+      project: options['project'] as string | undefined,
+      config: options['config'] as string | undefined,
+      profile: options['profile'] as string | undefined,
+      namespace: options['namespace'] as string | undefined,
+      database: options['database'] as string | undefined,
+      engine: engineOf(options),
+      yes: options['yes'] === true,
+      input: options['input'] !== false,
+    },
+    output,
+    signal: stop.signal,
+    cwd: process.cwd(),
+    env: process.env,
+    stdin: process.stdin,
+  })
+  try {
+    return await runCommand(context, { spec, args, options })
+  } catch (error) {
+    // Whatever a driver makes of an aborted call, the reason is what the user asked for.
+    throw stop.signal.aborted && exitCodeOf(error) === 1 ? stop.signal.reason : error
+  } finally {
+    stop.done()
+    await context.close()
+  }
+}
+
+async function runCommand(context: Context, { spec, args, options }: Invocation): Promise<number> {
+  const result = await spec.run?.(context, args, options)
+  if (result === undefined) return 0
+  await context.output.result(result)
+  if (result.error === undefined) return 0
+  throw markShown(result.error)
+}
+
+/** Ctrl-C, SIGTERM and `--timeout` as one signal; a second Ctrl-C ends at once. */
+function stopSignal(options: Readonly<Record<string, unknown>>): { signal: AbortSignal; done: () => void } {
+  const controller = new AbortController()
+  const stop = (reason: Error): void => {
+    if (controller.signal.aborted) process.exit(exitCodeOf(reason))
+    controller.abort(reason)
+    setTimeout(() => process.exit(exitCodeOf(reason)), GRACE_MS).unref()
+  }
+  const onSignal = (): void => stop(new Interrupted('interrupted'))
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  let timer: NodeJS.Timeout | undefined
+  if (options['timeout'] !== undefined) {
+    const limit = parseDurationText(String(options['timeout']))
+    if (limit === null || limit.ms <= 0) throw new UsageError('--timeout takes a duration like 30s, 5m or 2h')
+    timer = setTimeout(
+      () => stop(new TimeoutError(`not done after ${String(options['timeout'])}`)),
+      Math.min(limit.ms, 2 ** 31 - 1),
+    )
+  }
+  return {
+    signal: controller.signal,
+    done: () => {
+      clearTimeout(timer)
+      process.off('SIGINT', onSignal)
+      process.off('SIGTERM', onSignal)
+    },
+  }
+}
+
+// A reader that has seen enough (`defacto table x | head`) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 1)
+})
+process.stderr.on('error', () => {})
+
+const code = await main(process.argv.slice(2))
+process.exitCode = code
+// Standard input may still be open; what was written goes out first.
+process.stdout.write('', () => process.exit(code))
