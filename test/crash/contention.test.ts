@@ -73,6 +73,14 @@ test('a full disk is a clear error; with room again the same process chain finis
   }
 })
 
+test('a write that the system refuses is a clear error; without the limit the next process finishes', async () => {
+  const database = shop.database('limited')
+  const limited = await live(shop.folder, job(database, finish), { maxFileBlocks: 1200 })
+  expect(limited.error).toMatch(/StorageError: .*(no space left|file system failed)/)
+  expect(await live(shop.folder, job(database, finish))).toMatchObject({ error: null, done: 4 })
+  await expectIntact(database, definitions, expectedOf(shop.records, definitions, definitions))
+})
+
 test('a folder or file that may not be written is a clear error, and nothing is made there', async () => {
   const folder = join(shop.folder, 'locked')
   mkdirSync(folder)

@@ -18,6 +18,8 @@ export interface LifeOptions {
   failpoint?: string
   /** Rows per unit of work. */
   chunk?: number
+  /** No file may grow beyond this many blocks (of 512 bytes); writes beyond fail. */
+  maxFileBlocks?: number
   uid?: number
   gid?: number
 }
@@ -38,15 +40,22 @@ export function live(folder: string, job: Job, options: LifeOptions = {}): Promi
   }
   if (options.failpoint !== undefined) env['DEFACTO_FAILPOINT'] = options.failpoint
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'worker.ts'), file], {
+    const limited = `trap '' XFSZ; ulimit -f ${options.maxFileBlocks}; exec "$0" "$@"`
+    const command = [process.execPath, join(import.meta.dirname, 'worker.ts'), file]
+    const [program, ...args] = options.maxFileBlocks === undefined ? command : ['/bin/sh', '-c', limited, ...command]
+    const child = spawn(program as string, args, {
       env,
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
       ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.gid }),
     })
     const life: Life = { done: 0, killed: false, error: null, ms: 0 }
     let began = performance.now()
     let rest = ''
     let timer: NodeJS.Timeout | undefined
+    let complaint = ''
+    child.stderr.on('data', (text) => {
+      complaint += text
+    })
     child.stdout.setEncoding('utf8')
     child.stdout.on('data', (text: string) => {
       const lines = (rest + text).split('\n')
@@ -68,8 +77,9 @@ export function live(folder: string, job: Job, options: LifeOptions = {}): Promi
       }
     })
     child.on('error', reject)
-    child.on('close', (_code, signal) => {
+    child.on('close', (code, signal) => {
       clearTimeout(timer)
+      if (code !== 0 && signal === null) life.error ??= complaint
       resolve({ ...life, killed: signal === 'SIGKILL', ms: performance.now() - began })
     })
   })
