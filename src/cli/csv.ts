@@ -1,10 +1,11 @@
-/** RFC 4180 lines; null is empty, objects and lists are JSON text. */
+/** RFC 4180 lines; null is empty, an empty text `""`, objects and lists are JSON text. */
 import { jsonText } from './json.ts'
 
 function cell(value: unknown): string {
   if (value === null || value === undefined) return ''
   const text = typeof value === 'object' ? jsonText(value).replace(/^"|"$/g, '') : String(value)
-  return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+  // Quotes tell an empty text from null.
+  return text === '' || /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
 
 export function csvHeader(columns: readonly string[]): string {

@@ -11,6 +11,8 @@ export type Row = Readonly<Record<string, unknown>>
 export interface Result {
   /** Document of `-o json`, line of `-o jsonl`; names are snake case. */
   readonly data: unknown
+  /** Lines of `-o jsonl` and `-o csv` where they are a list inside `data`. */
+  readonly rows?: readonly Row[]
   /** What people see; without it, `data` as a list of keys. */
   readonly text?: string | ((output: Output) => string | Promise<string>)
   /** The text only says what was done: `--quiet` leaves it away. */
@@ -93,10 +95,10 @@ export class Output {
     if (this.format === 'json') {
       await this.write(`${jsonText(documentOf(result.data, result.error))}\n`)
     } else if (this.format === 'jsonl') {
-      for (const item of Array.isArray(result.data) ? result.data : [result.data])
+      for (const item of result.rows ?? (Array.isArray(result.data) ? result.data : [result.data]))
         await this.write(`${jsonText(item)}\n`)
     } else if (this.format === 'csv') {
-      await this.#csv(Array.isArray(result.data) ? (result.data as Row[]) : [result.data as Row])
+      await this.#csv(result.rows ?? (Array.isArray(result.data) ? (result.data as Row[]) : [result.data as Row]))
     } else {
       const { text, data } = result
       if (this.quiet && result.receipt === true) return

@@ -128,6 +128,23 @@ describe('words', () => {
     expect((await project.json(['build', '-q'])).data).toMatchObject({ mode: 'SKIP' })
   })
 
+  it('lines and cells are entries, issues, settings and checks', async () => {
+    const [entries, settings, checks, empty] = await Promise.all([
+      project.run(['timeline', 'alice@example.com', '-o', 'jsonl']),
+      project.run(['config', 'show', '-o', 'csv']),
+      project.run(['doctor', '-o', 'jsonl']),
+      project.run(['dlq', 'list', '-o', 'csv']),
+    ])
+    const timeline = entries.out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { event_type: string })
+    expect(timeline.map(({ event_type }) => event_type)).toEqual(['signup', 'upgrade'])
+    expect(settings.out).toMatch(/^key,value\r\ndatabase,/)
+    expect(JSON.parse(checks.out.split('\n')[0] as string)).toMatchObject({ check: 'node', state: 'ok' })
+    expect(empty.out).toBe('id,at,status,stage,source,place,field,error\r\n')
+  })
+
   it('suggests commands, kinds and types, in help too', async () => {
     const [help, nested, kind, type] = await Promise.all([
       project.json(['help', 'ingset']),

@@ -30,6 +30,7 @@ export const command: CommandSpec = {
         counts: found.counts,
         issues: found.issues,
       },
+      rows: found.issues.map((issue) => ({ ...issue })),
       text: ({ paint }) => {
         const lines = found.issues.map((issue) => issueLine(issue, paint, folder))
         const counted = Object.entries(found.counts ?? {})

@@ -17,6 +17,7 @@ const show: CommandSpec = {
     const rows = settings.map(({ key, value, origin }) => ({ key, value, ...(withOrigin ? { origin } : {}) }))
     return {
       data: { ...about, settings: rows },
+      rows,
       text: (output) => {
         const head = `${output.paint.dim('project')} ${about.project}\n${output.paint.dim('file   ')} ${about.file ?? '—'}`
         return `${head}${about.profile === null ? '' : `\n${output.paint.dim('profile')} ${about.profile}`}\n\n${tableText(output, rows)}`

@@ -62,7 +62,7 @@ const listing: CommandSpec = {
         yield listRow(entry)
       }
     }
-    await output.rows(context.stoppable(rows()))
+    await output.rows(context.stoppable(rows()), ['id', 'at', 'status', 'stage', 'source', 'place', 'field', 'error'])
     if (more > 0) output.note(`and ${more} more; --limit 0 shows all`)
     return undefined
   },

@@ -50,6 +50,7 @@ export const command: CommandSpec = {
     const bad = findings.filter(({ state }) => state === 'error').length
     return {
       data: { healthy: bad === 0, package: packageVersion(), checks: findings },
+      rows: findings.map((finding) => ({ ...finding })),
       text: ({ paint }) => findings.map((finding) => findingLine(finding, paint)).join('\n'),
       error: failure,
     }

@@ -27,6 +27,7 @@ export const command: CommandSpec = {
     const { entries, ...about } = timeline
     return {
       data: { ...snakeKeys(about), entries: entries.map(snakeKeys) },
+      rows: entries.map(snakeKeys),
       text: ({ paint }) => {
         const head = `${paint.bold(timeline.entityType)} ${timeline.entityId}`
         const from = timeline.resolvedFrom ? paint.dim(` (merged from ${timeline.resolvedFrom})`) : ''
