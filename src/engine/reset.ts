@@ -1,9 +1,11 @@
 /** The shared part of reset builds: renormalization, new identity, new mappings (spec 04 §4.4; phases of 10 §4.6). */
 
+import type { DefinitionsObject } from '../core/definition/model.ts'
 import { parseJson } from '../core/expression/json.ts'
 import { Grouping } from '../core/grouping.ts'
 import { relateGroups } from '../core/identity.ts'
 import { decodeEvent, normalizeBatch, rehint } from '../core/normalize.ts'
+import { compileProgram } from '../core/program.ts'
 import type { FullLedgerRow, HintRow, MappingState, Renormalized } from '../ports/store.ts'
 import type { EventFailure } from '../results.ts'
 import type { Edition, Engine } from './engine.ts'
@@ -43,6 +45,7 @@ export async function resetSpace(
     })
   }
 
+  if (state.phase === 'rehint' && !sameTarget) await completeHints(engine, slot, state, upTo, tally)
   // A reset in progress for other definitions is of no use; one for these goes on. The hashes are written first, so that
   // a version whose hashes differ knows that it must reset again.
   if (state.phase === 'idle' || !sameTarget) {
@@ -67,6 +70,25 @@ export async function resetSpace(
     state = await mapping.state()
     await enter({ phase: 'idle', phaseCursor: 0 })
   }
+}
+
+/**
+ * An identity reset for other definitions has renewed the identities, but not yet the hints of all rows. Both must tell
+ * the same before ids can be taken over once more.
+ */
+async function completeHints(
+  engine: Engine,
+  slot: Slot,
+  state: MappingState,
+  upTo: number,
+  tally: BuildTally,
+): Promise<void> {
+  const made = (await engine.store.versions.list()).find(
+    (row) => row.sourceHash === state.sourceHash && row.identityHash === state.identityHash,
+  )
+  if (made === undefined) return
+  const program = compileProgram(JSON.parse(made.definitions) as DefinitionsObject)
+  await rehintRows(engine, { version: made.version, program }, slot, state, upTo, tally)
 }
 
 async function renormalizeRows(
