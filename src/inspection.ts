@@ -92,13 +92,17 @@ export class IdentityInspection {
   /** Entities merged directly into this one. */
   async merges(
     entityId: string,
-  ): Promise<readonly { mergedEntity: string; intoEntity: string; timestamp: string; reason: string }[]> {
+  ): Promise<
+    readonly { mergedEntity: string; intoEntity: string; timestamp: string; reason: string; trigger: string | null }[]
+  > {
     const rows = await this.#store.identity.mergesInto(entityId)
     return rows.map(({ from, into, timestamp, reason }) => ({
       mergedEntity: from,
       intoEntity: into,
       timestamp,
       reason,
+      // The event of an explicit merge; merges found by shared identities have none.
+      trigger: null,
     }))
   }
 }

@@ -105,7 +105,9 @@ export function checkOptions(given: object): DefactoOptions {
         details: { option: spelling, suggestion: guess ?? null },
       })
     }
-    if (value !== undefined) options[name] = value
+    if (value === undefined) continue
+    if (Object.hasOwn(options, name)) throw new ConfigError(`option '${name}' is given twice, once as '${spelling}'`)
+    options[name] = value
   }
   for (const [name, choices] of Object.entries(CHOICES)) {
     const value = options[name]
@@ -113,6 +115,18 @@ export function checkOptions(given: object): DefactoOptions {
       throw new ConfigError(`option '${name}' must be one of ${choices.join(', ')}`, { details: { option: name } })
     }
   }
+  for (const name of ['catchUp', 'strict']) {
+    if (options[name] !== undefined && typeof options[name] !== 'boolean') {
+      throw new ConfigError(`option '${name}' must be true or false`, { details: { option: name } })
+    }
+  }
+  for (const name of ['clock', 'newId']) {
+    if (options[name] !== undefined && typeof options[name] !== 'function') {
+      throw new ConfigError(`option '${name}' must be a function`, { details: { option: name } })
+    }
+  }
+  requireMethods(options, 'logger', ['debug', 'info', 'warn', 'error'])
+  if (options['deadLetter'] !== undefined) options['deadLetter'] = checkDeadLetter(options)
   const { batchSize } = options
   if (batchSize !== undefined && !(Number.isInteger(batchSize) && Number(batchSize) >= 1 && Number(batchSize) <= 1e5)) {
     throw new ConfigError(`option 'batchSize' must be a whole number from 1 to 100000`)
@@ -130,6 +144,31 @@ export function checkOptions(given: object): DefactoOptions {
     throw new ConfigError(`namespace '${namespace}' must match [A-Za-z_][A-Za-z0-9_]*`)
   }
   return options as DefactoOptions
+}
+
+function requireMethods(options: Record<string, unknown>, name: string, methods: readonly string[]): void {
+  const value = options[name]
+  if (value === undefined) return
+  const has = (method: string): boolean => typeof (value as Record<string, unknown> | null)?.[method] === 'function'
+  if (methods.every(has)) return
+  throw new ConfigError(
+    `option '${name}' must be an object with ${methods.map((method) => `${method}()`).join(', ')}`,
+    {
+      details: { option: name },
+    },
+  )
+}
+
+/** A sink as it is, or the options of the file sink under their documented names. */
+function checkDeadLetter(options: Record<string, unknown>): unknown {
+  const given = options['deadLetter']
+  const isFile = typeof given === 'object' && given !== null && 'type' in given && given.type === 'file'
+  if (!isFile) {
+    if (typeof given === 'object' && given !== null && 'type' in given && !('send' in given)) return given
+    requireMethods(options, 'deadLetter', ['send', 'close'])
+    return given
+  }
+  return Object.fromEntries(Object.entries(given).map(([spelling, value]) => [optionName(spelling), value]))
 }
 
 /** The SQLite file a database URL means (spec 07 §1); other schemes are a `ConfigError` that lists what is supported. */
