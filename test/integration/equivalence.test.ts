@@ -12,8 +12,9 @@ import {
   worldArbitrary,
 } from '../support/world-arbitrary.ts'
 
-const numRuns = 60
-const timeout = 120_000
+/** More with `DEFACTO_RUNS=1000`. */
+const numRuns = Number(process.env['DEFACTO_RUNS'] ?? 60)
+const timeout = 120_000 + numRuns * 2000
 
 describe('the engine against the reference interpreter', () => {
   test('any records, any way of ingesting, building, ticking and restarting', { timeout }, async () => {
