@@ -171,7 +171,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
         records,
         options.signal,
       )
-      const buildResult = options.process ? await this.#build(target, { signal: options.signal }) : null
+      const buildResult = options.process ? await this.#buildAfter(target, counts, options.signal) : null
       const total = performance.now() - started
       const build_ms = buildResult?.durationMs ?? 0
       const timing = {
@@ -428,6 +428,17 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
     const result = await build(this.#engine, edition, options)
     await this.#settle(edition, edition.version === this.#working.version)
     return result
+  }
+
+  /** The pass behind `process`; if somebody else is building, the error says what is in the ledger already. */
+  async #buildAfter(edition: Edition, counts: object, signal: AbortSignal | undefined): Promise<BuildResult> {
+    try {
+      return await this.#build(edition, { signal })
+    } catch (error) {
+      if (!(error instanceof LockHeld)) throw error
+      const message = `${error.message}; the records are in the ledger, a later build interprets them`
+      throw new LockHeld(message, { details: { ...error.details, ingested: counts }, cause: error })
+    }
   }
 
   /** After a build: readers see it, and change over to its version if that is wanted. */
