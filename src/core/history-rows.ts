@@ -19,7 +19,10 @@ export function historyWrite(
   const touch = before === null || before.state === null ? null : touchOf(before, result)
   if (rows.length === 0 && touch === null && !options.replace) return null
   const { id, type } = state
-  return { id, type, ...options, rows, touch, ...edgeRows(before, changes) }
+  const { closedEdges, edges } = edgeRows(before, changes)
+  const write = { id, type, ...options, rows, touch, closedEdges, edges }
+  const openSince = before?.lastSnapshot
+  return openSince ? { ...write, openSince } : write
 }
 
 /** One row per instant; each row ends with the last event time there was when the next one closed it. */

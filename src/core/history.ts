@@ -11,6 +11,8 @@ export interface HistoryLayout {
   }[]
   readonly relationships: readonly {
     readonly type: string
+    /** Entity types that write such edges; left out: any. */
+    readonly sources?: readonly string[]
     /** Names of the same edges seen from the other side (a relationship type may serve several entity types). */
     readonly inverses: readonly string[]
     readonly columns: readonly { readonly name: string; readonly type: PropertyType }[]
@@ -42,8 +44,10 @@ export interface EntityWrite {
   readonly type: string
   readonly generation: number
   readonly revision: number
-  /** True: delete the entity's rows and outgoing edges first (rebuild). */
+  /** True: the rows and edges take the place of all that the entity had (rebuild). */
   readonly replace: boolean
+  /** When the row that is open before this write began, if the writer knows; spares the store a look. */
+  readonly openSince?: Instant
   /**
    * Ascending, chained: each row's `validTo` is the next one's `validFrom`, the last is open. Without `replace` the
    * first one closes the open row, or takes its place if both begin at the same instant.

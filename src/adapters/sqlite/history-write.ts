@@ -1,7 +1,7 @@
 /** Writes rows and edges of entities (spec 07 §6.1): one open row per entity, same instant replaces, touch, edges. */
 import type { EdgeRow, EntityWrite, HistoryLayout, HistoryRow } from '../../core/history.ts'
 import { toParam } from './columns.ts'
-import type { Connection, Param } from './connection.ts'
+import type { Connection, Param, Row } from './connection.ts'
 import { edgeColumns, historyColumns, plainVersion } from './history-tables.ts'
 import { edgeTable, historyTable, quote, shadowHistoryTable, type Target } from './names.ts'
 
@@ -12,13 +12,21 @@ interface EntityTable {
   readonly columns: readonly string[]
   readonly open: Statement
   readonly close: Statement
+  /** `close` and `touch` of a row whose begin is known, unless the write is old. */
+  readonly closeKnown: Statement
   readonly insert: Statement
   readonly touch: Statement
-  readonly remove: Statement
+  /** `touch` unless the write is old. */
+  readonly touchNewer: Statement
+  /** All rows of an entity, columns as inserted. */
+  readonly stored: (id: string) => Row[]
+  readonly removeRow: Statement
   /** Parameters of one row, reused. */
   readonly params: Param[]
 }
 interface EdgeTable {
+  /** Whether entities of this type write such edges. */
+  readonly writtenBy: (entityType: string) => boolean
   readonly columns: readonly string[]
   readonly insert: Statement
   readonly close: Statement
@@ -39,14 +47,29 @@ export function writeHistory(
   for (const write of writes) {
     const table = entities.get(write.type)
     if (table === undefined) throw new Error(`no history table of type '${write.type}' in version '${version}'`)
-    if (target === 'live' && !admit(table, write)) continue
-    if (write.replace && target === 'live') {
-      table.remove.run(write.id)
-      for (const edge of edges.values()) edge.removeAll.run(write.id)
+    if (target === 'shadow') for (const row of write.rows) table.insert.run(...rowParams(table, write, row))
+    else if (write.replace) {
+      if (!admit(table, write)) continue
+      replaceRows(table, write)
+      for (const edge of edges.values()) if (edge.writtenBy(write.type)) edge.removeAll.run(write.id)
+    } else if (write.rows.length === 0) {
+      if (write.touch !== null) table.touchNewer.run(write.touch.toString(), write.id, write.generation)
+    } else {
+      if (!closeKnown(table, write) && !admit(table, write)) continue
+      for (const row of write.rows) table.insert.run(...rowParams(table, write, row))
     }
-    writeRows(table, write)
     if (write.closedEdges.length > 0 || write.edges.length > 0) writeEdges(edges, write)
   }
+}
+
+/** Closes the open row by what the writer knows of it; false if that is not the stored row or the write is no news. */
+function closeKnown(table: EntityTable, { id, generation, revision, rows, openSince, touch }: EntityWrite): boolean {
+  if (openSince === undefined) return false
+  const from = openSince.toString()
+  const to = (rows[0] as HistoryRow).validFrom.toString()
+  if (from === to) return false
+  const seen = touch === null ? null : touch.toString()
+  return table.closeKnown.run(to, seen, id, from, generation, generation, revision).changes === 1
 }
 
 /**
@@ -58,9 +81,8 @@ function admit(table: EntityTable, write: EntityWrite): boolean {
   if (open === undefined) return true
   const [validFrom, generation, revision] = open
   if (write.generation < generation) return false
-  if (write.replace) return true
   const first = write.rows[0]
-  if (first === undefined) return true
+  if (write.replace || first === undefined) return true
   if (write.generation === generation && write.revision <= revision) return false
   const from = first.validFrom.toString()
   // What the open row still saw counts before it is closed.
@@ -70,12 +92,38 @@ function admit(table: EntityTable, write: EntityWrite): boolean {
   return true
 }
 
-function writeRows(table: EntityTable, write: EntityWrite): void {
-  for (const row of write.rows) insertRow(table, write, row)
-  if (write.touch !== null && write.rows.length === 0) table.touch.run(write.touch.toString(), write.id)
+/**
+ * Puts these rows in the place of the entity's. Most rebuilds change the newest rows only, so a closed row that is there
+ * already stays as it is, with the generation that wrote it; the generation of the entity is that of its open row.
+ */
+function replaceRows(table: EntityTable, write: EntityWrite): void {
+  const { params } = table
+  const begin = params.length - LAST_COLUMNS
+  const stored = new Map<Param, Row>()
+  for (const row of table.stored(write.id)) stored.set(row[begin] as Param, row)
+  for (const row of write.rows) {
+    rowParams(table, write, row)
+    const before = stored.get(params[begin] as Param)
+    stored.delete(params[begin] as Param)
+    if (row.validTo === null || before === undefined || !sameRow(before, params)) table.insert.run(...params)
+  }
+  for (const from of stored.keys()) table.removeRow.run(write.id, from)
 }
 
-function insertRow(table: EntityTable, write: EntityWrite, row: HistoryRow): void {
+/** `before` has `merged_into` behind the parameters, which is null for an entity that is alive. */
+function sameRow(before: Row, params: readonly Param[]): boolean {
+  const sequence = params.length - 1
+  if (before[sequence] !== params[sequence] || before[params.length] !== null) return false
+  // Generation and revision stand before the sequence.
+  for (let i = sequence - 3; i >= 0; i--) if (before[i] !== params[i]) return false
+  return true
+}
+
+/** From `valid_from` to the end. */
+const LAST_COLUMNS = 8
+
+/** The table's reused parameters, filled. */
+function rowParams(table: EntityTable, write: EntityWrite, row: HistoryRow): Param[] {
   const { params, columns } = table
   const { properties } = row
   let at = 0
@@ -90,7 +138,7 @@ function insertRow(table: EntityTable, write: EntityWrite, row: HistoryRow): voi
   params[at++] = write.generation
   params[at++] = write.revision
   params[at] = row.sequence
-  table.insert.run(...params)
+  return params
 }
 
 function writeEdges(edges: ReadonlyMap<string, EdgeTable>, write: EntityWrite): void {
@@ -135,6 +183,8 @@ function entityTables(
       const id = quote(`${type}_id`)
       const columns = historyColumns(entity).filter((column) => column !== 'merged_into')
       const own = columns.slice(2, 2 + entity.columns.length)
+      const touch = `update ${table} set last_event_time = max(?, last_event_time) where ${id} = ? and valid_to is null`
+      const stored = `select ${columns.map(quote).join(', ')}, merged_into from ${table} where ${id} = ?`
       return [
         type,
         {
@@ -145,10 +195,14 @@ function entityTables(
           close: connection.statement(`update ${table} set valid_to = ? where ${id} = ? and valid_from = ?`),
           insert: connection.statement(`insert or replace into ${table} (${columns.map(quote).join(', ')})
             values (${columns.map(() => '?').join(', ')})`),
-          touch: connection.statement(
-            `update ${table} set last_event_time = max(?, last_event_time) where ${id} = ? and valid_to is null`,
-          ),
-          remove: connection.statement(`delete from ${table} where ${id} = ?`),
+          closeKnown: connection.statement(`update ${table} set valid_to = ?,
+            last_event_time = max(coalesce(?, last_event_time), last_event_time)
+            where ${id} = ? and valid_from = ? and valid_to is null
+              and (_generation < ? or (_generation = ? and _revision < ?))`),
+          touch: connection.statement(touch),
+          touchNewer: connection.statement(`${touch} and _generation <= ?`),
+          stored: (key) => connection.allExact(stored, key),
+          removeRow: connection.statement(`delete from ${table} where ${id} = ? and valid_from = ?`),
           params: new Array<Param>(columns.length).fill(null),
         },
       ]
@@ -169,6 +223,7 @@ function edgeTables(
       return [
         relationship.type,
         {
+          writtenBy: (entityType) => relationship.sources?.includes(entityType) ?? true,
           columns: relationship.columns.map((column) => column.name),
           insert: connection.statement(`insert or replace into ${table} (${columns.map(quote).join(', ')})
             values (${columns.map(() => '?').join(', ')})`),
