@@ -1,7 +1,14 @@
 /** The public engine: the composition root that picks adapters and wires use cases (spec 09 §2–§6). */
 import { join, resolve } from 'node:path'
+import {
+  asOfOption,
+  type BuildCallOptions,
+  type EngineStats,
+  engineBuildOptions,
+  type IngestOptions,
+  type TickOptions,
+} from './calls.ts'
 import type { RawRecord } from './core/event.ts'
-import type { Instant } from './core/instant.ts'
 import type { ProgramOptions } from './core/program.ts'
 import { reprocessEntries } from './dead-letters.ts'
 import type { DefinitionsInput, EntityName, Row, SourceName } from './definition-types.ts'
@@ -26,41 +33,11 @@ import type { Logger } from './ports/logger.ts'
 import type { Store } from './ports/store.ts'
 import { assertEntity } from './query/assert-entity.ts'
 import type { TableCollection } from './query/collection.ts'
-import { type InstantInput, instantOf } from './query/instants.ts'
 import { type CollectionOptions, createQueryRoot, type QueryRoot } from './query/root.ts'
 import type { TableQuery } from './query/table-query.ts'
 import { describeChanges } from './query/timeline.ts'
 import { type RawEvent, toRecords } from './records.ts'
-import type { BuildProgress, BuildResult, BuildStatus, IngestResult, TickResult, Timeline } from './results.ts'
-
-export interface IngestOptions {
-  /** True: interpret with the active version before returning; a text: with that version. */
-  process?: boolean | string
-  /** Default true: a call in which every record fails rejects with `IngestError`. */
-  throwIfAllFail?: boolean
-  signal?: AbortSignal
-}
-export interface BuildCallOptions {
-  version?: string
-  full?: boolean
-  fromRaw?: boolean
-  asOf?: InstantInput
-  untilSequence?: number
-  signal?: AbortSignal
-  onProgress?: (progress: BuildProgress) => void
-}
-export interface TickOptions {
-  version?: string
-  asOf?: InstantInput
-  dryRun?: boolean
-}
-export interface EngineStats {
-  readonly events: number
-  readonly entities: Readonly<Record<string, number>>
-  readonly deadLetterErrors: number
-  readonly spaceId: string
-  readonly location: string
-}
+import type { BuildResult, BuildStatus, IngestResult, TickResult, Timeline } from './results.ts'
 
 /**
  * An open space: ledger, identity, versions and state history of one database.
@@ -485,21 +462,4 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   #assertOpen(): void {
     if (this.#closing !== null) throw new ConfigError('this engine is closed; open it again')
   }
-}
-
-function engineBuildOptions({ asOf, version: _, ...rest }: BuildCallOptions): EngineBuildOptions {
-  const { untilSequence } = rest
-  if (untilSequence !== undefined && !(Number.isSafeInteger(untilSequence) && untilSequence >= 0)) {
-    throw new ConfigError("option 'untilSequence' must be a sequence of the ledger: a whole number from 0")
-  }
-  return { ...rest, ...(asOf === undefined ? {} : { asOf: asOfOption(asOf) }) }
-}
-
-function asOfOption(value: InstantInput): Instant {
-  const instant = instantOf(value)
-  if (instant !== null) return instant
-  throw new ConfigError(
-    "option 'asOf' is no instant; use ISO 8601 text such as 2024-01-15T10:00:00Z, a date, a Date or epoch milliseconds",
-    { details: { option: 'asOf' } },
-  )
 }

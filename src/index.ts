@@ -1,8 +1,8 @@
 /** The public API (spec 09). */
 
+export type { BuildCallOptions, EngineStats, IngestOptions, TickOptions } from './calls.ts'
 export { defineProject, type ProjectConfig, type ProjectSettings } from './config/define.ts'
 export { readDeadLetters, settleDeadLetters } from './dead-letters.ts'
-export type { BuildCallOptions, EngineStats, IngestOptions, TickOptions } from './defacto.ts'
 export { Defacto } from './defacto.ts'
 export type { DefinitionsInput, EntityName, Row, SourceName } from './definition-types.ts'
 export {
