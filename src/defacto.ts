@@ -30,7 +30,7 @@ import { IdentityInspection, LedgerInspection } from './inspection.ts'
 import { type OpenedSpace, openSpace } from './open-space.ts'
 import type { DefactoOptions } from './options.ts'
 import type { Logger } from './ports/logger.ts'
-import type { Store } from './ports/store.ts'
+import type { Holder, LockRow, Store } from './ports/store.ts'
 import { assertEntity } from './query/assert-entity.ts'
 import type { TableCollection } from './query/collection.ts'
 import { type CollectionOptions, createQueryRoot, type QueryRoot } from './query/root.ts'
@@ -57,6 +57,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   readonly #editions: Editions
   readonly #cleanup: () => Promise<void>
   readonly #deadLetterPath: string | null
+  readonly #isDead: (holder: Holder) => boolean
   #working: Edition
   #readable: Edition
   #closing: Promise<void> | null = null
@@ -70,6 +71,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
     this.#readable = parts.readable
     this.#cleanup = parts.cleanup
     this.#deadLetterPath = parts.deadLetterPath
+    this.#isDead = parts.isDead
     this.#editions = parts.editions
     this.ledger = new LedgerInspection(this.#store)
     this.identity = new IdentityInspection(this.#store)
@@ -286,10 +288,11 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
     return withSlot(this.#engine, `run/${run}`, run, signal, work)
   }
 
-  /** Who holds the space's slots, and since when. */
-  async locks() {
+  /** Who holds the space's slots, and since when; a holder that is `dead` lets go as soon as somebody asks. */
+  async locks(): Promise<readonly (LockRow & { readonly dead: boolean })[]> {
     this.#assertOpen()
-    return this.#store.locks.list()
+    const rows = await this.#store.locks.list()
+    return rows.map((row) => ({ ...row, dead: row.holder !== null && this.#isDead(row.holder) }))
   }
 
   // ── queries ────────────────────────────────────────────────────────────────────────────────────────────────────

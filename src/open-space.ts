@@ -17,6 +17,7 @@ import { ConfigError } from './errors.ts'
 import { checkOptions, type DefactoOptions, sqlitePath } from './options.ts'
 import type { DeadLetterSink } from './ports/dead-letter.ts'
 import type { Logger } from './ports/logger.ts'
+import type { Holder } from './ports/store.ts'
 
 export interface OpenedSpace {
   readonly engine: Engine
@@ -28,6 +29,8 @@ export interface OpenedSpace {
   readonly readable: Edition
   readonly editions: Editions
   readonly catchUp: boolean
+  /** Whether a holder of this machine is known to be gone. */
+  readonly isDead: (holder: Holder) => boolean
   /** File of the dead letter sink; null for other sinks and none. */
   readonly deadLetterPath: string | null
   /** Removes what was made only for this process. */
@@ -86,6 +89,7 @@ export async function openSpace(definitions: Definitions, given: object): Promis
       cleanup,
       catchUp: options.catchUp !== false,
       deadLetterPath,
+      isDead,
       ...chosen,
     }
   } catch (error) {

@@ -3,6 +3,7 @@
  * work. One instance belongs to one open space; it holds no entity state (that lives in `EntityCache`, per version).
  */
 import { hostname } from 'node:os'
+import { setImmediate } from 'node:timers/promises'
 import { type Instant, instantFromDate } from '../core/instant.ts'
 import type { Program } from '../core/program.ts'
 import { StorageError } from '../errors.ts'
@@ -28,6 +29,9 @@ export interface EngineOptions {
 /** Ledger events per committed chunk of a build. */
 export const BUILD_CHUNK = unitRows(5000)
 
+/** How long work may go on before the event loop has its turn. */
+const SLICE_MS = 20
+
 export class Engine {
   readonly store: Store
   readonly logger: Logger
@@ -37,6 +41,7 @@ export class Engine {
   readonly host = hostname()
   readonly processStart: string
   readonly #clock: () => Date
+  #breathed = 0
   readonly #caches = new Map<string, EntityCache>()
   /** Failures a sink could not take; reported by `stats()`. */
   deadLetterErrors = 0
@@ -64,6 +69,17 @@ export class Engine {
       this.#caches.set(version, cache)
     }
     return cache
+  }
+
+  /**
+   * Lets timers, signals and other work of the process have their turn. The store answers without leaving the event
+   * loop, so a long build would otherwise keep it to itself.
+   */
+  async breathe(): Promise<void> {
+    const now = performance.now()
+    if (now - this.#breathed < SLICE_MS) return
+    await setImmediate()
+    this.#breathed = performance.now()
   }
 
   /** A unit of work outside any slot: appends, registrations. */

@@ -88,6 +88,7 @@ export async function appendRecords(
     counts.eventsFailed += failures.reduce((sum, failure) => sum + (failure.advisory ? 0 : 1), 0)
     counts.failures.push(...failures)
     await engine.report(failures)
+    await engine.breathe()
   }
 
   let chunk: RawRecord[] = []

@@ -26,6 +26,7 @@ export class Slot {
 
   /** One transaction under the fence; throws `Fenced` (and writes nothing) if the slot was taken over. */
   async unit<T>(version: string, work: (unit: Unit) => Promise<T>): Promise<T> {
+    await this.#engine.breathe()
     this.#signal?.throwIfAborted()
     const { store } = this.#engine
     const result = await store.transaction(async (tx) => {

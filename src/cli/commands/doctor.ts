@@ -185,13 +185,15 @@ async function database(context: Context): Promise<Finding[]> {
   }
   const locks = (await defacto.locks()).filter(({ holder }) => holder !== null)
   if (locks.length === 0) findings.push({ check: 'locks', state: 'ok', message: 'nobody holds the space', data: [] })
-  for (const { slot, epoch, holder, acquiredAt, expiresAt } of locks) {
+  for (const { slot, epoch, holder, acquiredAt, expiresAt, dead } of locks) {
     const who = `${holder?.purpose} in process ${holder?.pid} on ${holder?.host}`
     findings.push({
       check: 'locks',
       state: 'warn',
-      message: `slot ${slot} is held by ${who} since ${acquiredAt}, until ${expiresAt} (epoch ${epoch})`,
-      data: { slot, epoch, holder, acquired_at: acquiredAt, expires_at: expiresAt },
+      message: dead
+        ? `slot ${slot} was left by ${who}, which is gone; the next build takes it over (epoch ${epoch})`
+        : `slot ${slot} is held by ${who} since ${acquiredAt}, until ${expiresAt} (epoch ${epoch})`,
+      data: { slot, epoch, holder, acquired_at: acquiredAt, expires_at: expiresAt, dead },
     })
   }
   return findings
