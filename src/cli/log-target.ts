@@ -3,8 +3,8 @@ import type { LogFields, LogTarget } from '../ports/logger.ts'
 import type { Output } from './output.ts'
 import { printable } from './table-text.ts'
 
-/** Warnings of definitions belong to `check`: other commands would repeat them every time. */
-const NOT_HERE = 'definition warning'
+/** Warnings of definitions belong to `check`, and commands report failures themselves. */
+const NOT_HERE: readonly string[] = ['definition warning', 'ingest failures detected', 'build failures detected']
 
 /** Warnings and errors as one line each; with `--verbose` everything. */
 export function remarks(output: Output): LogTarget {
@@ -22,7 +22,7 @@ export function remarks(output: Output): LogTarget {
     debug: detail,
     info: detail,
     warn: (message, fields) => {
-      if (output.verbose || (message !== NOT_HERE && !output.quiet)) output.warn(line(message, fields))
+      if (output.verbose || (!NOT_HERE.includes(message) && !output.quiet)) output.warn(line(message, fields))
     },
     error: (message, fields) => output.warn(line(message, fields)),
   }

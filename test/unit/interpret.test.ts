@@ -345,6 +345,7 @@ describe('relationships', () => {
     expect(world('belongs_to', 'has_many').layout.relationships).toEqual([
       {
         type: 'taken_by',
+        sources: ['loan'],
         inverses: ['took'],
         columns: [
           { name: 'deposit', type: 'number' },
@@ -353,6 +354,7 @@ describe('relationships', () => {
       },
       {
         type: 'took',
+        sources: ['member'],
         inverses: ['taken_by'],
         columns: [
           { name: 'deposit', type: 'number' },
