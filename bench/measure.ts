@@ -87,12 +87,18 @@ class Bench {
     return events
   }
 
-  /** `ingest(…, {process: true})` of one source in order, against the same without interpreting. */
+  /**
+   * `ingest(…, {process: true})` of one source in order, against the same without interpreting. The clock stands where
+   * the records are, as it does for who sends them when they happen.
+   */
   async #live(records: string): Promise<void> {
-    const [alone, live] = [await this.#open('alone'), await this.#open('live')]
+    let now = 0
+    const clock = () => new Date(now)
+    const [alone, live] = [await this.#open('alone', undefined, clock), await this.#open('live', undefined, clock)]
     const [ingest, both] = [new Stopwatch(), new Stopwatch()]
     for await (const slice of slices(records, Math.max(2000, Math.ceil(this.#lines / 50)))) {
       const lines = slice.find(({ source }) => source === 'app')?.lines ?? []
+      for (const line of lines) now = Math.max(now, timeOf(line))
       const options = { throwIfAllFail: false }
       const [first, second] = [asRecords(lines), asRecords(lines)]
       await ingest.run(() => alone.ingest('app', first, options))
@@ -156,10 +162,10 @@ class Bench {
     return join(this.#scratch, name)
   }
 
-  #open(name: string, definitions?: Definitions): Promise<Defacto> {
+  #open(name: string, definitions?: Definitions, clock = () => new Date(CLOCK)): Promise<Defacto> {
     const options = {
       database: this.#file(`${name}.db`),
-      clock: () => new Date(CLOCK),
+      clock,
       batchSize: BATCH,
       logLevel: 'ERROR',
       catchUp: false,
@@ -180,6 +186,11 @@ class Bench {
   ): void {
     this.results.push({ work, unit, count, ours, limit, limitName, target })
   }
+}
+
+/** When a record of the app happened, in milliseconds; 0 where it does not say so in the usual way. */
+function timeOf(line: string): number {
+  return Date.parse(/"at":"([^"]+)"/.exec(line)?.[1] ?? '') || 0
 }
 
 async function cost(work: () => Promise<unknown>): Promise<Cost> {

@@ -177,7 +177,7 @@ async function rehintRows(
   tally: BuildTally,
 ): Promise<void> {
   const { ledger } = engine.store
-  for await (const rows of ledger.scan({ after: start.phaseCursor, to: upTo, chunk: CHUNK })) {
+  for await (const rows of ledger.scan({ after: start.phaseCursor, to: upTo, chunk: CHUNK, raw: false })) {
     const changed: { sequence: number; hintsJson: string }[] = []
     const failures: EventFailure[] = []
     for (const row of rows) {
@@ -186,7 +186,8 @@ async function rehintRows(
       if ('error' in again) {
         const failure = { error: again.error, field: again.field, eventType: row.eventType, eventId: row.eventId }
         const at = { source: row.source, now: engine.now(), sequence: row.sequence, version: edition.version }
-        failures.push(normalizationFailure({ value: parseJson(row.raw) }, failure, at))
+        const raw = (await ledger.raws([row.sequence])).get(row.sequence)
+        failures.push(normalizationFailure({ value: raw === undefined ? null : parseJson(raw) }, failure, at))
         changed.push({ sequence: row.sequence, hintsJson: '{}' })
       } else if (again.hintsJson !== row.hints) {
         changed.push({ sequence: row.sequence, hintsJson: again.hintsJson })
