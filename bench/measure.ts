@@ -22,6 +22,8 @@ class Bench {
   readonly results: Measured[] = []
   readonly #scratch: string
   readonly #lines: number
+  /** What the spaces' clocks show, in milliseconds. */
+  #now = 0
 
   constructor(scratch: string, lines: number) {
     this.#scratch = scratch
@@ -54,7 +56,10 @@ class Bench {
     }
   }
 
-  /** A space that grows part by part, each appended and built; beside it the same rows written bare. */
+  /**
+   * A space that grows part by part, each appended and built; beside it the same rows written bare. The clock stands
+   * where the records are, as for one who takes them in when they happen.
+   */
   async #growing(records: string): Promise<number> {
     const space = await this.#open('space')
     const [ingest, builds, tenth] = [new Stopwatch(), new Stopwatch(), new Stopwatch()]
@@ -63,6 +68,7 @@ class Bench {
     for await (const slice of slices(records, Math.ceil(this.#lines / ARRIVALS))) {
       part += 1
       for (const { source, lines } of slice) {
+        this.#passTo(lines)
         const chunk = asRecords(lines)
         await ingest.run(() => space.ingest(source, chunk, { throwIfAllFail: false }))
       }
@@ -87,18 +93,14 @@ class Bench {
     return events
   }
 
-  /**
-   * `ingest(…, {process: true})` of one source in order, against the same without interpreting. The clock stands where
-   * the records are, as it does for who sends them when they happen.
-   */
+  /** `ingest(…, {process: true})` of one source in order, against the same without interpreting. */
   async #live(records: string): Promise<void> {
-    let now = 0
-    const clock = () => new Date(now)
-    const [alone, live] = [await this.#open('alone', undefined, clock), await this.#open('live', undefined, clock)]
+    this.#now = 0
+    const [alone, live] = [await this.#open('alone'), await this.#open('live')]
     const [ingest, both] = [new Stopwatch(), new Stopwatch()]
     for await (const slice of slices(records, Math.max(2000, Math.ceil(this.#lines / 50)))) {
       const lines = slice.find(({ source }) => source === 'app')?.lines ?? []
-      for (const line of lines) now = Math.max(now, timeOf(line))
+      this.#passTo(lines)
       const options = { throwIfAllFail: false }
       const [first, second] = [asRecords(lines), asRecords(lines)]
       await ingest.run(() => alone.ingest('app', first, options))
@@ -112,6 +114,7 @@ class Bench {
   }
 
   async #rebuilds(events: number): Promise<void> {
+    this.#now = Date.parse(CLOCK)
     const floor = new Floor(this.#file('space.db'), this.#file('floor.db'))
     const space = await this.#open('space')
     this.#add('FULL', events, await cost(() => space.build({ full: true })), floor.scanMapped(), 'scan by entity', 0.4)
@@ -162,10 +165,15 @@ class Bench {
     return join(this.#scratch, name)
   }
 
-  #open(name: string, definitions?: Definitions, clock = () => new Date(CLOCK)): Promise<Defacto> {
+  /** Moves the clock to the newest of these records. */
+  #passTo(lines: readonly string[]): void {
+    for (const line of lines) this.#now = Math.max(this.#now, timeOf(line))
+  }
+
+  #open(name: string, definitions?: Definitions): Promise<Defacto> {
     const options = {
       database: this.#file(`${name}.db`),
-      clock,
+      clock: () => new Date(this.#now),
       batchSize: BATCH,
       logLevel: 'ERROR',
       catchUp: false,

@@ -26,8 +26,11 @@ export interface EngineOptions {
   processStart: string
 }
 
-/** Ledger events per committed chunk of a build. */
-export const BUILD_CHUNK = unitRows(5000)
+/**
+ * Ledger events per committed chunk of a build. Twice as many cost a quarter less per event than 5000: every chunk writes
+ * nearly all index pages anew.
+ */
+export const BUILD_CHUNK = unitRows(10_000)
 
 /** How long work may go on before the event loop has its turn. */
 const SLICE_MS = 20

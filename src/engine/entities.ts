@@ -59,13 +59,17 @@ export function compiledEntity(edition: Edition, type: string): CompiledEntity |
   return edition.program.entities.get(type)
 }
 
-/** Loads what is not cached; ids without a checkpoint start empty. `withEdges`: ids whose open edges are needed. */
+/**
+ * Loads what is not cached; ids without a checkpoint start empty. `withEdges`: ids whose open edges are needed; `stored`:
+ * the checkpoints of these ids, if the caller has read them in this unit.
+ */
 export async function loadEntities(
   engine: Engine,
   edition: Edition,
   unit: Unit,
   wanted: ReadonlyMap<string, string>,
   withEdges: ReadonlySet<string>,
+  stored?: ReadonlyMap<string, Checkpoint>,
 ): Promise<Map<string, CachedEntity>> {
   const { store } = engine
   const cache = engine.cache(edition.version)
@@ -77,7 +81,7 @@ export async function loadEntities(
     else missing.push(id)
   }
   if (missing.length > 0) {
-    const checkpoints = await store.checkpoints.load(unit, edition.version, missing)
+    const checkpoints = stored ?? (await store.checkpoints.load(unit, edition.version, missing))
     for (const id of missing) {
       const type = wanted.get(id) as string
       const entity = compiledEntity(edition, type)

@@ -6,7 +6,7 @@ import { type Instant, laterOf } from '../core/instant.ts'
 import { emptyState, fold } from '../core/interpret.ts'
 import type { BuildState, MappedRow, ShadowBuild } from '../ports/store.ts'
 import type { BuildMode } from '../results.ts'
-import { BUILD_CHUNK, type Edition, type Engine } from './engine.ts'
+import type { Edition, Engine } from './engine.ts'
 import {
   compiledEntity,
   type EntityEvents,
@@ -15,7 +15,7 @@ import {
   outcomeOf,
   targetGroups,
 } from './entities.ts'
-import { failpoint } from './failpoint.ts'
+import { failpoint, unitRows } from './failpoint.ts'
 import type { PendingFailure } from './failures.ts'
 import { instantOrNull, reportFailures } from './interpret-range.ts'
 import type { Slot } from './slot.ts'
@@ -101,6 +101,9 @@ export async function fullBuild(
   return next
 }
 
+/** Mapped rows per committed unit of a replay. */
+const ROWS_PER_UNIT = unitRows(5000)
+
 /** Stands for no instant to advance to. */
 const NEVER = ''
 
@@ -141,11 +144,11 @@ class Replay {
   async run(): Promise<void> {
     let rows: MappedRow[] = []
     const { ledger } = this.#engine.store
-    const range = { afterEntity: this.#lastEntity, to: this.shadow.upTo, chunk: BUILD_CHUNK }
+    const range = { afterEntity: this.#lastEntity, to: this.shadow.upTo, chunk: ROWS_PER_UNIT }
     for await (const chunk of ledger.mappedByEntity(range)) {
       rows = rows.length === 0 ? chunk : rows.concat(chunk)
       const last = rows.at(-1)
-      if (last === undefined || rows.length < BUILD_CHUNK) continue
+      if (last === undefined || rows.length < ROWS_PER_UNIT) continue
       // The last entity may go on in the next chunk.
       const boundary = rows.findLastIndex((row) => row.entityId !== last.entityId) + 1
       if (boundary === 0) continue

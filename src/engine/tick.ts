@@ -16,7 +16,7 @@ import type { Slot } from './slot.ts'
 import { BuildTally } from './tally.ts'
 import { Targets } from './targets.ts'
 
-const ENTITIES_PER_UNIT = unitRows(1000)
+const ENTITIES_PER_UNIT = unitRows(5000)
 /** Time rules relate nothing. */
 const noTargets = () => undefined
 
@@ -25,8 +25,8 @@ export interface TickOutcome extends TickResult {
 }
 
 /**
- * Advances every due entity to `asOf`, or the tick horizon if that is later, and moves the horizon there. Each unit commits entities with their rows; an
- * interrupted tick is completed by the next one, because the due index yields the rest.
+ * Advances every due entity to `asOf`, or the tick horizon if that is later, and moves the horizon there. Each unit
+ * commits entities with their rows; an interrupted tick is completed by the next one, because the due index yields the rest.
  */
 export async function advanceDue(
   engine: Engine,
@@ -104,7 +104,7 @@ async function advanceIds(
   const owning = await engine.store.mapping.existing(unit, ids)
   const checkpoints = await engine.store.checkpoints.load(unit, edition.version, ids)
   const wanted = new Map([...checkpoints.values()].map(({ id, type }) => [id, type]))
-  const loaded = await loadEntities(engine, edition, unit, wanted, new Set())
+  const loaded = await loadEntities(engine, edition, unit, wanted, new Set(), checkpoints)
   const results: Advanced[] = []
   for (const [id, type] of wanted) {
     const before = loaded.get(id)
