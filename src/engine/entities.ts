@@ -10,7 +10,6 @@ import { decodeEvent, rehint } from '../core/normalize.ts'
 import type { CompiledEntity } from '../core/program.ts'
 import type { EntityState } from '../core/snapshot.ts'
 import { nextDue } from '../core/time-rules.ts'
-import { BuildError } from '../errors.ts'
 import type { Checkpoint, MappedRow, Unit } from '../ports/store.ts'
 import type { Edition, Engine } from './engine.ts'
 import type { CachedEntity } from './entity-cache.ts'
@@ -164,14 +163,4 @@ export function outcomeOf(
       nextDue: due === null ? null : due.toString(),
     },
   }
-}
-
-export function requireEntity(edition: Edition, type: string): CompiledEntity {
-  const entity = compiledEntity(edition, type)
-  if (entity === undefined) {
-    throw new BuildError(
-      `entity type '${type}' is mapped in the ledger but not defined in version '${edition.version}'`,
-    )
-  }
-  return entity
 }

@@ -6,6 +6,7 @@ import type { Instant } from '../core/instant.ts'
 import type { FoldFailure } from '../core/interpret.ts'
 import type { NormalizeFailure } from '../core/normalize.ts'
 import type { EventFailure } from '../results.ts'
+import type { EntityEvents } from './entities.ts'
 
 export function normalizationFailure(
   record: RawRecord,
@@ -38,6 +39,21 @@ export interface PendingFailure {
   readonly entityId: string
   readonly entityType: string
   readonly source: string
+}
+
+/** Failures of one entity's fold with the source of each event; a time rule has none. */
+export function pendingFailures(
+  { id, type, events }: EntityEvents,
+  failures: readonly FoldFailure[],
+): PendingFailure[] {
+  if (failures.length === 0) return []
+  const sources = new Map(events.map(({ sequence, source }) => [sequence, source]))
+  return failures.map((failure) => ({
+    failure,
+    entityId: id,
+    entityType: type,
+    source: failure.sequence === null ? '' : (sources.get(failure.sequence) ?? ''),
+  }))
 }
 
 export function interpretationFailure(

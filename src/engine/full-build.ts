@@ -16,7 +16,7 @@ import {
   targetGroups,
 } from './entities.ts'
 import { failpoint, unitRows } from './failpoint.ts'
-import type { PendingFailure } from './failures.ts'
+import { type PendingFailure, pendingFailures } from './failures.ts'
 import { instantOrNull, reportFailures } from './interpret-range.ts'
 import type { Slot } from './slot.ts'
 import type { BuildTally } from './tally.ts'
@@ -205,10 +205,7 @@ class Replay {
     const result = fold(compiled, empty, group.events, { targets: this.#targets.lookup, advanceTo: this.#asOf, wall })
     const { generation, upTo } = this.shadow
     this.#outcomes.push(outcomeOf(compiled, null, result, { generation, appliedUpto: upTo }))
-    for (const failure of result.failures) {
-      const source = group.events.find((event) => event.sequence === failure.sequence)?.source ?? ''
-      this.#failures.push({ failure, entityId: group.id, entityType: group.type, source })
-    }
+    for (const failure of pendingFailures(group, result.failures)) this.#failures.push(failure)
     for (const event of group.events) this.#newest = laterOf(this.#newest, event.timestamp)
     this.#tally.countEvents(group.events)
     this.#tally.effectsProduced += result.effects

@@ -14,7 +14,7 @@ import {
   targetGroups,
 } from './entities.ts'
 import { failpoint } from './failpoint.ts'
-import { interpretationFailure, type PendingFailure } from './failures.ts'
+import { interpretationFailure, type PendingFailure, pendingFailures } from './failures.ts'
 import type { Slot } from './slot.ts'
 import type { BuildTally } from './tally.ts'
 import { Targets } from './targets.ts'
@@ -213,10 +213,7 @@ export class ChunkWork {
   }
 
   #note(group: EntityEvents, failures: readonly PendingFailure['failure'][]): void {
-    for (const failure of failures) {
-      const source = group.events.find((event) => event.sequence === failure.sequence)?.source ?? ''
-      this.#failures.push({ failure, entityId: group.id, entityType: group.type, source })
-    }
+    for (const failure of pendingFailures(group, failures)) this.#failures.push(failure)
   }
 
   #relating(groups: readonly EntityEvents[]) {

@@ -2,7 +2,7 @@
 
 import type { DefinitionHashes } from '../core/definition/model.ts'
 import type { Hints } from '../core/event.ts'
-import { type HintGroup, hintKey, type Merge, relateGroups, resolveBatch } from '../core/identity.ts'
+import { type HintedEvent, hintKey, type Merge, relateGroups, resolveBatch } from '../core/identity.ts'
 import { decodeEvent } from '../core/normalize.ts'
 import type { FullLedgerRow, HintKey, MappingState, Unit } from '../ports/store.ts'
 import { BUILD_CHUNK, type Edition, type Engine } from './engine.ts'
@@ -10,14 +10,8 @@ import { failpoint } from './failpoint.ts'
 import type { Slot } from './slot.ts'
 import type { BuildTally } from './tally.ts'
 
-/** Identity groups one ledger row brings along: its own hints, and the targets its handlers could relate to. */
-export interface HintedEvent {
-  readonly sequence: number
-  readonly hints: Hints
-  readonly groups: readonly HintGroup[]
-}
-
-export function hintedEvent(edition: Edition, row: FullLedgerRow): HintedEvent {
+/** What one ledger row brings along: its own hints, and the targets its handlers could relate to. */
+function hintedEvent(edition: Edition, row: FullLedgerRow): HintedEvent {
   const hints = JSON.parse(row.hints) as Hints
   const { program } = edition
   // Decoding is needed only where a handler of the event could relate.

@@ -6,7 +6,7 @@ import type { Engine } from './engine.ts'
 
 const TTL_MS = 90_000
 const RENEW_AFTER_MS = 20_000
-export const STATE_SLOT = 'state'
+const STATE_SLOT = 'state'
 
 /** A held slot. Every write of its holder goes through `unit`. */
 export class Slot {

@@ -10,7 +10,7 @@ import type { EventFailure, Snapshot as PlainSnapshot, TickResult } from '../res
 import type { Edition, Engine } from './engine.ts'
 import { compiledEntity, loadEntities, outcomeOf } from './entities.ts'
 import { failpoint, unitRows } from './failpoint.ts'
-import { interpretationFailure } from './failures.ts'
+import { interpretationFailure, pendingFailures } from './failures.ts'
 import { ChunkWork, instantOrNull } from './interpret-range.ts'
 import type { Slot } from './slot.ts'
 import { BuildTally } from './tally.ts'
@@ -116,7 +116,7 @@ async function advanceIds(
     const result = fold(compiled, before.state, [], { targets: noTargets, advanceTo: asOf, wall })
     const outcome = outcomeOf(compiled, before, result, { generation: before.generation, appliedUpto: cursor })
     chunk.add(id, outcome)
-    for (const failure of result.failures) chunk.fail({ failure, entityId: id, entityType: type, source: '' })
+    for (const failure of pendingFailures({ id, type, events: [] }, result.failures)) chunk.fail(failure)
     results.push({ id, result, due: outcome.checkpoint.nextDue })
   }
   return results

@@ -12,7 +12,7 @@ export function sameHashes(a: DefinitionHashes, b: DefinitionHashes): boolean {
 }
 
 /** The text a version is stored and compared as; pipelines belong to no version (spec 10 §3.1). */
-export function storedDefinitions(program: Program): string {
+function storedDefinitions(program: Program): string {
   const { pipelines: _, ...versioned } = program.definitions
   return canonicalJson(versioned)
 }
