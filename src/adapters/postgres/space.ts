@@ -1,0 +1,10 @@
+/** What every part of the Postgres store works with. */
+import type { Database } from './database.ts'
+import type { Names, Shard } from './names.ts'
+
+export interface Space {
+  readonly database: Database
+  readonly names: Names
+  /** Null: one store does everything. */
+  readonly shard: Shard | null
+}
