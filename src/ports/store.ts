@@ -8,6 +8,7 @@
  * - A method that takes a `Unit` runs inside that unit's transaction and is durable only when it commits.
  * - A method that takes no `Unit` reads committed data and holds no snapshot across awaits (except while the caller
  *   iterates a stream, which sees one consistent snapshot).
+ * - A store opened for one shard limits what says "owned" to the entities of that shard; without shards all are owned.
  * - Driver errors surface as `StorageError` with `details.operation`; list arguments may have any length.
  * - Instants are canonical text (spec 04 §1) in rows; `null` means absent.
  */
@@ -16,6 +17,7 @@ import type { DefinitionHashes } from '../core/definition/model.ts'
 import type { NormalizedEvent } from '../core/event.ts'
 import type { EntityWrite, HistoryLayout } from '../core/history.ts'
 import type { Instant } from '../core/instant.ts'
+import type { Shard } from '../core/shard.ts'
 import type { Value } from '../core/value.ts'
 import type { BuildMode } from '../results.ts'
 
@@ -35,6 +37,8 @@ export interface Store {
   /** Random UUID made with the space. */
   readonly spaceId: string
   readonly namespace: string
+  /** Null: this store does everything. */
+  readonly shard: Shard | null
   /** Where the database lies, secrets masked; for people. */
   readonly location: string
   readonly ledger: LedgerPort
@@ -45,8 +49,13 @@ export interface Store {
   readonly builds: BuildStatePort
   readonly versions: VersionPort
   readonly locks: LockPort
+  readonly signals: SignalPort
   readonly reader: QueryReader
-  /** Runs `work` in one write transaction (SQLite: BEGIN IMMEDIATE). Calls queue in order; a throw rolls back. */
+  /**
+   * Runs `work` in one write transaction (SQLite: BEGIN IMMEDIATE). Calls queue in order; a throw rolls back.
+   * `work` runs again from the start if the database found it in conflict with another transaction, so it has no effect on
+   * memory but its result.
+   */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
@@ -94,6 +103,8 @@ export interface LedgerPort {
   append(unit: Unit, events: readonly NormalizedEvent[]): Promise<AppendResult[]>
   /** Greatest sequence ever assigned, 0 if none. The safe head. */
   head(): Promise<number>
+  /** No append commits from here to the end of the unit, and those that come later see what the unit wrote. */
+  holdAppends(unit: Unit): Promise<void>
   /**
    * Rows with `after < sequence <= to` in sequence order, in chunks. Replayable rows only (no duplicates, excluded rows
    * or tombstones) unless `all`; with `raw: false` the `raw` of the rows is empty and not read.
@@ -114,14 +125,14 @@ export interface LedgerPort {
     chunk?: number
   }): AsyncIterable<LedgerRow[]>
   /**
-   * Mapped rows with `after < sequence <= to` as the transaction sees them (committed data without a unit), ordered by
+   * Mapped rows of owned entities with `after < sequence <= to` as the transaction sees them (committed data without a unit), ordered by
    * (entityId, timestamp, sequence).
    */
   mappedRange(unit: Unit | null, range: { after: number; to: number }): Promise<MappedRow[]>
   /** All mapped rows of these entities with `sequence <= to`, ordered by (entityId, timestamp, sequence). */
   mappedFor(unit: Unit | null, entityIds: readonly string[], to: number): Promise<MappedRow[]>
   /**
-   * Every mapped row with `sequence <= to` of entities with an id above `afterEntity` (null: all), ordered by
+   * Every mapped row with `sequence <= to` of owned entities with an id above `afterEntity` (null: all), ordered by
    * (entityId, timestamp, sequence), in chunks; the basis of full builds. Memory does not grow with the ledger.
    */
   mappedByEntity(options: { afterEntity: string | null; to: number; chunk?: number }): AsyncIterable<MappedRow[]>
@@ -129,6 +140,8 @@ export interface LedgerPort {
   count(options?: { source?: string }): Promise<number>
   /** Replayable rows above `cursor`. */
   countAfter(cursor: number): Promise<number>
+  /** Replayable rows with `sequence <= to` that belong to an owned entity. */
+  countMapped(to: number): Promise<number>
   /** Replayable rows with `after < sequence <= to` that belong to no entity. */
   countUnmapped(after: number, to: number): Promise<number>
   eventsFor(entityId: string): Promise<{ sequence: number; eventId: string; eventType: string; timestamp: string }[]>
@@ -168,7 +181,7 @@ export interface IdentityChange {
 export interface IdentityPort {
   /** Ids of known hints, in input order; undefined where unknown. */
   lookup(unit: Unit | null, keys: readonly HintKey[]): Promise<(string | undefined)[]>
-  /** Stores new hints. A key that exists keeps its id (callers hold the mapping lock, so this means "same id"). */
+  /** Stores new hints. A key that exists keeps its id: callers hold the mapping lock and have looked it up under it. */
   insert(unit: Unit, rows: readonly HintRow[]): Promise<void>
   /**
    * One automatic or explicit merge, in the unit: identity rows and mappings moved, merge-log row, change-feed row
@@ -219,6 +232,12 @@ export interface MappingPort {
   existing(unit: Unit | null, ids: readonly string[]): Promise<Set<string>>
   entityType(entityId: string): Promise<string | undefined>
   state(unit?: Unit): Promise<MappingState>
+  /**
+   * Takes the mapping lock until the unit ends and returns the state under it. Whoever writes hints, mappings, merges or
+   * the change feed holds it. With `wait: false` null if another process has it.
+   */
+  lock(unit: Unit, options: { wait: true }): Promise<MappingState>
+  lock(unit: Unit, options: { wait: boolean }): Promise<MappingState | null>
   setState(unit: Unit, state: MappingState): Promise<void>
 }
 
@@ -245,7 +264,7 @@ export interface HistoryPort {
   /**
    * After `from` merged into `into`: marks the loser's rows (`merged_into`, open row closed at `at` but never before
    * its `valid_from`), removes its outgoing edges (the rebuilt winner has them), and points incoming edges at `into`.
-   * Returns sources that had edges to both, which the caller must rebuild.
+   * Changes rows of owned entities only. Returns owned sources that had edges to both, which the caller must rebuild.
    */
   absorb(unit: Unit, layout: HistoryLayout, type: string, from: string, into: string, at: Instant): Promise<string[]>
   /** Removes all rows and edges (both directions) of these entities from the version's live tables. */
@@ -254,7 +273,8 @@ export interface HistoryPort {
   beginShadow(unit: Unit, layout: HistoryLayout): Promise<void>
   /**
    * Builds the indexes, carries over the live rows of ids the merge log names as losers (marked `merged_into`, open row
-   * closed at `unit.now`), and swaps shadow tables and checkpoints for live, all in the unit.
+   * closed at `unit.now`), and swaps shadow tables and checkpoints for live, all in the unit. A shard replaces the rows
+   * and checkpoints of the entities it owns.
    */
   swapShadow(unit: Unit, layout: HistoryLayout): Promise<void>
   dropShadow(unit: Unit): Promise<void>
@@ -285,7 +305,7 @@ export interface CheckpointPort {
   load(unit: Unit | null, version: string, ids: readonly string[]): Promise<Map<string, Checkpoint>>
   save(unit: Unit, target: 'live' | 'shadow', checkpoints: readonly Checkpoint[]): Promise<void>
   remove(unit: Unit, ids: readonly string[]): Promise<void>
-  /** Ids due strictly before `before`, earliest first (indexed; cost follows the result). */
+  /** Owned ids due strictly before `before`, earliest first (indexed; cost follows the result). */
   due(unit: Unit | null, version: string, before: Instant, limit: number): Promise<string[]>
   count(version: string): Promise<{ entityType: string; entities: number }[]>
 }
@@ -323,8 +343,16 @@ export interface ShadowBuild extends DefinitionHashes {
   readonly generation: number
 }
 
+/** Rows of `build_state` and of full builds in the making; of this shard, if the store has one. */
 export interface BuildStatePort {
   get(version: string, unit?: Unit): Promise<BuildState | undefined>
+  /** The rows of all shards of the version, whatever the division. */
+  all(version: string, unit?: Unit): Promise<BuildState[]>
+  /**
+   * Stores the state for every shard of this store's division that has no row, and removes the version's rows of other
+   * divisions. `totalShards` 0 belongs to every division: a shard that has built nothing in it yet.
+   */
+  seed(unit: Unit, state: BuildState): Promise<void>
   put(unit: Unit, state: BuildState): Promise<void>
   shadow(version: string, unit?: Unit): Promise<ShadowBuild | undefined>
   putShadow(unit: Unit, shadow: ShadowBuild): Promise<void>
@@ -356,6 +384,8 @@ export interface Holder {
   readonly startedAt: string
   /** What it is doing, for people: `build`, `tick`, … */
   readonly purpose: string
+  /** Into how many shards it divides the entities; left out: it does not. */
+  readonly shards?: number
 }
 export interface LockRow {
   readonly slot: string
@@ -366,8 +396,11 @@ export interface LockRow {
   readonly expiresAt: string | null
 }
 export interface LockPort {
+  /** The time by which slots expire: of the database where several machines share it. */
+  clock(): Promise<Instant>
   /**
-   * Takes the slot (spec 10 §4.4): free, expired, or its holder dead on this machine. Epoch grows by one.
+   * Takes the slot (spec 10 §4.4) if it and all slots that exclude it (`slots.ts`) are free, expired, or their
+   * holders dead on this machine; those lose their epochs. Epoch grows by one.
    * Otherwise `LockHeld`, whose details name holder and since when.
    */
   acquire(slot: string, holder: Holder, ttlMs: number, now: Instant): Promise<number>
@@ -377,6 +410,14 @@ export interface LockPort {
   renew(slot: string, epoch: number, ttlMs: number, now: Instant): Promise<boolean>
   release(slot: string, epoch: number): Promise<void>
   list(): Promise<LockRow[]>
+}
+
+/** Wakes processes that wait for others: LISTEN/NOTIFY where there is one, else they look again after a while. */
+export interface SignalPort {
+  /** Once the unit commits, every store of the space that waits is woken. */
+  send(unit: Unit): Promise<void>
+  /** Resolves at the next signal, or after `ms` milliseconds. Signals may be missed: look before and after. */
+  wait(ms: number): Promise<void>
 }
 
 // ── queries ──────────────────────────────────────────────────────────────────────────────────────────────────────

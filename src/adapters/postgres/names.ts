@@ -2,13 +2,8 @@
  * Names of schemas and tables (spec 06 §1, 07 §2). Namespaces, versions, types and relationships consist of letters,
  * digits and `_`, so `~` separates what could otherwise be read in two ways.
  */
+import type { Shard } from '../../core/shard.ts'
 import { ConfigError } from '../../errors.ts'
-
-/** Which entities a store owns: those with `shard_hash % total = id`. */
-export interface Shard {
-  readonly id: number
-  readonly total: number
-}
 
 /** Bytes a name may have; the server cuts longer ones silently. */
 const MAX_NAME = 63

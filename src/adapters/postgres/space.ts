@@ -1,6 +1,7 @@
 /** What every part of the Postgres store works with. */
+import type { Shard } from '../../core/shard.ts'
 import type { Database } from './database.ts'
-import type { Names, Shard } from './names.ts'
+import type { Names } from './names.ts'
 
 export interface Space {
   readonly database: Database

@@ -37,6 +37,15 @@ export class SqliteBuilds implements BuildStatePort {
     }
   }
 
+  async all(version: string, unit?: Unit): Promise<BuildState[]> {
+    const state = await this.get(version, unit)
+    return state === undefined ? [] : [state]
+  }
+
+  async seed(unit: Unit, state: BuildState): Promise<void> {
+    if ((await this.get(state.version, unit)) === undefined) await this.put(unit, state)
+  }
+
   async put(unit: Unit, state: BuildState): Promise<void> {
     this.#database.within(unit.tx, 'builds.put', (connection) =>
       connection.run(

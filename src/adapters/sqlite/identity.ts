@@ -1,9 +1,10 @@
 /** Hints, merges and the change feed in SQLite (spec 04 §3). */
+
+import { shardHash } from '../../core/shard.ts'
 import { IdentityError } from '../../errors.ts'
 import type { HintKey, HintRow, IdentityChange, IdentityPort, Unit } from '../../ports/store.ts'
 import type { Connection, Param, Row } from './connection.ts'
 import type { Database } from './database.ts'
-import { shardHash } from './shard-hash.ts'
 import { givenText, storedText } from './text.ts'
 
 const CHUNK = 5000

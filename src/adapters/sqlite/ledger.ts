@@ -50,6 +50,9 @@ export class SqliteLedger implements LedgerPort {
     return this.#database.read(null, 'ledger.head', head)
   }
 
+  /** Every write transaction of SQLite is alone. */
+  async holdAppends(): Promise<void> {}
+
   async *scan(options: {
     after: number
     to: number
@@ -154,6 +157,10 @@ export class SqliteLedger implements LedgerPort {
     )
     const [last, skipped] = row as [number, number]
     return Math.max(0, last - cursor - skipped)
+  }
+
+  async countMapped(to: number): Promise<number> {
+    return (await this.countAfter(0)) - (await this.countAfter(to)) - (await this.countUnmapped(0, to))
   }
 
   async countUnmapped(after: number, to: number): Promise<number> {

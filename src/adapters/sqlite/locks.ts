@@ -1,6 +1,7 @@
 /** Slots with fencing epochs (spec 10 §4.4). */
-import { addDuration, Duration, type Instant } from '../../core/instant.ts'
-import { Fenced, LockHeld } from '../../errors.ts'
+import { type Instant, instantFromDate } from '../../core/instant.ts'
+import { StorageError } from '../../errors.ts'
+import { checkEpoch, expiry, inTheWay, lockHeld } from '../../ports/slots.ts'
 import type { Holder, LockPort, LockRow, Tx } from '../../ports/store.ts'
 import type { Row } from './connection.ts'
 import type { Database } from './database.ts'
@@ -17,12 +18,25 @@ export class SqliteLocks implements LockPort {
     this.#isDead = isDead
   }
 
+  async clock(): Promise<Instant> {
+    const now = instantFromDate(new Date())
+    if (now === null) throw new StorageError('the clock of this machine gives no valid time')
+    return now
+  }
+
   async acquire(slot: string, holder: Holder, ttlMs: number, now: Instant): Promise<number> {
     return this.#database.transaction(async (tx) =>
       this.#database.within(tx, 'locks.acquire', (connection) => {
-        const row = connection.get(`${SELECT} where slot = ?`, slot)
-        const held = row === undefined ? undefined : lockRow(row)
-        if (held?.holder && !isExpired(held, now) && !this.#isDead(held.holder)) throw lockHeld(held, held.holder)
+        const rows = connection.all(SELECT).map(lockRow)
+        const { held, lapsed } = inTheWay(rows, { slot, holder, now, isDead: this.#isDead })
+        if (held !== undefined) throw lockHeld(held)
+        for (const row of lapsed) {
+          connection.run(
+            `update namespace_lock set epoch = epoch + 1, holder = null, acquired_at = null, renewed_at = null,
+              expires_at = null where slot = ?`,
+            row.slot,
+          )
+        }
         const at = now.toString()
         const epoch = connection.get(
           `insert into namespace_lock (slot, epoch, holder, acquired_at, renewed_at, expires_at)
@@ -44,14 +58,7 @@ export class SqliteLocks implements LockPort {
     const row = this.#database.within(tx, 'locks.fence', (connection) =>
       connection.get('select epoch from namespace_lock where slot = ?', slot),
     )
-    const current = row?.[0] as number | undefined
-    if (current === epoch) return
-    throw new Fenced(
-      `slot '${slot}' was taken over (epoch ${current ?? 'none'}, this writer has ${epoch}); nothing was written`,
-      {
-        details: { slot, epoch, current: current ?? null },
-      },
-    )
+    checkEpoch(slot, epoch, row?.[0] as number | undefined)
   }
 
   async renew(slot: string, epoch: number, ttlMs: number, now: Instant): Promise<boolean> {
@@ -91,21 +98,6 @@ export class SqliteLocks implements LockPort {
     )
     return rows.map(lockRow)
   }
-}
-
-function expiry(now: Instant, ttlMs: number): string {
-  return (addDuration(now, new Duration(ttlMs)) ?? now).toString()
-}
-
-function isExpired(row: LockRow, now: Instant): boolean {
-  return row.expiresAt === null || row.expiresAt <= now.toString()
-}
-
-function lockHeld(row: LockRow, holder: Holder): LockHeld {
-  return new LockHeld(
-    `'${row.slot}' is held by process ${holder.pid} on ${holder.host} (${holder.purpose}) since ${row.acquiredAt}; wait for it or stop it`,
-    { details: { slot: row.slot, holder, since: row.acquiredAt, expiresAt: row.expiresAt } },
-  )
 }
 
 function lockRow(row: Row): LockRow {

@@ -1,7 +1,8 @@
 /** Which event belongs to which entity, and how far that is known (spec 04 §2.2, §4.6 step 2). */
+
+import { shardHash } from '../../core/shard.ts'
 import type { EntityMapping, MappingPort, MappingState, Unit } from '../../ports/store.ts'
 import type { Database } from './database.ts'
-import { shardHash } from './shard-hash.ts'
 
 export class SqliteMapping implements MappingPort {
   readonly #database: Database
@@ -60,6 +61,11 @@ export class SqliteMapping implements MappingPort {
       number,
     ]
     return { sourceHash, identityHash, mappedUpto, buildEpoch, phase, phaseCursor }
+  }
+
+  /** Every write transaction of SQLite is alone. */
+  async lock(unit: Unit): Promise<MappingState> {
+    return this.state(unit)
   }
 
   async setState(unit: Unit, state: MappingState): Promise<void> {

@@ -1,7 +1,8 @@
 /** Opens a space in a SQLite file (spec 07 §1–2). */
 import { resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Instant } from '../../core/instant.ts'
-import type { Holder, Store, Tx } from '../../ports/store.ts'
+import type { Holder, SignalPort, Store, Tx } from '../../ports/store.ts'
 import { SqliteBuilds } from './builds.ts'
 import { SqliteCheckpoints } from './checkpoints.ts'
 import { Database } from './database.ts'
@@ -30,6 +31,13 @@ export interface SqliteStoreOptions {
   readonly lockTimeoutMs?: number
 }
 
+/** Other processes cannot be told; those that wait look again. */
+const POLL_MS = 50
+const POLLING: SignalPort = {
+  send: async () => {},
+  wait: (ms) => pause(Math.min(ms, POLL_MS)),
+}
+
 /**
  * Opens, creates or migrates the file. `StorageError` if it is no SQLite database, damaged, of another application or
  * cannot be opened; `ConfigError` for a wrong namespace or a file made by a newer package.
@@ -45,6 +53,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       dialect: 'sqlite',
       spaceId: space.spaceId,
       namespace: space.namespace,
+      shard: null,
       location: path,
       ledger: new SqliteLedger(database),
       identity: new SqliteIdentity(database),
@@ -54,6 +63,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       builds: new SqliteBuilds(database),
       versions: new SqliteVersions(database),
       locks: new SqliteLocks(database, options.isDead ?? (() => false)),
+      signals: POLLING,
       reader,
       transaction: <T>(work: (tx: Tx) => Promise<T>) => database.transaction(work),
       close: async () => {
