@@ -1,0 +1,37 @@
+/** Deliberate mistakes: each breaks one rule of the protocol, and a claim must notice it (`switches.test.ts`). */
+
+export const SWITCHES = [
+  { name: 'noHeadLock', mistake: 'appends number their events without the head row, and readers see past open ones' },
+  { name: 'ownSequence', mistake: 'a pass interprets the newest events alone and puts the cursor behind them' },
+  { name: 'staleCache', mistake: 'the identity cache is not corrected by the change feed' },
+  { name: 'cacheMarkedSeen', mistake: 'filling the cache after the commit also marks the feed as read' },
+  { name: 'pairwiseMerges', mistake: 'several ids of one component are merged one into the next, not into the winner' },
+  { name: 'mappingNotSerialised', mistake: 'mapping does not take the mapping lock' },
+  { name: 'staleMappedUpto', mistake: 'mapping reads where to go on before it has the lock' },
+  { name: 'mergeLogNotChecked', mistake: 'an explicit merge does not look again, under the lock, who was merged away' },
+  { name: 'eraseNotInFeed', mistake: 'an erasure writes no change' },
+  { name: 'eraseDuringReset', mistake: 'an erasure does not take the slots while an identity reset runs' },
+  { name: 'noFence', mistake: 'chunks do not look whether the slot is still theirs' },
+  { name: 'fenceNotHeld', mistake: 'the fence is read without a lock that lasts until the commit' },
+  { name: 'memoryKept', mistake: 'a process keeps its memory although another one had the slot in between' },
+  { name: 'cursorBeforeHistory', mistake: 'the cursor is committed first, the history after it' },
+  { name: 'historyBeforeCursor', mistake: 'the history is committed first, the cursor after it' },
+  { name: 'pastMapping', mistake: 'interpretation goes up to the head, mapped or not' },
+  { name: 'everyOwner', mistake: 'interpretation does not ask who owns an entity' },
+  { name: 'changeNotApplied', mistake: 'the change cursor moves on without the changes being applied' },
+  { name: 'loserNotDropped', mistake: "the loser's owner leaves it where it is" },
+  { name: 'ownEventsOnly', mistake: 'a winner is rebuilt from the events it had before the merge' },
+  {
+    name: 'rebuildToHead',
+    mistake: "a winner is rebuilt from all of its mapped events, also above the shard's cursor",
+  },
+  { name: 'feedNotPolled', mistake: 'only new events start a pass, changes do not' },
+  {
+    name: 'swapTakesFeedEnd',
+    mistake: 'the swap puts the change cursor at the end of the feed, not where the shadow began',
+  },
+  { name: 'swapKeepsChangeCursor', mistake: 'the swap leaves the change cursor where it was' },
+  { name: 'shadowAcrossReset', mistake: 'a shadow begun before an identity reset is continued after it' },
+  { name: 'resetNotCoordinated', mistake: 'an identity reset takes the slot of its own shard alone' },
+  { name: 'resetFencesOwnSlot', mistake: 'an identity reset takes every slot, but is fenced by its own alone' },
+] as const
