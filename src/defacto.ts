@@ -24,7 +24,7 @@ import { Serial } from './engine/serial.ts'
 import { withSlot, withStateSlot } from './engine/slot.ts'
 import { previewTick } from './engine/tick.ts'
 import { replayEntity } from './engine/timeline.ts'
-import { buildStateOf, switchActive } from './engine/versions.ts'
+import { buildStateOf, isBuilt, switchActive } from './engine/versions.ts'
 import { ConfigError, IngestError, LockHeld, StorageError } from './errors.ts'
 import { IdentityInspection, LedgerInspection } from './inspection.ts'
 import { type OpenedSpace, openSpace } from './open-space.ts'
@@ -423,7 +423,9 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
 
   /** After a build: readers see it, and change over to its version if that is wanted. */
   async #settle(edition: Edition, read: boolean): Promise<void> {
-    if (read && this.#readable.version !== edition.version) await this.#switchTo(edition)
+    const change = read && this.#readable.version !== edition.version
+    // Readers of a version built in shards change over when the last of them is done.
+    if (change && (await isBuilt(this.#engine, edition.version))) await this.#switchTo(edition)
     await this.#store.reader.refresh()
   }
 

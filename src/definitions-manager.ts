@@ -7,7 +7,7 @@ import { Definitions } from './definitions.ts'
 import { DefinitionsDraft as Draft, type RegisterResult } from './definitions-draft.ts'
 import type { Edition, Engine } from './engine/engine.ts'
 import { detectMode, type ModeDecision } from './engine/modes.ts'
-import { registerVersion, seedFrom } from './engine/versions.ts'
+import { latestState, registerVersion, seedFrom } from './engine/versions.ts'
 import { DefinitionError, NotFoundError } from './errors.ts'
 import type { BuildResult } from './results.ts'
 
@@ -88,14 +88,16 @@ export class DefinitionsManager {
     const { store } = this.#parts.engine
     const { hashes } = definitions
     const active = await store.versions.active()
-    const previous = active === undefined ? undefined : await store.builds.get(active.version)
+    const { engine } = this.#parts
+    const previous = active === undefined ? undefined : await latestState(engine, active.version)
     return detectMode({
       hashes,
-      state: seedFrom(definitions.version, previous ?? hashes),
+      state: seedFrom(engine, definitions.version, previous ?? hashes),
       mapping: await store.mapping.state(),
       shadow: undefined,
       head: await store.ledger.head(),
       changes: 'none',
+      shards: store.shard?.total ?? 1,
     })
   }
 }

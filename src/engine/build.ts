@@ -1,7 +1,8 @@
 /** The build: from the ledger to state history (spec 04 §4). `build` reads as the list of its stages. */
 import type { Instant } from '../core/instant.ts'
-import type { BuildState } from '../ports/store.ts'
-import type { BuildResult } from '../results.ts'
+import { BuildError } from '../errors.ts'
+import type { BuildState, MappingState } from '../ports/store.ts'
+import type { BuildMode, BuildResult } from '../results.ts'
 import type { Edition, Engine } from './engine.ts'
 import { failpoint } from './failpoint.ts'
 import { stagesOf } from './failures.ts'
@@ -11,7 +12,7 @@ import { mapUpTo } from './mapping.ts'
 import { applyChanges } from './merges.ts'
 import { detectMode, type ModeDecision } from './modes.ts'
 import { resetSpace } from './reset.ts'
-import { type Slot, withStateSlot } from './slot.ts'
+import { type Slot, withStateSlot, withWholeState } from './slot.ts'
 import { BuildTally, type ProgressListener } from './tally.ts'
 import { advanceDue } from './tick.ts'
 import { buildStateOf } from './versions.ts'
@@ -29,21 +30,22 @@ export interface BuildOptions {
 
 /** Brings the version's state to the safe head in the mode that detection picks. Resumes whatever was interrupted. */
 export async function build(engine: Engine, edition: Edition, options: BuildOptions = {}): Promise<BuildResult> {
-  const tally = new BuildTally()
+  const tally = new BuildTally(options.onProgress)
   const ahead = await nextMode(engine, edition, options)
   if (ahead.mode === 'SKIP') return tally.result('SKIP')
-  return withStateSlot(engine, 'build', options.signal, (slot) => buildInSlot(engine, edition, slot, options))
+  await resetForAll(engine, edition, options, tally)
+  return withStateSlot(engine, 'build', options.signal, (slot) => buildInSlot(engine, edition, slot, options, tally))
 }
 
-/** The same for a caller that holds the slot already. */
+/** The same for a caller that holds the slot already, and has called `resetForAll` before. */
 export async function buildInSlot(
   engine: Engine,
   edition: Edition,
   slot: Slot,
   options: BuildOptions = {},
+  tally: BuildTally = new BuildTally(options.onProgress),
 ): Promise<BuildResult> {
   engine.cache(edition.version).validFor(slot.epoch)
-  const tally = new BuildTally(options.onProgress)
   const { mode } = await nextMode(engine, edition, options)
   if (mode === 'SKIP') return tally.result('SKIP')
   const asOf = options.asOf === undefined ? engine.now() : options.asOf
@@ -56,25 +58,26 @@ export async function buildInSlot(
     // The first build has nothing to add to: replaying entity by entity is the same work done faster.
     if (state.cursor === 0) state = await replayAll(engine, edition, slot, state, mode, head, asOf, tally)
   } else {
-    // A shadow is begun when the shared part of a reset is done.
-    const reset = mode !== 'FULL' && (options.fromRaw || (await interruptedBuild(engine, edition, head)) === undefined)
-    if (reset) {
-      await resetSpace(engine, edition, slot, { renormalize: mode === 'FULL_RENORMALIZE' }, tally)
-    }
+    if (isReset(mode)) await resetAlone(engine, edition, slot, mode, head, options, tally)
     await tally.timed('map_ms', () => mapUpTo(engine, edition, slot, head, tally))
     state = await replayAll(engine, edition, slot, state, mode, head, asOf, tally)
   }
   state = await tally.timed('merge_ms', () => applyChanges(engine, edition, slot, state, tally))
   state = await tally.timed('interpret_ms', () => interpretUpTo(engine, edition, slot, state, head, tally))
+  // Another shard may have mapped further, and merged what was being interpreted here.
+  state = await tally.timed('merge_ms', () => applyChanges(engine, edition, slot, state, tally))
   if (asOf !== null) {
     state = (await tally.timed('tick_ms', () => advanceDue(engine, edition, slot, state, asOf, tally))).state
   }
   state = await finish(engine, edition, slot, state, mode)
 
-  tally.eventsUnresolved += await engine.store.ledger.countUnmapped(
-    mode === 'INCREMENTAL' ? unresolvedBefore.cursor : 0,
-    state.cursor,
-  )
+  // Events of no entity are nobody's; the first shard counts them for all.
+  if ((engine.store.shard?.id ?? 0) === 0) {
+    tally.eventsUnresolved += await engine.store.ledger.countUnmapped(
+      mode === 'INCREMENTAL' ? unresolvedBefore.cursor : 0,
+      state.cursor,
+    )
+  }
   const result = tally.result(mode)
   const logger = engine.logger.child('defacto.pipeline')
   if (result.lateArrivals > 0) logger.info('late arrivals detected', { late_arrivals: result.lateArrivals })
@@ -107,9 +110,63 @@ export async function nextMode(
     shadow: await interruptedBuild(engine, edition, head),
     head,
     changes: feed.some((change) => change.kind === 'reset') ? 'reset' : feed.length > 0 ? 'merges' : 'none',
+    shards: store.shard?.total ?? 1,
     full: options.full,
     fromRaw: options.fromRaw,
   })
+}
+
+function isReset(mode: BuildMode): boolean {
+  return mode === 'FULL_RENORMALIZE' || mode === 'FULL_WITH_IDENTITY_RESET'
+}
+
+/** The shared part of a reset, by the one process that builds. A shadow is begun when it is done. */
+async function resetAlone(
+  engine: Engine,
+  edition: Edition,
+  slot: Slot,
+  mode: BuildMode,
+  head: number,
+  options: BuildOptions,
+  tally: BuildTally,
+): Promise<void> {
+  if (engine.store.shard !== null) {
+    if (isMappedFor(await engine.store.mapping.state(), edition)) return
+    throw new BuildError('another version changed the ledger while this build waited for its turn; build again', {
+      recoverable: true,
+    })
+  }
+  if (!options.fromRaw && (await interruptedBuild(engine, edition, head)) !== undefined) return
+  await resetSpace(engine, edition, slot, { renormalize: mode === 'FULL_RENORMALIZE' }, tally)
+}
+
+/**
+ * With several shards one does the shared part of a reset while it holds the state of all, and the others wait until it is
+ * done (spec 04 §5.4). Each replays its own entities afterwards.
+ */
+export async function resetForAll(
+  engine: Engine,
+  edition: Edition,
+  options: BuildOptions,
+  tally: BuildTally,
+): Promise<void> {
+  const { shard, mapping } = engine.store
+  if (shard === null || !isReset((await nextMode(engine, edition, options)).mode)) return
+  const { buildEpoch } = await mapping.state()
+  const done = async (): Promise<boolean> => {
+    const state = await mapping.state()
+    return isMappedFor(state, edition) && (!options.fromRaw || state.buildEpoch > buildEpoch)
+  }
+  await withWholeState(engine, 'reset', options.signal, done, async (slot) => {
+    const { mode } = await nextMode(engine, edition, options)
+    await resetSpace(engine, edition, slot, { renormalize: mode === 'FULL_RENORMALIZE' }, tally)
+  })
+}
+
+/** Whether ledger, identities and mappings are what these definitions make of them. */
+function isMappedFor(state: MappingState, { program }: Edition): boolean {
+  const { sourceHash, identityHash } = program.hashes
+  return state.phase === 'idle' && state.sourceHash === sourceHash && state.identityHash === identityHash
 }
 
 async function safeHead(engine: Engine, options: Pick<BuildOptions, 'untilSequence'>): Promise<number> {
@@ -117,11 +174,14 @@ async function safeHead(engine: Engine, options: Pick<BuildOptions, 'untilSequen
 }
 
 async function begin(engine: Engine, edition: Edition, slot: Slot): Promise<BuildState> {
+  const { builds, history, shard } = engine.store
   const state = await buildStateOf(engine, edition)
   const dirty = { ...state, dirty: true }
   await slot.unit(edition.version, async (unit) => {
-    await engine.store.history.ensure(unit, edition.program.layout)
-    await engine.store.builds.put(unit, dirty)
+    await history.ensure(unit, edition.program.layout)
+    // What another division of the entities has built is of no use any more.
+    if (state.totalShards !== (shard?.total ?? 1)) await builds.seed(unit, state)
+    await builds.put(unit, dirty)
   })
   failpoint('build.begun')
   return dirty
@@ -150,6 +210,7 @@ async function finish(
   const done: BuildState = {
     ...state,
     ...edition.program.hashes,
+    totalShards: engine.store.shard?.total ?? 1,
     dirty: false,
     lastBuildTime: engine.now().toString(),
     lastBuildMode: mode,

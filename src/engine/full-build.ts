@@ -78,10 +78,11 @@ export async function fullBuild(
 
   const finished = replay.shadow
   // Events of several entities, some of them replayed before the interruption, must count once.
-  if (resumed) tally.eventsProcessed = await mappedEvents(engine, finished.upTo)
+  if (resumed) tally.eventsProcessed = await store.ledger.countMapped(finished.upTo)
   const next: BuildState = {
     ...state,
     ...program.hashes,
+    totalShards: store.shard?.total ?? 1,
     cursor: finished.upTo,
     watermark: replay.watermark ?? state.watermark,
     generation: finished.generation,
@@ -106,11 +107,6 @@ const ROWS_PER_UNIT = unitRows(5000)
 
 /** Stands for no instant to advance to. */
 const NEVER = ''
-
-async function mappedEvents({ store }: Engine, upTo: number): Promise<number> {
-  const all = (await store.ledger.countAfter(0)) - (await store.ledger.countAfter(upTo))
-  return all - (await store.ledger.countUnmapped(0, upTo))
-}
 
 class Replay {
   readonly #engine: Engine
@@ -164,7 +160,17 @@ class Replay {
     const { version, program } = this.#edition
     const groups = groupByEntity(this.#edition, rows)
     this.#lastEntity = rows.at(-1)?.entityId ?? this.#lastEntity
+    for (const { type, events } of groups) {
+      if (compiledEntity(this.#edition, type) === undefined) continue
+      for (const event of events) this.#newest = laterOf(this.#newest, event.timestamp)
+      this.#tally.countEvents(events)
+    }
+    const undo = this.#tally.mark()
     this.shadow = await this.#slot.unit(version, async (unit) => {
+      undo()
+      this.#outcomes = []
+      this.#failures = []
+      this.#targets.begin()
       await this.#targets.prepare(
         unit,
         targetGroups(
@@ -192,9 +198,8 @@ class Replay {
       return next
     })
     failpoint('shadow.committed')
-    this.#outcomes = []
+    this.#targets.committed()
     await reportFailures(this.#engine, this.#edition, this.#failures, this.#tally)
-    this.#failures = []
     this.#tally.progress('rebuild', this.#tally.eventsProcessed, this.shadow.upTo)
   }
 
@@ -206,8 +211,6 @@ class Replay {
     const { generation, upTo } = this.shadow
     this.#outcomes.push(outcomeOf(compiled, null, result, { generation, appliedUpto: upTo }))
     for (const failure of pendingFailures(group, result.failures)) this.#failures.push(failure)
-    for (const event of group.events) this.#newest = laterOf(this.#newest, event.timestamp)
-    this.#tally.countEvents(group.events)
     this.#tally.effectsProduced += result.effects
     if (result.created) this.#tally.entitiesCreated += 1
   }

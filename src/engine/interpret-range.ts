@@ -38,21 +38,22 @@ export async function interpretUpTo(
   while (state.cursor < upTo) {
     const range = { after: state.cursor, to: Math.min(state.cursor + BUILD_CHUNK, upTo) }
     const before = state
-    const chunk = new ChunkWork(engine, edition, targets, tally)
-    state = await slot.unit(edition.version, async (unit) => {
+    const done = await slot.unit(edition.version, async (unit) => {
+      const chunk = new ChunkWork(engine, edition, targets, tally)
       const next = await chunk.interpret(unit, before, range, watermark)
       await engine.store.builds.put(unit, next)
       failpoint('chunk.written')
-      return next
+      return { chunk, next }
     })
+    state = done.next
     failpoint('chunk.committed')
-    await chunk.committed()
+    await done.chunk.committed()
     tally.progress('interpret', state.cursor, upTo)
   }
   return state
 }
 
-/** The work of one unit; its results reach memory, tally and dead letter only through `committed`. */
+/** The work of one try of a unit; its results reach memory, tally and dead letter only through `committed`. */
 export class ChunkWork {
   readonly #engine: Engine
   readonly #edition: Edition
@@ -68,6 +69,7 @@ export class ChunkWork {
     this.#edition = edition
     this.#targets = targets
     this.#tally = tally
+    targets.begin()
   }
 
   /** `watermark`: events before it count as late arrivals. */
@@ -205,6 +207,7 @@ export class ChunkWork {
 
   /** After the commit: memory, counters, failures. */
   async committed(): Promise<void> {
+    this.#targets.committed()
     const cache = this.#engine.cache(this.#edition.version)
     for (const [id, outcome] of this.#outcomes) cache.put(id, outcome.entity)
     for (const id of this.#removed) cache.delete(id)

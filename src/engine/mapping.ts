@@ -7,7 +7,7 @@ import { decodeEvent } from '../core/normalize.ts'
 import type { FullLedgerRow, HintKey, MappingState, Unit } from '../ports/store.ts'
 import { BUILD_CHUNK, type Edition, type Engine } from './engine.ts'
 import { failpoint } from './failpoint.ts'
-import type { Slot } from './slot.ts'
+import { type Slot, waitForOthers } from './slot.ts'
 import type { BuildTally } from './tally.ts'
 
 /** What one ledger row brings along: its own hints, and the targets its handlers could relate to. */
@@ -24,7 +24,7 @@ function hintedEvent(edition: Edition, row: FullLedgerRow): HintedEvent {
 /** Changes some of the mapping state and leaves what others may have written meanwhile; returns the whole. */
 export async function putMapping(engine: Engine, unit: Unit, next: Partial<MappingState>): Promise<MappingState> {
   const { mapping } = engine.store
-  const state = { ...(await mapping.state(unit)), ...next }
+  const state = { ...(await mapping.lock(unit, { wait: true })), ...next }
   await mapping.setState(unit, state)
   return state
 }
@@ -37,6 +37,7 @@ const MIXED = 'mixed'
  * every version has to renormalize before its next build (spec 04 §4.3). Returns whether it does.
  */
 export async function noteAppend(engine: Engine, unit: Unit, hashes: DefinitionHashes): Promise<boolean> {
+  // Under the head lock of the append: a reset that begins now waits for this unit, one that has begun is seen.
   const { sourceHash, identityHash } = await engine.store.mapping.state(unit)
   const otherSources = sourceHash !== '' && sourceHash !== hashes.sourceHash
   const otherIdentity = identityHash !== '' && identityHash !== hashes.identityHash
@@ -48,7 +49,10 @@ export async function noteAppend(engine: Engine, unit: Unit, hashes: DefinitionH
   return true
 }
 
-/** Maps everything in `(mapped_upto, upTo]`, one transaction per chunk. */
+/**
+ * Maps everything in `(mapped_upto, upTo]`, one transaction per chunk, for all shards: whoever gets the mapping lock does
+ * the next chunk, the others wait for it (spec 04 §4.6 step 2).
+ */
 export async function mapUpTo(
   engine: Engine,
   edition: Edition,
@@ -57,27 +61,43 @@ export async function mapUpTo(
   tally: BuildTally,
 ): Promise<void> {
   const { store } = engine
-  let state = await store.mapping.state()
-  while (state.mappedUpto < upTo) {
-    const to = Math.min(state.mappedUpto + BUILD_CHUNK, upTo)
-    const events: HintedEvent[] = []
-    for await (const rows of store.ledger.scan({ after: state.mappedUpto, to, raw: false })) {
-      for (const row of rows) events.push(hintedEvent(edition, row))
+  while ((await store.mapping.state()).mappedUpto < upTo) {
+    const chunk = await slot.unit(edition.version, (unit) => mapChunk(engine, edition, unit, upTo))
+    if (chunk === null) {
+      await waitForOthers(engine, slot.signal)
+      continue
     }
-    let merges: readonly Merge[] = []
-    state = await slot.unit(edition.version, async (unit) => {
-      merges = await mapEvents(engine, unit, events)
-      const next = await putMapping(engine, unit, { mappedUpto: to })
-      failpoint('map.written')
-      return next
-    })
     failpoint('map.committed')
-    tally.mergesDetected += merges.length
-    for (const { entityType, from, into } of merges) {
+    tally.mergesDetected += chunk.merges.length
+    for (const { entityType, from, into } of chunk.merges) {
       engine.logger.child('defacto.lifecycle').debug('entity merged', { entity_type: entityType, from, into })
     }
-    tally.progress('map', state.mappedUpto, upTo)
+    tally.progress('map', chunk.mappedUpto, upTo)
   }
+}
+
+/** The next chunk in sequence order; null if another process is at it. */
+async function mapChunk(
+  engine: Engine,
+  edition: Edition,
+  unit: Unit,
+  upTo: number,
+): Promise<{ mappedUpto: number; merges: readonly Merge[] } | null> {
+  const { ledger, mapping, signals } = engine.store
+  const state = await mapping.lock(unit, { wait: false })
+  if (state === null) return null
+  const { mappedUpto } = state
+  if (mappedUpto >= upTo) return { mappedUpto, merges: [] }
+  const to = Math.min(mappedUpto + BUILD_CHUNK, upTo)
+  const events: HintedEvent[] = []
+  for await (const rows of ledger.scan({ after: mappedUpto, to, raw: false })) {
+    for (const row of rows) events.push(hintedEvent(edition, row))
+  }
+  const merges = await mapEvents(engine, unit, events)
+  await mapping.setState(unit, { ...state, mappedUpto: to })
+  if (engine.store.shard !== null) await signals.send(unit)
+  failpoint('map.written')
+  return { mappedUpto: to, merges }
 }
 
 /** Resolves one batch inside the unit: new hints, merges, mappings. Returns the merges. */

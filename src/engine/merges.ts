@@ -1,4 +1,5 @@
 /** What merges found elsewhere mean for one version's state (spec 04 §3.5, §4.6; 05 §3.3). */
+import { owns } from '../core/shard.ts'
 import type { BuildState, IdentityChange } from '../ports/store.ts'
 import type { Edition, Engine } from './engine.ts'
 import { failpoint, unitRows } from './failpoint.ts'
@@ -11,7 +12,8 @@ const CHANGES_PER_UNIT = unitRows(500)
 
 /**
  * Applies the change feed past the version's `changeCursor`: losers disappear, winners (and entities that had edges to
- * both) are rebuilt from their events up to the cursor, incoming edges point at the winner.
+ * both) are rebuilt from their events up to the cursor, incoming edges point at the winner. Every shard reads the whole
+ * feed and does its part of each change: the hand-over between shards is this cursor (spec 04 §5.3).
  */
 export async function applyChanges(
   engine: Engine,
@@ -21,12 +23,13 @@ export async function applyChanges(
   tally: BuildTally,
 ): Promise<BuildState> {
   const feed = await engine.store.identity.changes(null, start.changeCursor)
+  const { shard } = engine.store
   let state = start
   for (let index = 0; index < feed.length; index += CHANGES_PER_UNIT) {
     const changes = feed.slice(index, index + CHANGES_PER_UNIT)
     const before = state
-    const chunk = new ChunkWork(engine, edition, new Targets(engine), tally)
-    state = await slot.unit(edition.version, async (unit) => {
+    const done = await slot.unit(edition.version, async (unit) => {
+      const chunk = new ChunkWork(engine, edition, new Targets(engine), tally)
       const winners = new Set<string>()
       const linked = new Set<string>()
       for (const change of changes) await applyOne(change)
@@ -44,7 +47,7 @@ export async function applyChanges(
       const next = { ...before, changeCursor, generation: before.generation + 1 }
       await engine.store.builds.put(unit, next)
       failpoint('merge.applied')
-      return next
+      return { chunk, next }
 
       async function applyOne(change: IdentityChange): Promise<void> {
         if (change.kind !== 'merge' || change.entityId === null || change.intoEntityId === null) return
@@ -53,18 +56,19 @@ export async function applyChanges(
         const type = (await engine.store.mapping.entityType(into)) ?? (await survivorType(into)) ?? ''
         const both = await engine.store.history.absorb(unit, edition.program.layout, type, from, into, unit.now)
         for (const id of both) linked.add(id)
-        chunk.remove(from)
+        if (owns(shard, from)) chunk.remove(from)
         linked.delete(from)
         winners.delete(from)
-        winners.add(into)
+        if (owns(shard, into)) winners.add(into)
       }
       async function survivorType(id: string): Promise<string | undefined> {
         return engine.store.mapping.entityType(await engine.store.identity.survivorOf(id))
       }
     })
+    state = done.next
     const gone = new Set(changes.flatMap(({ entityId }) => (entityId === null ? [] : [entityId])))
     engine.cache(edition.version).forgetEdgesTo(gone)
-    await chunk.committed()
+    await done.chunk.committed()
   }
   return state
 }

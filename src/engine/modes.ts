@@ -11,6 +11,8 @@ export interface ModeInput {
   readonly head: number
   /** What the identity change feed holds past the version's change cursor. */
   readonly changes: 'none' | 'merges' | 'reset'
+  /** Into how many shards this process divides the entities; 1: it does not. */
+  readonly shards: number
   readonly full?: boolean
   readonly fromRaw?: boolean
 }
@@ -41,6 +43,9 @@ export function detectMode(input: ModeInput): ModeDecision {
     return { mode: 'FULL_WITH_IDENTITY_RESET', reason: 'identity rules changed' }
   }
   if (state.definitionHash !== hashes.definitionHash) return { mode: 'FULL', reason: 'entity definitions changed' }
+  if (state.totalShards !== input.shards) {
+    return { mode: 'FULL', reason: 'the entities are divided among other shards than before' }
+  }
   if (input.full) return { mode: 'FULL', reason: 'asked for a full build' }
   if (shadow !== undefined) return { mode: shadow.mode, reason: 'an interrupted full build goes on' }
   if (input.changes === 'reset') return { mode: 'FULL', reason: 'another version renewed the identities' }

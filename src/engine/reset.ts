@@ -32,12 +32,13 @@ export async function resetSpace(
 ): Promise<void> {
   const { mapping, ledger } = engine.store
   const { version, program } = edition
-  const upTo = await ledger.head()
   let state = await mapping.state()
   const { sourceHash, identityHash } = program.hashes
   const sameTarget = state.sourceHash === sourceHash && state.identityHash === identityHash
   const enter = async (next: Partial<MappingState>, extra?: 'begin' | 'end'): Promise<void> => {
     state = await slot.unit(version, async (unit) => {
+      // Every append is either normalized for the new definitions or below the head that is read next.
+      await ledger.holdAppends(unit)
       const entered = await putMapping(engine, unit, next)
       if (extra === 'begin') await ledger.beginRenormalize(unit)
       if (extra === 'end') await ledger.endRenormalize(unit)
@@ -45,7 +46,7 @@ export async function resetSpace(
     })
   }
 
-  if (state.phase === 'rehint' && !sameTarget) await completeHints(engine, slot, state, upTo, tally)
+  if (state.phase === 'rehint' && !sameTarget) await completeHints(engine, slot, state, await ledger.head(), tally)
   // A reset in progress for other definitions is of no use; one for these goes on. The hashes are written first, so that
   // a version whose hashes differ knows that it must reset again.
   if (state.phase === 'idle' || !sameTarget) {
@@ -54,6 +55,7 @@ export async function resetSpace(
     if (options.renormalize) await enter({ ...begin, phase: 'renormalize' }, 'begin')
     else await enter({ ...begin, phase: 'identity' })
   }
+  const upTo = await ledger.head()
   if (state.phase === 'renormalize') {
     await tally.timed('renormalize_ms', () => renormalizeRows(engine, edition, slot, state, upTo, tally))
     await enter({ phase: 'identity', phaseCursor: 0 }, 'end')

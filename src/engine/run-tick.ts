@@ -1,14 +1,16 @@
 /** The tick as callers ask for it: what is pending first, then time rules (spec 05 §1–§2). */
 import type { Instant } from '../core/instant.ts'
 import type { TickResult } from '../results.ts'
-import { buildInSlot, nextMode } from './build.ts'
+import { buildInSlot, nextMode, resetForAll } from './build.ts'
 import type { Edition, Engine } from './engine.ts'
 import { withStateSlot } from './slot.ts'
+import { BuildTally } from './tally.ts'
 import { advanceDue } from './tick.ts'
 import { buildStateOf } from './versions.ts'
 
 /** Interprets what is pending and applies the time rules of all entities up to `asOf`. */
 export async function tick(engine: Engine, edition: Edition, asOf: Instant): Promise<TickResult> {
+  await resetForAll(engine, edition, {}, new BuildTally())
   return withStateSlot(engine, 'tick', undefined, async (slot) => {
     engine.cache(edition.version).validFor(slot.epoch)
     const pending = (await nextMode(engine, edition)).mode !== 'SKIP'

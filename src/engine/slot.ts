@@ -1,12 +1,13 @@
 /** Exclusive work on a version's state: takes the slot, fences every chunk, renews, releases (spec 10 §4.4). */
-import { instantFromDate } from '../core/instant.ts'
-import { Fenced } from '../errors.ts'
+import { Fenced, LockHeld } from '../errors.ts'
+import { STATE } from '../ports/slots.ts'
 import type { Unit } from '../ports/store.ts'
 import type { Engine } from './engine.ts'
 
 const TTL_MS = 90_000
 const RENEW_AFTER_MS = 20_000
-const STATE_SLOT = 'state'
+/** How long a process that waits for others sleeps at most before it looks again. */
+const LOOK_AGAIN_MS = 1000
 
 /** A held slot. Every write of its holder goes through `unit`. */
 export class Slot {
@@ -22,6 +23,11 @@ export class Slot {
     this.epoch = epoch
     this.#signal = signal
     this.#renewedAt = Date.now()
+  }
+
+  /** Stops waiting and working when it aborts. */
+  get signal(): AbortSignal | undefined {
+    return this.#signal
   }
 
   /** One transaction under the fence; throws `Fenced` (and writes nothing) if the slot was taken over. */
@@ -48,19 +54,53 @@ export class Slot {
 
   async renew(): Promise<void> {
     this.#renewedAt = Date.now()
-    const kept = await this.#engine.store.locks.renew(this.#name, this.epoch, TTL_MS, wallClock())
+    const { locks } = this.#engine.store
+    const kept = await locks.renew(this.#name, this.epoch, TTL_MS, await locks.clock())
     if (!kept) throw new Fenced(`slot '${this.#name}' was taken over by another writer; nothing more is written here`)
   }
 }
 
-/** Runs `work` while holding the state slot; `LockHeld` if a live holder has it. */
+/**
+ * Runs `work` while holding the slot of the state this process works on: everything, or its shard. `LockHeld` if a live
+ * holder has it, or one that it excludes.
+ */
 export async function withStateSlot<T>(
   engine: Engine,
   purpose: string,
   signal: AbortSignal | undefined,
   work: (slot: Slot) => Promise<T>,
 ): Promise<T> {
-  return withSlot(engine, STATE_SLOT, purpose, signal, work)
+  const { shard } = engine.store
+  return withSlot(engine, shard === null ? STATE : `${STATE}/${shard.id}`, purpose, signal, work)
+}
+
+/**
+ * Runs `work` while holding the state of all shards, for what one of them does for everybody (spec 04 §5.4). Waits while
+ * others hold theirs, until `done` says that somebody else has done it; then it returns undefined.
+ */
+export async function withWholeState<T>(
+  engine: Engine,
+  purpose: string,
+  signal: AbortSignal | undefined,
+  done: () => Promise<boolean>,
+  work: (slot: Slot) => Promise<T>,
+): Promise<T | undefined> {
+  while (!(await done())) {
+    try {
+      return await withSlot(engine, STATE, purpose, signal, async (slot) => ((await done()) ? undefined : work(slot)))
+    } catch (error) {
+      if (!(error instanceof LockHeld)) throw error
+    }
+    await waitForOthers(engine, signal)
+  }
+  return undefined
+}
+
+/** Sleeps until another process of the space has done something, or a little while. */
+export async function waitForOthers(engine: Engine, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted()
+  await engine.store.signals.wait(LOOK_AGAIN_MS)
+  signal?.throwIfAborted()
 }
 
 /** Runs `work` while holding the slot of this name; `LockHeld` if a live holder has it. */
@@ -72,8 +112,10 @@ export async function withSlot<T>(
   work: (slot: Slot) => Promise<T>,
 ): Promise<T> {
   const { locks } = engine.store
-  const holder = { host: engine.host, pid: process.pid, startedAt: engine.processStart, purpose }
-  const epoch = await locks.acquire(name, holder, TTL_MS, wallClock())
+  const { shard } = engine.store
+  const shards = shard === null ? {} : { shards: shard.total }
+  const holder = { host: engine.host, pid: process.pid, startedAt: engine.processStart, purpose, ...shards }
+  const epoch = await locks.acquire(name, holder, TTL_MS, await locks.clock())
   const slot = new Slot(engine, name, epoch, signal)
   const timer = setInterval(() => void slot.renew().catch(() => undefined), 30_000)
   timer.unref()
@@ -82,12 +124,11 @@ export async function withSlot<T>(
   } finally {
     clearInterval(timer)
     await locks.release(name, epoch).catch(() => undefined)
+    // Only other shards wait for slots.
+    if (shard !== null) await wakeOthers(engine).catch(() => undefined)
   }
 }
 
-/** Lock times are wall time, whatever clock the engine was given. */
-function wallClock() {
-  const now = instantFromDate(new Date())
-  if (now === null) throw new Fenced('the machine clock gives no valid time')
-  return now
+async function wakeOthers(engine: Engine): Promise<void> {
+  await engine.unit('', (unit) => engine.store.signals.send(unit))
 }

@@ -83,6 +83,12 @@ export class BuildTally implements Counters {
     }
   }
 
+  /** Returns a way back to the counters as they are now: a unit of work may run again. */
+  mark(): () => void {
+    const { effectsProduced, entitiesCreated } = this
+    return () => Object.assign(this, { effectsProduced, entitiesCreated })
+  }
+
   /** What a continued full build needs to report whole figures. */
   save(): string {
     return JSON.stringify({

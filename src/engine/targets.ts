@@ -13,9 +13,22 @@ const MAX_CACHED = 200_000
 export class Targets {
   readonly #engine: Engine
   readonly #ids = new Map<string, string>()
+  /** Keys of ids reserved in the unit at hand. */
+  readonly #reserved = new Set<string>()
 
   constructor(engine: Engine) {
     this.#engine = engine
+  }
+
+  /** To be called where a unit begins: what an earlier try of it reserved was rolled back. */
+  begin(): void {
+    for (const key of this.#reserved) this.#ids.delete(key)
+    this.#reserved.clear()
+  }
+
+  /** To be called when the unit is committed. */
+  committed(): void {
+    this.#reserved.clear()
   }
 
   /** Makes `lookup` answer for all of these groups. */
@@ -28,14 +41,26 @@ export class Targets {
         if (!this.#ids.has(key)) missing.set(key, { entityType, hintType, value })
       }
     }
-    if (missing.size === 0) return
+    if (!(await this.#find(unit, missing))) {
+      // Under the mapping lock nobody else reserves; somebody may have, just before.
+      await this.#engine.store.mapping.lock(unit, { wait: true })
+      await this.#find(unit, missing)
+      await this.#reserve(unit, groups)
+    }
+  }
+
+  /** Looks up what is missing; true if nothing is any more. */
+  async #find(unit: Unit, missing: Map<string, HintKey>): Promise<boolean> {
+    if (missing.size === 0) return true
     const found = await this.#engine.store.identity.lookup(unit, [...missing.values()])
     let index = 0
-    for (const key of missing.keys()) {
+    for (const key of [...missing.keys()]) {
       const id = found[index++]
-      if (id !== undefined) this.#ids.set(key, id)
+      if (id === undefined) continue
+      this.#ids.set(key, id)
+      missing.delete(key)
     }
-    await this.#reserve(unit, groups)
+    return missing.size === 0
   }
 
   async #reserve(unit: Unit, groups: readonly HintGroup[]): Promise<void> {
@@ -51,6 +76,7 @@ export class Targets {
       const entityId = this.lookup(entityType, hints) ?? this.#engine.newId()
       for (const { hintType, value, key } of unknown) {
         this.#ids.set(key, entityId)
+        this.#reserved.add(key)
         reserved.push({ entityType, hintType, value, entityId })
       }
     }

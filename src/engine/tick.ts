@@ -47,18 +47,18 @@ export async function advanceDue(
   // Entities that stay due (rules that never come to rest) are looked at once.
   const stuck = new Set<string>()
   for (let more = true; more; ) {
-    const chunk = new ChunkWork(engine, edition, new Targets(engine), tally)
-    const results: Advanced[] = []
     const before = state
-    await slot.unit(edition.version, async (unit) => {
+    const { chunk, results, full } = await slot.unit(edition.version, async (unit) => {
+      const chunk = new ChunkWork(engine, edition, new Targets(engine), tally)
       const limit = ENTITIES_PER_UNIT + stuck.size
       const due = await store.checkpoints.due(unit, edition.version, to, limit)
-      more = due.length === limit
       const ids = due.filter((id) => !stuck.has(id))
-      results.push(...(await advanceIds(engine, edition, unit, chunk, ids, to, before.cursor)))
+      const results = await advanceIds(engine, edition, unit, chunk, ids, to, before.cursor)
       await chunk.write(unit)
       if (ids.length > 0) failpoint('tick.written')
+      return { chunk, results, full: due.length === limit }
     })
+    more = full
     if (results.length > 0) failpoint('tick.committed')
     await chunk.committed()
     for (const { id, result, due } of results) {

@@ -35,23 +35,29 @@ export async function registerVersion(engine: Engine, edition: Edition): Promise
     )
   }
   const active = await store.versions.active()
-  const previous = active === undefined ? undefined : await store.builds.get(active.version)
-  await engine.unit(version, async (unit) => {
+  const previous = active === undefined ? undefined : await latestState(engine, active.version)
+  return engine.unit(version, async (unit) => {
+    // Registrations follow one another; another process may have been faster.
+    const mapping = await store.mapping.lock(unit, { wait: true })
+    if ((await store.versions.get(version)) !== undefined) return false
     await store.versions.insert(unit, { version, definitions, createdAt: unit.now.toString(), ...program.hashes })
-    await store.builds.put(unit, seedFrom(version, previous ?? program.hashes))
-    const mapping = await store.mapping.state(unit)
+    await store.builds.seed(unit, seedFrom(engine, version, previous ?? program.hashes))
     if (mapping.sourceHash === '') {
       const { sourceHash, identityHash } = program.hashes
       await store.mapping.setState(unit, { ...mapping, sourceHash, identityHash })
     }
-    if (active === undefined) await store.versions.activate(unit)
+    if ((await store.versions.active()) === undefined) await store.versions.activate(unit)
     await store.history.ensure(unit, program.layout)
+    return true
   })
-  return true
 }
 
 /** Build state of a version that was never built. */
-export function seedFrom(version: string, { definitionHash, sourceHash, identityHash }: DefinitionHashes): BuildState {
+export function seedFrom(
+  engine: Engine,
+  version: string,
+  { definitionHash, sourceHash, identityHash }: DefinitionHashes,
+): BuildState {
   return {
     version,
     definitionHash,
@@ -62,16 +68,48 @@ export function seedFrom(version: string, { definitionHash, sourceHash, identity
     dirty: false,
     lastBuildTime: null,
     lastBuildMode: null,
-    totalShards: 1,
+    totalShards: engine.store.shard?.total ?? 1,
     generation: 0,
     tickHorizon: null,
     changeCursor: 0,
   }
 }
 
-/** The stored build state; a version of the space always has one. */
+/**
+ * The stored build state; a version of the space always has one. What another division of the entities has built is no
+ * state of this shard: it begins anew, above all generations there are.
+ */
 export async function buildStateOf(engine: Engine, edition: Edition): Promise<BuildState> {
-  return (await engine.store.builds.get(edition.version)) ?? seedFrom(edition.version, edition.program.hashes)
+  const { builds, shard } = engine.store
+  const own = await builds.get(edition.version)
+  if (own !== undefined && (own.totalShards === 0 || own.totalShards === (shard?.total ?? 1))) return own
+  const others = await builds.all(edition.version)
+  const latest = newest(others)
+  if (latest === undefined) return seedFrom(engine, edition.version, edition.program.hashes)
+  return {
+    ...seedFrom(engine, edition.version, latest),
+    totalShards: 0,
+    lastBuildTime: latest.lastBuildTime,
+    lastBuildMode: latest.lastBuildMode,
+    generation: Math.max(...others.map(({ generation }) => generation)),
+    tickHorizon: others.map(({ tickHorizon }) => tickHorizon).reduce((a, b) => ((a ?? '') > (b ?? '') ? a : b)),
+  }
+}
+
+/** Hashes and times of the version as this process last built it; of any shard if it has not. */
+export async function latestState(engine: Engine, version: string): Promise<BuildState | undefined> {
+  return (await engine.store.builds.get(version)) ?? newest(await engine.store.builds.all(version))
+}
+
+function newest(states: readonly BuildState[]): BuildState | undefined {
+  const [latest] = [...states].sort((a, b) => ((a.lastBuildTime ?? '') < (b.lastBuildTime ?? '') ? 1 : -1))
+  return latest
+}
+
+/** Whether all shards of this division have built the version to the end at least once. */
+export async function isBuilt(engine: Engine, version: string): Promise<boolean> {
+  const states = await engine.store.builds.all(version)
+  return states.length > 0 && states.every(({ lastBuildTime }) => lastBuildTime !== null)
 }
 
 /** Switches readers and the `active` flag to the version, in one step; its state must have been built. */
