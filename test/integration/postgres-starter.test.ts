@@ -235,7 +235,9 @@ describePostgres('what cannot be used is named', () => {
   it('a folder without programs', async () => {
     vi.stubEnv('DEFACTO_POSTGRES_BIN', folder)
     const error = await failureOf(startPostgres())
-    expect(error.message).toBe(`DEFACTO_POSTGRES_BIN=${folder} has no programs 'initdb' and 'postgres' that run.`)
+    expect(error.message).toBe(
+      `DEFACTO_POSTGRES_BIN=${folder} has no programs 'initdb' and 'postgres' that all may run.`,
+    )
   })
 
   it('a version that nobody has', async () => {

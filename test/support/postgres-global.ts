@@ -28,7 +28,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
       return { url: (await server).url }
     } catch (error) {
       const missing = (error as Error).message
-      if (first) process.stderr.write(`Tests that need Postgres are left out: ${missing}\n`)
+      // Under CI each of those files fails with the whole message.
+      if (first && process.env['CI'] !== 'true') {
+        process.stderr.write(`Tests that need Postgres are left out: ${missing.split('\n')[0]}\n`)
+      }
       return { missing }
     }
   }
