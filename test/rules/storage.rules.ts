@@ -200,7 +200,7 @@ export const rules: Rule[] = [
   rule(
     'an edge of both sides is there once',
     '06 §1',
-    { file: 'edge-views.ts', find: '.map((mask) => `not $', replace: '.map((mask) => `$' },
+    { file: '../sql/edge-views.ts', find: '.map((mask) => `not $', replace: '.map((mask) => `$' },
     async (store) => {
       await inUnit(store, async (unit) => {
         await prepareVersion(store, unit)
