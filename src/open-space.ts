@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { FileDeadLetterSink } from './adapters/dead-letter/file.ts'
 import { isDead, processStartTime } from './adapters/host/process-identity.ts'
 import { adoptLogger, createLogger } from './adapters/log/logger.ts'
-import { openSqliteStore } from './adapters/sqlite/store.ts'
 import { type Instant, instantFromDate } from './core/instant.ts'
 import { compileProgram, type ProgramOptions } from './core/program.ts'
 import type { Definitions } from './definitions.ts'
@@ -14,10 +13,10 @@ import { Editions, programOf } from './editions.ts'
 import { type Edition, Engine } from './engine/engine.ts'
 import { buildStateOf, registerVersion } from './engine/versions.ts'
 import { ConfigError } from './errors.ts'
-import { checkOptions, type DefactoOptions, sqlitePath } from './options.ts'
+import { checkOptions, type DefactoOptions, isPostgres, sqlitePath } from './options.ts'
 import type { DeadLetterSink } from './ports/dead-letter.ts'
 import type { Logger } from './ports/logger.ts'
-import type { Holder } from './ports/store.ts'
+import type { Holder, Store } from './ports/store.ts'
 
 export interface OpenedSpace {
   readonly engine: Engine
@@ -40,9 +39,6 @@ export interface OpenedSpace {
 /** Checks options and definitions before anything is opened, then opens the store and settles the versions. */
 export async function openSpace(definitions: Definitions, given: object): Promise<OpenedSpace> {
   const options = checkOptions(given)
-  if (options.mode === 'production') {
-    throw new ConfigError("mode 'production' needs a Postgres database; SQLite serves development and single machines")
-  }
   const logger =
     options.logger === undefined
       ? createLogger({ level: options.logLevel, format: options.logFormat })
@@ -59,14 +55,7 @@ export async function openSpace(definitions: Definitions, given: object): Promis
   const deadLetter = deadLetterSink(options.deadLetter)
   const deadLetterPath = deadLetter instanceof FileDeadLetterSink ? deadLetter.path : null
   const clock = options.clock ?? (() => new Date())
-  const { path, cleanup } = await databaseFile(options.database, logger)
-  const store = await openSqliteStore({
-    path,
-    namespace: options.namespace,
-    migrations: options.migrations,
-    now: () => clockInstant(clock),
-    isDead,
-  })
+  const { store, cleanup } = await openStore(options, clock, logger)
   try {
     const engine = new Engine({
       store,
@@ -129,14 +118,33 @@ async function chooseVersion(
   return { working: wanted ? given : active, readable: active }
 }
 
-async function databaseFile(
-  database: string | undefined,
+/** The store the URL asks for (spec 07 §1); drivers are loaded when they are needed. */
+async function openStore(
+  options: DefactoOptions,
+  clock: () => Date,
   logger: Logger,
-): Promise<{ path: string; cleanup: () => Promise<void> }> {
-  if (database !== undefined) return { path: sqlitePath(database), cleanup: async () => undefined }
+): Promise<{ store: Store; cleanup: () => Promise<void> }> {
+  const { database, namespace, migrations, shardId, totalShards } = options
+  const common = { namespace, migrations, now: () => clockInstant(clock), isDead }
+  if (database !== undefined && isPostgres(database)) {
+    const shard = shardId === undefined || totalShards === undefined ? {} : { shard: { id: shardId, total: totalShards } }
+    const { openPostgresStore } = await import('./adapters/postgres/store.ts')
+    const store = await openPostgresStore({ url: database, ...options.pool, ...shard, ...common })
+    return { store, cleanup: async () => undefined }
+  }
+  const { openSqliteStore } = await import('./adapters/sqlite/store.ts')
+  if (database !== undefined) {
+    return { store: await openSqliteStore({ path: sqlitePath(database), ...common }), cleanup: async () => undefined }
+  }
   const directory = await mkdtemp(join(tmpdir(), 'defacto-'))
   logger.child('defacto.storage').info('temporary database, removed on close', { path: directory })
-  return { path: join(directory, 'defacto.db'), cleanup: () => rm(directory, { recursive: true, force: true }) }
+  const cleanup = (): Promise<void> => rm(directory, { recursive: true, force: true })
+  try {
+    return { store: await openSqliteStore({ path: join(directory, 'defacto.db'), ...common }), cleanup }
+  } catch (error) {
+    await cleanup()
+    throw error
+  }
 }
 
 function deadLetterSink(option: DefactoOptions['deadLetter']): DeadLetterSink | null {

@@ -18,6 +18,9 @@ export interface DefactoOptions {
   version?: string
   /** Records per ingest chunk (1–100 000); default 100. */
   batchSize?: number
+  /** Which part of the entities this process works on, of `totalShards`; both or none, Postgres only (spec 04 §5). */
+  shardId?: number
+  totalShards?: number
   namespace?: string
   deadLetter?: FileDeadLetterOptions | DeadLetterSink
   logLevel?: LogLevel
@@ -27,12 +30,15 @@ export interface DefactoOptions {
   activate?: 'if-new' | 'always' | 'never'
   /** Interpret pending events when opening (spec 04 §4.10); default true. */
   catchUp?: boolean
+  /** `production` refuses what serves single machines only: SQLite. */
   mode?: 'development' | 'production'
   migrations?: 'auto' | 'check'
   schemaValidation?: 'enforce' | 'warn' | 'off'
   expressionClock?: 'event' | 'wall'
   /** Unknown definition keys are errors. */
   strict?: boolean
+  /** Connections to Postgres: how many at most (2 or more, default 10), and the longest statement (0: no limit). */
+  pool?: { max?: number; statementTimeoutMs?: number }
   /** Processing time, for tests and demonstrations. */
   clock?: () => Date
   /** Makes entity ids; default random UUIDs. For tests. */
@@ -43,6 +49,8 @@ const NAMES: readonly (keyof DefactoOptions)[] = [
   'database',
   'version',
   'batchSize',
+  'shardId',
+  'totalShards',
   'namespace',
   'deadLetter',
   'logLevel',
@@ -55,21 +63,13 @@ const NAMES: readonly (keyof DefactoOptions)[] = [
   'schemaValidation',
   'expressionClock',
   'strict',
+  'pool',
   'clock',
   'newId',
 ]
 
 /** Options of the specification that this version of the package does not offer; named so that nobody guesses. */
-const NOT_OFFERED = [
-  'workers',
-  'shardId',
-  'totalShards',
-  'kafka',
-  'coldLedger',
-  'graph',
-  'redactionKey',
-  'pool',
-] as const
+const NOT_OFFERED = ['workers', 'kafka', 'coldLedger', 'graph', 'redactionKey'] as const
 
 const CHOICES: Partial<Record<keyof DefactoOptions, readonly string[]>> = {
   logLevel: ['DEBUG', 'INFO', 'WARNING', 'ERROR'],
@@ -143,7 +143,45 @@ export function checkOptions(given: object): DefactoOptions {
   if (namespace !== undefined && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(namespace)) {
     throw new ConfigError(`namespace '${namespace}' must match [A-Za-z_][A-Za-z0-9_]*`)
   }
+  if (options['pool'] !== undefined) options['pool'] = checkPool(options['pool'])
+  checkShard(options as DefactoOptions)
+  const { mode } = options as DefactoOptions
+  const { database } = options as DefactoOptions
+  if (mode === 'production' && (database === undefined || !isPostgres(database))) {
+    throw new ConfigError("mode 'production' needs a Postgres database; SQLite serves development and single machines")
+  }
+  if (database !== undefined && !isPostgres(database)) sqlitePath(database)
   return options as DefactoOptions
+}
+
+function checkPool(given: unknown): unknown {
+  const known = ['max', 'statementTimeoutMs']
+  if (typeof given !== 'object' || given === null) throw new ConfigError("option 'pool' must be an object")
+  const pool = Object.fromEntries(Object.entries(given).map(([spelling, value]) => [optionName(spelling), value]))
+  for (const [name, value] of Object.entries(pool)) {
+    if (!known.includes(name)) throw new ConfigError(`unknown option 'pool.${name}'; known: ${known.join(', ')}`)
+    const least = name === 'max' ? 2 : 0
+    if (value !== undefined && !(Number.isSafeInteger(value) && Number(value) >= least)) {
+      throw new ConfigError(`option 'pool.${name}' must be a whole number of at least ${least}`)
+    }
+  }
+  return pool
+}
+
+function checkShard({ shardId, totalShards, database }: DefactoOptions): void {
+  if (shardId === undefined && totalShards === undefined) return
+  if (shardId === undefined || totalShards === undefined) {
+    throw new ConfigError("options 'shardId' and 'totalShards' are given together")
+  }
+  const whole = Number.isSafeInteger(shardId) && Number.isSafeInteger(totalShards)
+  if (!whole || totalShards < 1 || totalShards > 1024 || shardId < 0 || shardId >= totalShards) {
+    throw new ConfigError(
+      `shardId ${shardId} of totalShards ${totalShards}: needed are whole numbers with 0 <= shardId < totalShards <= 1024`,
+    )
+  }
+  if (database === undefined || !isPostgres(database)) {
+    throw new ConfigError('sharding needs a Postgres database; a SQLite file has one writer')
+  }
 }
 
 function requireMethods(options: Record<string, unknown>, name: string, methods: readonly string[]): void {
@@ -171,13 +209,17 @@ function checkDeadLetter(options: Record<string, unknown>): unknown {
   return Object.fromEntries(Object.entries(given).map(([spelling, value]) => [optionName(spelling), value]))
 }
 
+export function isPostgres(database: string): boolean {
+  return /^postgres(?:ql)?:\/\//.test(database)
+}
+
 /** The SQLite file a database URL means (spec 07 §1); other schemes are a `ConfigError` that lists what is supported. */
 export function sqlitePath(database: string): string {
   if (database.startsWith('sqlite:///')) return database.slice('sqlite:///'.length) || ':memory:'
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(database)?.[1]
   if (scheme !== undefined) {
     throw new ConfigError(
-      `database scheme '${scheme}://' is not supported; use a file path, sqlite:///path or :memory:`,
+      `database scheme '${scheme}://' is not supported; use postgresql://…, a file path, sqlite:///path or :memory:`,
       { code: 'E_CONFIG_DATABASE', details: { scheme } },
     )
   }
