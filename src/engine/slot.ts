@@ -1,7 +1,7 @@
 /** Exclusive work on a version's state: takes the slot, fences every chunk, renews, releases (spec 10 §4.4). */
 import { Fenced, LockHeld } from '../errors.ts'
 import { STATE } from '../ports/slots.ts'
-import type { Unit } from '../ports/store.ts'
+import type { Holder, Unit } from '../ports/store.ts'
 import type { Engine } from './engine.ts'
 
 const TTL_MS = 90_000
@@ -62,7 +62,7 @@ export class Slot {
 
 /**
  * Runs `work` while holding the slot of the state this process works on: everything, or its shard. `LockHeld` if a live
- * holder has it, or one that it excludes.
+ * holder has it, or one that it excludes; a shard waits while another shard does something for all of them.
  */
 export async function withStateSlot<T>(
   engine: Engine,
@@ -71,7 +71,21 @@ export async function withStateSlot<T>(
   work: (slot: Slot) => Promise<T>,
 ): Promise<T> {
   const { shard } = engine.store
-  return withSlot(engine, shard === null ? STATE : `${STATE}/${shard.id}`, purpose, signal, work)
+  if (shard === null) return withSlot(engine, STATE, purpose, signal, work)
+  while (true) {
+    try {
+      return await withSlot(engine, `${STATE}/${shard.id}`, purpose, signal, work)
+    } catch (error) {
+      if (!isForAll(error, shard.total)) throw error
+    }
+    await waitForOthers(engine, signal)
+  }
+}
+
+/** Whether a shard of the same division holds the state of all: a reset, or a change of the active version. */
+function isForAll(error: unknown, total: number): boolean {
+  if (!(error instanceof LockHeld) || error.details['slot'] !== STATE) return false
+  return (error.details['holder'] as Holder | null)?.shards === total
 }
 
 /**

@@ -47,13 +47,13 @@ describe('the engine against the reference interpreter', () => {
         const kept = accepted(before as unknown as Defs, deliveries)
         const expected = oracle(changed as unknown as Defs, kept, Date.parse(END))
         const world = await inFolder(async (folder) => {
-          const first = new Player(before, `${folder}/defacto.db`)
+          const first = new Player(before, { database: `${folder}/defacto.db` })
           await first.open({})
           await first.ingest(deliveries, true)
           await first.engine.tick({ asOf: END })
           await first.close()
           // Another seed: ids of its own, not those of the first once more.
-          const second = new Player(changed, `${folder}/defacto.db`, 1)
+          const second = new Player(changed, { database: `${folder}/defacto.db` }, 1)
           await second.open({})
           const outcome = await second.finish()
           await second.close()

@@ -10,7 +10,7 @@ test.each(ownershipCases)('%s', async (_title, records) => {
   // Several seeds: which of two ids survives is a matter of their order.
   for (let seed = 0; seed < 6; seed += 1) {
     await inFolder(async (folder) => {
-      const player = new Player(ownedThings, `${folder}/defacto.db`, seed)
+      const player = new Player(ownedThings, { database: `${folder}/defacto.db` }, seed)
       await player.open({})
       for (const delivery of deliveries) await player.ingest([delivery], true)
       const outcome = await player.finish()

@@ -75,7 +75,7 @@ async function outcomes(twice: boolean): Promise<object[]> {
     tell(await first.build())
     await first.close()
     // Nobody has looked for the owners yet: the replay reserves their ids.
-    const second = await Defacto.fromConfig(ownedThings, options)
+    const second = await Defacto.fromConfig(ownedThings as object, options)
     tell(await second.build())
     const edges = await second.relationship('owned_by').execute()
     const known = new Set<unknown>()

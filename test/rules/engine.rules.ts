@@ -31,7 +31,7 @@ async function shopAsOracle(plan: readonly Step[]): Promise<void> {
 /** The space as these steps leave it, without the closing tick that scenarios end with, against the reference. */
 async function asOracleAt(hour: number, deliveries: readonly Delivery[], plan: readonly Step[]): Promise<void> {
   await inFolder(async (folder) => {
-    const player = new Player(shop, `${folder}/defacto.db`)
+    const player = new Player(shop, { database: `${folder}/defacto.db` })
     await player.open({})
     try {
       let next = 0
@@ -76,7 +76,7 @@ async function ownership(index: number): Promise<void> {
   const deliveries = records.map((record) => ({ source: 'main', record }))
   for (let seed = 0; seed < 4; seed += 1) {
     await inFolder(async (folder) => {
-      const player = new Player(ownedThings, `${folder}/defacto.db`, seed)
+      const player = new Player(ownedThings, { database: `${folder}/defacto.db` }, seed)
       await player.open({})
       for (const delivery of deliveries) await player.ingest([delivery], true)
       const outcome = await player.finish()
@@ -94,11 +94,11 @@ async function changed(edit: (definitions: ShopDefinitions) => void): Promise<vo
   const out = new Set([...duplicates, ...rejected.map((one) => one.index)])
   const kept = DELIVERIES.filter((_, index) => !out.has(index))
   await inFolder(async (folder) => {
-    const first = new Player(shop, `${folder}/defacto.db`)
+    const first = new Player(shop, { database: `${folder}/defacto.db` })
     await first.open({})
     await first.ingest(DELIVERIES, true)
     await first.close()
-    const second = new Player(after, `${folder}/defacto.db`, 1)
+    const second = new Player(after, { database: `${folder}/defacto.db` }, 1)
     await second.open({})
     const { world } = await second.finish()
     await second.close()
@@ -310,7 +310,7 @@ export const rules: Rule[] = [
     },
     check: () =>
       inFolder(async (folder) => {
-        const database = `${folder}/defacto.db`
+        const database = { database: `${folder}/defacto.db` }
         const players = [new Player(shop, database, 1), new Player(shop, database, 2)] as const
         for (const player of players) await player.open({})
         // Two engines on one space in turn: what one has in memory the other has changed since.

@@ -71,6 +71,34 @@ export interface Outcome {
   interpretation: EventFailure[]
 }
 
+/** Where a space lies: what it is opened with, and its removal. */
+export interface Place {
+  readonly options: DefactoOptions
+  dispose(): Promise<void>
+}
+
+/** A new SQLite file. */
+export async function sqlitePlace(): Promise<Place> {
+  const folder = mkdtempSync(join(room(), 'defacto-test-'))
+  return {
+    options: { database: join(folder, 'defacto.db') },
+    dispose: async () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+/** Runs `work` on a new place, and removes it afterwards. */
+export async function inPlace<T>(
+  make: () => Promise<Place>,
+  work: (options: DefactoOptions) => Promise<T>,
+): Promise<T> {
+  const place = await make()
+  try {
+    return await work(place.options)
+  } finally {
+    await place.dispose()
+  }
+}
+
 /** Opens a space in a folder of its own, and removes it afterwards. */
 export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(room(), 'defacto-test-'))
@@ -86,9 +114,10 @@ export async function play(
   definitions: object,
   deliveries: readonly Delivery[],
   plan: readonly Step[],
+  { place = sqlitePlace, shards = 1 }: { place?: () => Promise<Place>; shards?: number } = {},
 ): Promise<Outcome> {
-  return inFolder(async (folder) => {
-    const player = new Player(definitions, join(folder, 'defacto.db'), deliveries.length + 100 * plan.length)
+  return inPlace(place, async (options) => {
+    const player = new Player(definitions, options, deliveries.length + 100 * plan.length, shards)
     await player.open({})
     try {
       let next = 0
@@ -106,10 +135,12 @@ export async function play(
   })
 }
 
+/** One process, or several that share the work. */
 export class Player {
   readonly #definitions: object
-  readonly #database: string
+  readonly #place: DefactoOptions
   readonly #seed: number
+  readonly #shards: number
   readonly #outcome: Outcome = {
     world: {},
     ingested: 0,
@@ -120,34 +151,42 @@ export class Player {
   }
   #now = START + 200 * HOUR
   #ids = 0
-  #engine: Defacto | null = null
+  #turn = 0
+  #engines: Defacto[] = []
 
-  constructor(definitions: object, database: string, seed = 0) {
+  constructor(definitions: object, place: DefactoOptions, seed = 0, shards = 1) {
     this.#definitions = definitions
     this.#seed = seed
-    this.#database = database
+    this.#place = place
+    this.#shards = shards
   }
 
   get engine(): Defacto {
-    assert.ok(this.#engine)
-    return this.#engine
+    const [engine] = this.#engines
+    assert.ok(engine)
+    return engine
   }
 
   async open(options: DefactoOptions): Promise<void> {
-    this.#engine = await Defacto.fromConfig(this.#definitions, {
-      database: this.#database,
+    for (let shard = 0; shard < this.#shards; shard += 1) this.#engines.push(await this.#open(shard, options))
+  }
+
+  async #open(shard: number, options: DefactoOptions): Promise<Defacto> {
+    const engine = await Defacto.fromConfig(this.#definitions, {
+      ...this.#place,
+      ...(this.#shards === 1 ? {} : { shardId: shard, totalShards: this.#shards }),
       clock: () => new Date(this.#now),
       // The same ids in every run of a case, in no order: which of two entities survives a merge depends on their ids.
-      newId: () => hash('sha1', `${this.#seed} ${++this.#ids}`),
+      newId: () => hash('sha1', `${this.#seed} ${shard} ${++this.#ids}`),
       logLevel: 'ERROR',
       ...options,
     })
-    this.#outcome.interpretation.push(...(this.#engine.startup?.failures ?? []))
+    this.#outcome.interpretation.push(...(engine.startup?.failures ?? []))
+    return engine
   }
 
   async close(): Promise<void> {
-    await this.#engine?.close()
-    this.#engine = null
+    for (const engine of this.#engines.splice(0)) await engine.close()
   }
 
   /** In the given order; one call per run of records of the same source. */
@@ -157,7 +196,9 @@ export class Player {
       let end = i
       while (deliveries[end]?.source === source) end += 1
       const records = deliveries.slice(i, end).map((delivery) => delivery.record)
-      const result = await this.engine.ingest(source, records, { process, throwIfAllFail: false })
+      this.#turn += 1
+      const engine = this.#engines[this.#turn % this.#shards] ?? this.engine
+      const result = await engine.ingest(source, records, { process, throwIfAllFail: false })
       assert.equal(result.eventsIngested + result.eventsFailed + result.duplicatesSkipped, records.length)
       assert.equal(result.duplicateIds.length, result.duplicatesSkipped)
       this.#outcome.ingested += result.eventsIngested
@@ -169,30 +210,48 @@ export class Player {
     }
   }
 
+  /** All processes at once; a restart concerns one after the other. */
   async step(step: Exclude<Step, { do: 'ingest' }>): Promise<void> {
     if (step.do === 'clock') this.#now = START + step.hour * HOUR
     else if (step.do === 'restart') {
-      await this.close()
-      await this.open({ batchSize: step.batchSize, catchUp: step.catchUp })
+      this.#turn += 1
+      const shard = this.#turn % this.#shards
+      await this.#engines[shard]?.close()
+      this.#engines[shard] = await this.#open(shard, { batchSize: step.batchSize, catchUp: step.catchUp })
     } else if (step.do === 'tick') {
-      const { failures } = await this.engine.tick({ asOf: START + step.hour * HOUR })
-      this.#outcome.interpretation.push(...failures)
+      await this.#all((engine) => engine.tick({ asOf: START + step.hour * HOUR }))
     } else {
       const { full, fromRaw } = step
       const asOf = step.hour === undefined ? {} : { asOf: START + step.hour * HOUR }
-      const { failures } = await this.engine.build({ full, fromRaw, ...asOf })
-      this.#outcome.interpretation.push(...failures)
+      await this.#all((engine) => engine.build({ full, fromRaw, ...asOf }))
     }
   }
 
   async finish(): Promise<Outcome> {
     await this.step({ do: 'build' })
+    // What one shard mapped last may concern another that was done already.
+    for (let rounds = 0; (await this.#pending()) && rounds < 5; rounds += 1) await this.step({ do: 'build' })
     await this.step({ do: 'tick', hour: END_HOUR })
-    const status = await this.engine.buildStatus()
-    assert.equal(status.dirty, false)
-    assert.equal(status.pendingEvents, 0)
+    for (const engine of this.#engines) {
+      const status = await engine.buildStatus()
+      assert.equal(status.dirty, false)
+      assert.equal(status.pendingEvents, 0)
+    }
     this.#outcome.world = await readWorld(this.engine, this.#definitions)
     return this.#outcome
+  }
+
+  async #pending(): Promise<boolean> {
+    for (const engine of this.#engines) if ((await engine.nextBuild()).mode !== 'SKIP') return true
+    return false
+  }
+
+  async #all(work: (engine: Defacto) => Promise<{ failures: readonly EventFailure[] }>): Promise<void> {
+    const results = await Promise.allSettled(this.#engines.map(work))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+    for (const result of results) {
+      if (result.status === 'fulfilled') this.#outcome.interpretation.push(...result.value.failures)
+    }
   }
 }
 
