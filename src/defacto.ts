@@ -24,7 +24,7 @@ import { Serial } from './engine/serial.ts'
 import { withSlot, withStateSlot } from './engine/slot.ts'
 import { previewTick } from './engine/tick.ts'
 import { replayEntity } from './engine/timeline.ts'
-import { buildStateOf, isBuilt, switchActive } from './engine/versions.ts'
+import { buildStateOf, isBuilt, statusOf, switchActive } from './engine/versions.ts'
 import { ConfigError, IngestError, LockHeld, StorageError } from './errors.ts'
 import { IdentityInspection, LedgerInspection } from './inspection.ts'
 import { type OpenedSpace, openSpace } from './open-space.ts'
@@ -231,11 +231,13 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
     return { ...decision, pendingEvents: await this.#store.ledger.countAfter(cursor) }
   }
 
+  /** How far the version is built; with shards, by this one, or by all of them where this process has none. */
   async buildStatus(version?: string): Promise<BuildStatus> {
     this.#assertOpen()
     const edition = await this.#edition(version)
-    const state = await buildStateOf(this.#engine, edition)
+    const { state, shards } = await statusOf(this.#engine, edition)
     return {
+      ...(shards.length > 0 ? { shards } : {}),
       cursor: state.cursor,
       totalEvents: await this.#store.ledger.count(),
       pendingEvents: await this.#store.ledger.countAfter(state.cursor),

@@ -70,6 +70,15 @@ export interface BuildStatus {
   readonly sourceHash: string
   readonly identityHash: string
   readonly publishLag: number
+  /** Of a version that several shards build, each one's own; the fields above are then those of the one furthest behind. */
+  readonly shards?: readonly ShardStatus[]
+}
+
+export interface ShardStatus {
+  readonly shardId: number
+  readonly cursor: number
+  readonly dirty: boolean
+  readonly lastBuildTime: string | null
 }
 
 export interface BuildProgress {

@@ -4,6 +4,7 @@ import type { DefinitionHashes } from '../core/definition/model.ts'
 import type { Program } from '../core/program.ts'
 import { DefinitionError } from '../errors.ts'
 import type { BuildState, VersionRow } from '../ports/store.ts'
+import type { ShardStatus } from '../results.ts'
 import type { Edition, Engine } from './engine.ts'
 import type { Slot } from './slot.ts'
 
@@ -94,6 +95,22 @@ export async function buildStateOf(engine: Engine, edition: Edition): Promise<Bu
     generation: Math.max(...others.map(({ generation }) => generation)),
     tickHorizon: others.map(({ tickHorizon }) => tickHorizon).reduce((a, b) => ((a ?? '') > (b ?? '') ? a : b)),
   }
+}
+
+/** The state of this process's part, or of the part furthest behind where others share the work. */
+export async function statusOf(
+  engine: Engine,
+  edition: Edition,
+): Promise<{ state: BuildState; shards: readonly ShardStatus[] }> {
+  const { builds, shard } = engine.store
+  const all = await builds.all(edition.version)
+  const divided = all.length > 1 || (all[0]?.totalShards ?? 1) > 1
+  const own = shard !== null || !divided ? await buildStateOf(engine, edition) : undefined
+  const behind = all.reduce((a, b) => (b.cursor < a.cursor ? b : a), all[0] as BuildState)
+  const shards = divided
+    ? all.map(({ cursor, dirty, lastBuildTime }, shardId) => ({ shardId, cursor, dirty, lastBuildTime }))
+    : []
+  return { state: own ?? { ...behind, dirty: all.some(({ dirty }) => dirty) }, shards }
 }
 
 /** Hashes and times of the version as this process last built it; of any shard if it has not. */

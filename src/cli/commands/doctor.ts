@@ -166,6 +166,7 @@ async function database(context: Context): Promise<Finding[]> {
       ...(status.lastBuildTime === null
         ? ['never built']
         : [`last build ${status.lastBuildMode} at ${status.lastBuildTime}`]),
+      ...(status.shards === undefined ? [] : [`${status.shards.length} shards, each at ${cursors(status.shards)}`]),
       ...(status.dirty ? ['dirty: a build began and did not finish; the next build continues it'] : []),
     ]
     findings.push({
@@ -180,6 +181,7 @@ async function database(context: Context): Promise<Finding[]> {
         dirty: status.dirty,
         last_build_time: status.lastBuildTime,
         last_build_mode: status.lastBuildMode,
+        shards: status.shards ?? [],
       },
     })
   }
@@ -213,4 +215,8 @@ async function deadLetters(context: Context): Promise<Finding[]> {
       data: { path, open },
     },
   ]
+}
+
+function cursors(shards: readonly { readonly cursor: number; readonly dirty: boolean }[]): string {
+  return shards.map(({ cursor, dirty }) => `${cursor}${dirty ? ' (dirty)' : ''}`).join(', ')
 }
