@@ -38,6 +38,8 @@ export interface Report {
   readonly depth: number
   /** States where nothing is left to do. */
   readonly ends: number
+  /** Names of the actions taken somewhere. */
+  readonly actions: ReadonlySet<string>
   readonly problem: Problem | null
 }
 
@@ -48,7 +50,8 @@ export const COMES_TO_REST = 'ComesToRest'
 export function explore<S>(model: Model<S>, options: { maxStates: number; only?: string }): Report {
   const ids = new Map<string, number>([[model.key(model.initial), 0]])
   const parents = [-1]
-  const actions: string[] = ['']
+  const labels: string[] = ['']
+  const actions = new Set<string>()
   const fairEdges: number[] = []
   let frontier: { id: number; state: S }[] = [{ id: 0, state: model.initial }]
   let transitions = 0
@@ -58,9 +61,9 @@ export function explore<S>(model: Model<S>, options: { maxStates: number; only?:
   const matters = (broken: string[]): boolean => {
     return options.only === undefined ? broken.length > 0 : broken.includes(options.only)
   }
-  const report = (problem: Problem | null): Report => ({ states: ids.size, transitions, depth, ends, problem })
+  const report = (problem: Problem | null): Report => ({ states: ids.size, transitions, depth, ends, actions, problem })
   const found = (broken: string[], id: number, ...more: string[]): Report => {
-    return report({ broken, trace: traceOf(model, [...pathTo(id, parents, actions), ...more], broken) })
+    return report({ broken, trace: traceOf(model, [...pathTo(id, parents, labels), ...more], broken) })
   }
 
   const broken = model.broken(model.initial)
@@ -71,6 +74,7 @@ export function explore<S>(model: Model<S>, options: { maxStates: number; only?:
       let resting = true
       for (const step of model.steps(state)) {
         transitions += 1
+        actions.add(step.action.split('(')[0] as string)
         const bad = model.brokenBy(state, step.state)
         const key = model.key(step.state)
         let target = ids.get(key)
@@ -79,7 +83,7 @@ export function explore<S>(model: Model<S>, options: { maxStates: number; only?:
           if (target >= options.maxStates) throw new Error(`more than ${options.maxStates} states`)
           ids.set(key, target)
           parents.push(id)
-          actions.push(step.action)
+          labels.push(step.action)
           next.push({ id: target, state: step.state })
           bad.push(...model.broken(step.state))
         }
@@ -139,9 +143,9 @@ export function onCycle(nodes: number, edges: readonly number[]): number {
   return node
 }
 
-function pathTo(id: number, parents: readonly number[], actions: readonly string[]): string[] {
+function pathTo(id: number, parents: readonly number[], labels: readonly string[]): string[] {
   const path: string[] = []
-  for (let at = id; at > 0; at = parents[at] as number) path.push(actions[at] as string)
+  for (let at = id; at > 0; at = parents[at] as number) path.push(labels[at] as string)
   return path.reverse()
 }
 

@@ -1,6 +1,6 @@
 /** What must hold in every state, between every two, and at the end (spec 04 §6.3, §6.4). */
 import { nextMode } from './pass-actions.ts'
-import { headOf, safeHead } from './shared-actions.ts'
+import { safeHead } from './shared-actions.ts'
 import {
   type Bags,
   bagOf,
@@ -37,12 +37,12 @@ export const INVARIANTS: Readonly<Record<string, Invariant>> = {
   TypesOk: (state, { ids }) =>
     state.next <= ids + 1 &&
     state.idOf.every((id) => id < state.next) &&
-    state.mappedUpto <= headOf(state) &&
+    state.mappedUpto <= state.log.length &&
     state.log.every(({ hints, entity, by }, index) => {
       const mapped = by === COMMITTED && index < state.mappedUpto && effective(hints, state.dropped) !== 0
       return entity === 0 || (entity < state.next && mapped)
     }) &&
-    state.shards.every(({ cursor, changeCursor }) => cursor <= headOf(state) && changeCursor <= state.feed.length),
+    state.shards.every(({ cursor, changeCursor }) => cursor <= state.log.length && changeCursor <= state.feed.length),
 
   NoHintToLoser: (state) => state.idOf.every((id) => !isLoser(state, id)),
 

@@ -39,7 +39,8 @@ export function nextMode(state: State, configuration: Configuration, shard: numb
   const { cursor, changeCursor, shadow } = state.shards[shard] as Shard
   if (state.resetUpTo > 0) return RESETTING
   if (resetAfter(state, changeCursor) || shadow !== null) return FULL
-  if (safeHead(state, configuration) > cursor) return INCREMENTAL
+  const known = configuration.broken === 'passOnlyIfMapped' ? state.mappedUpto : safeHead(state, configuration)
+  if (known > cursor) return INCREMENTAL
   if (pending(state, changeCursor).length > 0 && configuration.broken !== 'feedNotPolled') return INCREMENTAL
   return 0
 }
@@ -125,7 +126,7 @@ export function abandon(state: State, configuration: Configuration, me: Actor, s
   const { job } = me.process
   if (!fenced(state, configuration, me) || (job !== null && job.kind !== 'regroup')) return
   const next = withProcess(withoutSlots(state, me.index), me.index, { pass: null, job: null })
-  steps.push({ action: `Fenced(p${me.index})`, fair: true, state: next })
+  steps.push({ action: `Abandon(p${me.index})`, fair: true, state: next })
 }
 
 export function withoutSlots(state: State, holder: number, except = -1): State {
@@ -143,5 +144,6 @@ export function crash(state: State, configuration: Configuration, index: number,
   const cache = process.cache.map(() => 0)
   const restarted = withProcess(state, index, { pass: null, job: null, memory: null, cache, cacheSeen: 0 })
   const left = { ...state.left, crashes: state.left.crashes - 1 }
-  steps.push({ action: `Crash(p${index})`, fair: false, state: { ...withoutSlots(restarted, index), left } })
+  const next = configuration.broken === 'slotNeverExpires' ? restarted : withoutSlots(restarted, index)
+  steps.push({ action: `Crash(p${index})`, fair: false, state: { ...next, left } })
 }

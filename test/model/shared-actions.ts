@@ -227,7 +227,13 @@ export function mergeAsk(state: State, configuration: Configuration, index: numb
   const left = { ...state.left, merges: state.left.merges - 1 }
   for (let from = 1; from < state.next; from++) {
     for (let into = 1; into < state.next; into++) {
-      if (from === into || isLoser(state, from) || !ownsEvents(state, from) || !ownsEvents(state, into)) continue
+      if (
+        (from === into && configuration.broken !== 'selfMerge') ||
+        isLoser(state, from) ||
+        !ownsEvents(state, from) ||
+        !ownsEvents(state, into)
+      )
+        continue
       const asked = withProcess({ ...state, left }, index, { job: { kind: 'merge', from, into } })
       const next = configuration.exclusive ? withSlots(asked, index, index) : asked
       steps.push({ action: `MergeAsk(p${index}, ${from} into ${into})`, fair: false, state: next })
@@ -278,7 +284,10 @@ function erasedWith(state: State, id: number, configuration: Configuration): Sta
     return 0
   })
   const log = state.log.map((entry) => {
-    if (entry.entity !== 0) return has(set, entry.entity) ? { ...entry, hints: 0, entity: 0 } : entry
+    if (entry.entity !== 0) {
+      const entity = configuration.broken === 'mappingsKept' ? entry.entity : 0
+      return has(set, entry.entity) ? { ...entry, hints: 0, entity } : entry
+    }
     // Events not mapped yet lose what identifies the erased.
     return entry.by === COMMITTED ? { ...entry, hints: entry.hints & ~hints } : entry
   })

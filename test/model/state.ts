@@ -5,6 +5,8 @@
  * mask. A bag tells how often each event has been interpreted into an entity: two bits per event, 0 = the entity is absent.
  */
 
+import type { Switch } from './switches.ts'
+
 export interface Entry {
   /** What the event says; emptied by an erasure. */
   readonly hints: number
@@ -118,9 +120,6 @@ export interface State {
   readonly left: Budgets
 }
 
-/** Deliberate mistakes; each breaks one rule (see `switches.test.ts`). */
-export type Switch = typeof import('./switches.ts').SWITCHES[number]['name']
-
 export interface Configuration {
   readonly shards: number
   /** Shard of each process. */
@@ -135,6 +134,7 @@ export interface Configuration {
   readonly headLock: boolean
   /** Whether merge and erase take every slot (10 §4.4), or the mapping lock alone (04 §6.2). */
   readonly exclusive: boolean
+  /** A deliberate mistake (`switches.ts`). */
   readonly broken?: Switch
 }
 
