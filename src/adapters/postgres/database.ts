@@ -32,6 +32,7 @@ const LOCK_TIMEOUT_MS = 30_000
 interface OpenTx {
   readonly client: PoolClient
   open: boolean
+  readonly afterCommit: string[]
 }
 
 export class Database {
@@ -39,7 +40,8 @@ export class Database {
   readonly location: string
   readonly #inside = new AsyncLocalStorage<Tx>()
   readonly #writer: pg.Pool
-  readonly #readers: pg.Pool
+  /** Connections for reading committed data. */
+  readonly readers: pg.Pool
   #queue: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | null = null
 
@@ -67,7 +69,7 @@ export class Database {
     }
     // The write connection stays open, so that a build cannot lose its place to others when connections are short.
     this.#writer = pool(1, 0)
-    this.#readers = pool(max - 1, 10_000)
+    this.readers = pool(max - 1, 10_000)
   }
 
   /**
@@ -119,11 +121,19 @@ export class Database {
   }
 
   /**
+   * A statement that runs by itself once `tx` has committed: housekeeping that nothing depends on and that is done
+   * another time if it fails or the process dies.
+   */
+  afterCommit(tx: Tx, operation: string, sql: string): void {
+    this.#stateOf(tx, operation).afterCommit.push(sql)
+  }
+
+  /**
    * The rows of a read in chunks, all of one snapshot, on a connection of their own. The next chunk is fetched while the
    * caller works on the current one.
    */
   async *stream(operation: string, sql: string, params: readonly Param[], chunk: number): AsyncGenerator<Row[]> {
-    const client = await this.#connect(this.#readers, operation)
+    const client = await this.#connect(this.readers, operation)
     let broken: Error | undefined
     try {
       const cursor = client.query(new Cursor<Row>(sql, params as unknown[], { rowMode: 'array', types: TYPES }))
@@ -146,25 +156,25 @@ export class Database {
     }
   }
 
-  /** Lends a read connection for `work`; for readers with rules of their own. */
+  /** Lends a read connection for `work`. */
   async withReader<T>(operation: string, work: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.#connect(this.#readers, operation)
-    let failed: Error | undefined
+    const client = await this.borrow(operation)
     try {
       return await this.#guard(operation, () => work(client))
-    } catch (error) {
-      failed = error as Error
-      throw error
     } finally {
-      // A connection that broke, or was left inside a transaction, is not used again.
-      client.release(isIdle(client) ? undefined : (failed ?? true))
+      giveBack(client)
     }
+  }
+
+  /** A read connection until `giveBack`; for readers with rules of their own. */
+  async borrow(operation: string): Promise<PoolClient> {
+    return this.#connect(this.readers, operation)
   }
 
   /** A connection that is nobody's but the caller's, for LISTEN; `end()` is the caller's duty. */
   async ownConnection(operation: string): Promise<pg.Client> {
     this.#assertOpen()
-    const { connectionString } = this.#readers.options
+    const { connectionString } = this.readers.options
     const client = new pg.Client({ connectionString, keepAlive: true, fallback_application_name: 'defacto' })
     await this.#guard(operation, () => client.connect())
     return client
@@ -172,14 +182,14 @@ export class Database {
 
   async close(): Promise<void> {
     this.#closing ??= this.#queue.then(async () => {
-      await Promise.all([this.#writer.end(), this.#readers.end()])
+      await Promise.all([this.#writer.end(), this.readers.end()])
     })
     return this.#closing
   }
 
   async #attempt<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     const client = await this.#connect(this.#writer, 'begin')
-    const state: OpenTx = { client, open: true }
+    const state: OpenTx = { client, open: true, afterCommit: [] }
     const tx = state as unknown as Tx
     let broken: Error | boolean = false
     try {
@@ -187,6 +197,7 @@ export class Database {
       const result = await this.#inside.run(tx, () => work(tx))
       state.open = false
       await this.#commit(client)
+      for (const sql of state.afterCommit) await client.query(sql).catch(() => undefined)
       return result
     } catch (error) {
       state.open = false
@@ -228,8 +239,12 @@ export class Database {
   }
 
   #clientOf(tx: Tx, operation: string): PoolClient {
+    return this.#stateOf(tx, operation).client
+  }
+
+  #stateOf(tx: Tx, operation: string): OpenTx {
     const state = tx as unknown as OpenTx
-    if (state.open === true) return state.client
+    if (state.open === true) return state
     throw new StorageError(`${operation}: the unit of work has ended`, { details: { operation } })
   }
 
@@ -265,6 +280,11 @@ async function rollback(client: PoolClient): Promise<boolean> {
   } catch {
     return true
   }
+}
+
+/** Returns a borrowed connection; one that broke, or was left inside a transaction, is not used again. */
+export function giveBack(client: PoolClient): void {
+  client.release(!isIdle(client))
 }
 
 /** Whether the session is outside any transaction. */

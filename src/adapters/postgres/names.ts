@@ -18,6 +18,10 @@ export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`
 }
 
+export function qualified(schema: string, name: string): string {
+  return `${quote(schema)}.${quote(name)}`
+}
+
 export class Names {
   readonly namespace: string
 
@@ -39,7 +43,7 @@ export class Names {
 
   /** A table of the space itself: ledger, identity, … */
   infra(table: string): string {
-    return `${quote(this.namespace)}.${quote(table)}`
+    return qualified(this.namespace, table)
   }
 
   /** Schema of a version's history, unquoted. */
@@ -59,7 +63,7 @@ export class Names {
   /** Table of a version, live or in the making. */
   table(version: string, table: string, target: 'live' | 'shadow', shard: Shard | null): string {
     const schema = target === 'live' ? this.versionSchema(version) : this.shadowSchema(version, shard)
-    return `${quote(schema)}.${quote(table)}`
+    return qualified(schema, table)
   }
 }
 

@@ -18,8 +18,10 @@ export interface EdgeDialect {
   column(name: string): string
   /** The earliest of these instants; null stands for never. */
   earliest(instants: readonly string[]): string
-  /** A null of the column's type. */
+  /** A null of a property's type. */
   none(type: PropertyType): string
+  /** Output columns of the view over all edges where there are none: `null as source_id, …`. */
+  readonly nothing: string
 }
 
 /** `select`s over stored edges: what the views of a version show. */
@@ -67,13 +69,7 @@ class Selects {
     const { relationships } = this.#layout
     const named = relationships.map((relationship) => [relationship.type, union(this.#named(relationship))] as const)
     const all = relationships.flatMap((relationship) => this.#written(relationship))
-    return { named: new Map(named), all: all.length === 0 ? this.#empty() : union(all) }
-  }
-
-  #empty(): string {
-    const [text, instant] = [this.#dialect.none('string'), this.#dialect.none('datetime')]
-    return `select ${text} as source_id, ${text} as target_id, ${text} as relationship_type, ${instant} as valid_from,
-    ${instant} as valid_to where 1 = 0`
+    return { named: new Map(named), all: all.length === 0 ? `select ${this.#dialect.nothing} where 1 = 0` : union(all) }
   }
 
   /** Everything known under the relationship's name: its own rows, then swapped rows of each inverse name. */

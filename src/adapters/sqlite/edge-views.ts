@@ -11,6 +11,7 @@ export function viewStatements(layout: HistoryLayout, version: string, plain: bo
     // '~' sorts behind every instant.
     earliest: (instants) => `nullif(min(${instants.map((at) => `coalesce(${at}, '~')`).join(', ')}), '~')`,
     none: () => 'null',
+    nothing: 'null as source_id, null as target_id, null as relationship_type, null as valid_from, null as valid_to',
   })
   return [
     ...[...named].map(([name, select]) => `create view ${quote(relationshipView(name, version, plain))} as ${select}`),
