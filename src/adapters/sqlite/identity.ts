@@ -1,11 +1,11 @@
 /** Hints, merges and the change feed in SQLite (spec 04 §3). */
 
 import { shardHash } from '../../core/shard.ts'
+import { givenText, storedText } from '../../core/stored-text.ts'
 import { IdentityError } from '../../errors.ts'
 import type { HintKey, HintRow, IdentityChange, IdentityPort, Unit } from '../../ports/store.ts'
 import type { Connection, Param, Row } from './connection.ts'
 import type { Database } from './database.ts'
-import { givenText, storedText } from './text.ts'
 
 const CHUNK = 5000
 const LOOKUP = 'select entity_id from identity where entity_type = ? and hint_type = ? and hint_value = ?'

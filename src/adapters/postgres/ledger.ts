@@ -1,0 +1,256 @@
+/** The event ledger in Postgres (spec 04 §2). */
+import type { NormalizedEvent } from '../../core/event.ts'
+import { givenText, storedText } from '../../core/stored-text.ts'
+import type {
+  AppendResult,
+  FullLedgerRow,
+  LedgerPort,
+  LedgerRow,
+  MappedRow,
+  Renormalized,
+  Unit,
+} from '../../ports/store.ts'
+import { append, lockHead } from './append.ts'
+import type { Param, Row } from './connection.ts'
+import {
+  FULL_COLUMNS,
+  FULL_COLUMNS_WITHOUT_RAW,
+  fullRow,
+  LEDGER_COLUMNS,
+  ledgerRow,
+  MAPPED_COLUMNS,
+  mappedRow,
+  REPLAYABLE,
+  SKIPPED,
+} from './ledger-rows.ts'
+import { mappedPages } from './mapped-pages.ts'
+import { owned } from './names.ts'
+import { pages } from './pages.ts'
+import { beginRenormalize, endRenormalize, renormalize, updateHints } from './renormalize.ts'
+import type { Space } from './space.ts'
+
+const CHUNK = 5000
+
+export class PostgresLedger implements LedgerPort {
+  readonly #space: Space
+  readonly #ledger: string
+  readonly #mappings: string
+  readonly #head: string
+
+  constructor(space: Space) {
+    this.#space = space
+    this.#ledger = space.names.infra('ledger')
+    this.#mappings = space.names.infra('event_entities')
+    this.#head = space.names.infra('head')
+  }
+
+  async append(unit: Unit, events: readonly NormalizedEvent[]): Promise<AppendResult[]> {
+    return append(this.#space, unit, events)
+  }
+
+  async head(): Promise<number> {
+    const [row] = await this.#read(null, 'ledger.head', `select last from ${this.#head}`)
+    return row?.[0] as number
+  }
+
+  async holdAppends(unit: Unit): Promise<void> {
+    await lockHead(this.#space, unit)
+  }
+
+  async *scan(options: {
+    after: number
+    to: number
+    all?: boolean
+    chunk?: number
+    source?: string
+    raw?: boolean
+  }): AsyncIterable<FullLedgerRow[]> {
+    const { to, source, chunk = CHUNK } = options
+    const columns = options.raw === false ? FULL_COLUMNS_WITHOUT_RAW : FULL_COLUMNS
+    // Walks ledger_pkey.
+    const sql = `select ${columns} from ${this.#ledger} l where l.sequence > $1 and l.sequence <= $2
+      and ${options.all === true ? 'l.event_type is not null' : REPLAYABLE}
+      ${source === undefined ? '' : 'and l.source = $4'} order by l.sequence limit $3`
+    const more = source === undefined ? [] : [storedText(source)]
+    yield* pages(options.after, async (after) => {
+      const rows = await this.#read(null, 'ledger.scan', sql, after, to, chunk, ...more)
+      return { items: rows.map(fullRow), next: rows.length < chunk ? null : (rows.at(-1)?.[0] as number) }
+    })
+  }
+
+  async *replay(options: {
+    from: number
+    to?: number
+    includeDuplicates?: boolean
+    chunk?: number
+  }): AsyncIterable<LedgerRow[]> {
+    const { from, to = Number.MAX_SAFE_INTEGER, chunk = CHUNK } = options
+    // Walks ledger_timestamp.
+    const sql = `select ${LEDGER_COLUMNS} from ${this.#ledger} l where (l.timestamp, l.sequence) > ($3, $4)
+      and l.sequence between $1 and $2
+      and ${options.includeDuplicates === true ? 'not l.excluded and l.event_type is not null' : REPLAYABLE}
+      order by l.timestamp, l.sequence limit $5`
+    yield* pages({ timestamp: '-infinity', sequence: 0 }, async ({ timestamp, sequence }) => {
+      const rows = (await this.#read(null, 'ledger.replay', sql, from, to, timestamp, sequence, chunk)).map(ledgerRow)
+      return { items: rows, next: rows.length < chunk ? null : (rows.at(-1) ?? null) }
+    })
+  }
+
+  async mappedRange(unit: Unit | null, range: { after: number; to: number }): Promise<MappedRow[]> {
+    // Range of event_entities_pkey, then ledger_pkey for each row that is owned.
+    const rows = await this.#read(
+      unit,
+      'ledger.mappedRange',
+      `select ${MAPPED_COLUMNS} from
+        (select sequence, entity_id, entity_type from ${this.#mappings}
+          where sequence > $1 and sequence <= $2 and ${owned(this.#space.shard, 'shard_hash')} offset 0) e
+        cross join lateral ${this.#replayable('e.sequence')} l
+        order by e.entity_id, l.timestamp, l.sequence`,
+      range.after,
+      range.to,
+    )
+    return rows.map(mappedRow)
+  }
+
+  async mappedFor(unit: Unit | null, entityIds: readonly string[], to: number): Promise<MappedRow[]> {
+    // event_entities_entity for each id, then ledger_pkey for each row.
+    const rows = await this.#read(
+      unit,
+      'ledger.mappedFor',
+      `select ${MAPPED_COLUMNS} from unnest($1::text[]) w (id)
+        cross join lateral (select sequence, entity_id, entity_type from ${this.#mappings}
+          where entity_id = w.id and sequence <= $2 offset 0) e
+        cross join lateral ${this.#replayable('e.sequence')} l
+        order by e.entity_id, l.timestamp, l.sequence`,
+      [...new Set(entityIds)].map(storedText),
+      to,
+    )
+    return rows.map(mappedRow)
+  }
+
+  mappedByEntity(options: { afterEntity: string | null; to: number; chunk?: number }): AsyncIterable<MappedRow[]> {
+    return mappedPages(this.#space, { chunk: CHUNK, ...options })
+  }
+
+  async count({ source }: { source?: string } = {}): Promise<number> {
+    const counts = this.#space.names.infra('source_counts')
+    const [row] = await this.#read(
+      null,
+      'ledger.count',
+      `select coalesce(sum(events), 0) from ${counts} ${source === undefined ? '' : 'where source = $1'}`,
+      ...(source === undefined ? [] : [storedText(source)]),
+    )
+    return row?.[0] as number
+  }
+
+  async countAfter(cursor: number): Promise<number> {
+    // Sequences have no gaps, so only the rows a replay skips have to be counted (ledger_skipped).
+    const [row] = await this.#read(
+      null,
+      'ledger.countAfter',
+      `select last, (select count(*) from ${this.#ledger} where sequence > $1 and ${SKIPPED}) from ${this.#head}`,
+      cursor,
+    )
+    const [last, skipped] = row as [number, number]
+    return Math.max(0, last - cursor - skipped)
+  }
+
+  async countMapped(to: number): Promise<number> {
+    // Mappings exist for replayable rows only, so the rows themselves are not read.
+    const [row] = await this.#read(
+      null,
+      'ledger.countMapped',
+      `select count(*) from (select distinct sequence from ${this.#mappings}
+        where sequence <= $1 and ${owned(this.#space.shard, 'shard_hash')}) mapped`,
+      to,
+    )
+    return row?.[0] as number
+  }
+
+  async countUnmapped(after: number, to: number): Promise<number> {
+    // The same holds here.
+    const [row] = await this.#read(
+      null,
+      'ledger.countUnmapped',
+      `select least(last, $2::bigint),
+        (select count(*) from ${this.#ledger} where sequence > $1 and sequence <= $2 and ${SKIPPED}),
+        (select count(*) from (select distinct sequence from ${this.#mappings}
+          where sequence > $1 and sequence <= $2) mapped)
+        from ${this.#head}`,
+      after,
+      to,
+    )
+    const [end, skipped, mapped] = row as [number, number, number]
+    return Math.max(0, end - after - skipped - mapped)
+  }
+
+  async eventsFor(
+    entityId: string,
+  ): Promise<{ sequence: number; eventId: string; eventType: string; timestamp: string }[]> {
+    // event_entities_entity, then ledger_pkey for each row.
+    const rows = await this.#read(
+      null,
+      'ledger.eventsFor',
+      `select l.sequence, l.event_id, l.event_type, l.timestamp from
+        (select sequence from ${this.#mappings} where entity_id = $1 offset 0) e
+        cross join lateral ${this.#replayable('e.sequence')} l order by l.timestamp, l.sequence`,
+      storedText(entityId),
+    )
+    return rows.map((row) => ({
+      sequence: row[0] as number,
+      eventId: givenText(row[1] as string),
+      eventType: givenText(row[2] as string),
+      timestamp: row[3] as string,
+    }))
+  }
+
+  async event(ref: { sequence: number } | { eventId: string }): Promise<FullLedgerRow | undefined> {
+    const bySequence = 'sequence' in ref
+    // ledger_pkey or ledger_event_id.
+    const where = bySequence ? 'l.sequence = $1' : 'l.event_id = $1 and l.duplicate_of is null and not l.excluded'
+    const [row] = await this.#read(
+      null,
+      'ledger.event',
+      `select ${FULL_COLUMNS} from ${this.#ledger} l where ${where} and l.event_type is not null`,
+      bySequence ? ref.sequence : storedText(ref.eventId),
+    )
+    return row === undefined ? undefined : fullRow(row)
+  }
+
+  async raws(sequences: readonly number[]): Promise<Map<number, string>> {
+    // ledger_pkey for each row.
+    const rows = await this.#read(
+      null,
+      'ledger.raws',
+      `select w.sequence, l.raw from unnest($1::bigint[]) w (sequence) cross join lateral
+        (select raw from ${this.#ledger} where sequence = w.sequence and raw is not null offset 0) l order by 1`,
+      [...new Set(sequences)],
+    )
+    return new Map(rows as [number, string][])
+  }
+
+  async renormalize(unit: Unit, rows: readonly Renormalized[]): Promise<number> {
+    return renormalize(this.#space, unit, rows)
+  }
+
+  async beginRenormalize(unit: Unit): Promise<void> {
+    await beginRenormalize(this.#space, unit)
+  }
+
+  async endRenormalize(unit: Unit): Promise<void> {
+    await endRenormalize(this.#space, unit)
+  }
+
+  async updateHints(unit: Unit, rows: readonly { sequence: number; hintsJson: string }[]): Promise<void> {
+    await updateHints(this.#space, unit, rows)
+  }
+
+  /** The ledger row of a mapping, if a replay sees it; `offset 0` keeps it a look-up by ledger_pkey. */
+  #replayable(sequence: string): string {
+    return `(select * from ${this.#ledger} l where l.sequence = ${sequence} and ${REPLAYABLE} offset 0)`
+  }
+
+  #read(unit: Unit | null, operation: string, sql: string, ...params: Param[]): Promise<Row[]> {
+    return this.#space.database.query(unit?.tx, operation, sql, params)
+  }
+}
