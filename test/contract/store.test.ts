@@ -3,9 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'vitest'
+import { openPostgresStore } from '../../src/adapters/postgres/store.ts'
 import { openSqliteStore } from '../../src/adapters/sqlite/store.ts'
 import { type Backend, NOW } from '../../src/testing/contract/backend.ts'
 import { storeContract } from '../../src/testing/contract/store.ts'
+import { describePostgres, freshNamespace } from '../support/postgres.ts'
 
 const BACKENDS: readonly Backend[] = [
   {
@@ -32,4 +34,14 @@ const BACKENDS: readonly Backend[] = [
   },
 ]
 
+const POSTGRES: Backend = {
+  name: 'Postgres',
+  shared: true,
+  async space() {
+    const { url, namespace, drop } = freshNamespace()
+    return { open: (options) => openPostgresStore({ url, namespace, now: () => NOW, ...options }), dispose: drop }
+  },
+}
+
 for (const backend of BACKENDS) storeContract({ backend, api: { describe, it } })
+storeContract({ backend: POSTGRES, api: { describe: describePostgres, it } })

@@ -141,7 +141,7 @@ export const rules: Rule[] = [
   {
     id: 'engine.merge.rebuild',
     spec: '04 §3.5',
-    off: { file: engine('merges'), find: 'winners.add(into)', replace: '' },
+    off: { file: engine('merges'), find: 'if (owns(shard, into)) winners.add(into)', replace: '' },
     check: () => oneByOne(MERGING),
   },
   {
@@ -173,7 +173,7 @@ export const rules: Rule[] = [
   {
     id: 'engine.tick.units',
     spec: '05 §2.3',
-    off: { file: engine('tick'), find: 'more = due.length === limit', replace: 'more = false' },
+    off: { file: engine('tick'), find: 'more = full', replace: 'more = false' },
     check: () => {
       const members = Array.from({ length: 30 }, (_, i) =>
         kiosk('member.new', 1, { contact: { mail: `m${i}@shop.io` }, card: String(i) }),

@@ -229,7 +229,7 @@ export const rules: Rule[] = [
   rule(
     'a held slot is refused',
     '10 §4.4',
-    { file: 'locks.ts', find: 'throw lockHeld(held, held.holder)', replace: ';' },
+    { file: 'locks.ts', find: 'throw lockHeld(held)', replace: ';' },
     async (store) => {
       await store.locks.acquire('state', HOLDER, 60_000, day(1))
       await assert.rejects(store.locks.acquire('state', HOLDER, 60_000, day(1)), LockHeld)
@@ -238,7 +238,7 @@ export const rules: Rule[] = [
   rule(
     'a stale epoch cannot write',
     '10 §4.4',
-    { file: 'locks.ts', find: 'if (current === epoch) return', replace: 'return' },
+    { file: 'locks.ts', find: 'checkEpoch(slot, epoch, row?.[0] as number | undefined)', replace: '' },
     async (store) => {
       const stale = await store.locks.acquire('state', HOLDER, 1000, day(1))
       await store.locks.acquire('state', HOLDER, 1000, at('2024-01-02T00:00:00Z'))

@@ -1,0 +1,247 @@
+/**
+ * Read-only access for queries (spec 06 §6, §10). Every query runs in a read-only transaction of its own, and before its
+ * text runs for the first time the server itself is asked what it is:
+ *
+ * - `declare … cursor for <text>` takes nothing but one statement that reads, analyses it and begins nothing.
+ * - The transaction then holds a lock on every table and view the statement names, at any depth and behind any view, so
+ *   `pg_lock_status()` is the server's own list of what would be read. Whatever is no history table or view of a version
+ *   of this namespace is refused.
+ * - Functions leave no locks; `read-guard.ts` finds their names in the text. Allowed are those of `pg_catalog` that are
+ *   immutable, so know nothing but their arguments, and a few more.
+ *
+ * With an empty `search_path` a text always means the same tables and functions, so one that has passed need not pass
+ * again. A role of its own for reading would need rights that the user of a managed database does not have.
+ */
+import type { Pool, PoolClient, QueryResult } from 'pg'
+import { QueryError } from '../../errors.ts'
+import type { QueryReader, ReadOptions } from '../../ports/store.ts'
+import type { Row } from './connection.ts'
+import { giveBack } from './database.ts'
+import { historyTable, quote, RELATIONSHIPS_VIEW, relationshipView } from './names.ts'
+import { readError } from './read-errors.ts'
+import { checkCalls, HARMLESS } from './read-guard.ts'
+import type { Space } from './space.ts'
+
+const BATCH = 1000
+/** Texts remembered as checked. */
+const REMEMBERED = 1000
+const CURSOR = 'defacto_query'
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
+/** Relations that hold histories and edges, or show them; in schemas of versions only. */
+const READABLE = /(?:_history|~edges)$|^relationships$/
+/** What the transaction has locked, so would read; an index belongs to a table that is in the list. */
+const TOUCHED = `select distinct o.schema, o.name from pg_lock_status() l
+  cross join lateral pg_identify_object('pg_class'::regclass, l.relation, 0) o
+  where l.pid = pg_backend_pid() and l.locktype = 'relation' and o.type <> 'index'`
+
+interface Result {
+  columns: string[]
+  rows: unknown[][]
+}
+
+export class PostgresQueryReader implements QueryReader {
+  readonly dialect = 'postgres'
+  readonly #space: Space
+  readonly #checked = new Set<string>()
+  readonly #streaming = new Set<PoolClient>()
+  #schemas: ReadonlySet<string> = new Set()
+  #functions: Promise<ReadonlySet<string>> | null = null
+
+  constructor(space: Space) {
+    this.#space = space
+  }
+
+  relation(version: string, kind: 'history' | 'relationship', name: string): string {
+    return this.#qualified(version, kind === 'history' ? historyTable(name) : relationshipView(name))
+  }
+
+  relationshipsView(version: string): string {
+    return this.#qualified(version, RELATIONSHIPS_VIEW)
+  }
+
+  /** Names of relations depend on nothing that changes. */
+  async refresh(): Promise<void> {}
+
+  async all(sql: string, params: readonly unknown[], options: ReadOptions = {}): Promise<Result> {
+    return this.#onConnection(options, async (client) => {
+      const result = await this.#transaction(client, options, async () => {
+        if (!this.#checked.has(sql)) await this.#declare(client, sql, params, '')
+        return send(client, sql, params)
+      })
+      return tableOf(result)
+    })
+  }
+
+  /**
+   * The rows as they are when the stream begins. The server works out the whole result at once (on its disk where it is
+   * large) and keeps it: between batches there is neither a transaction nor a lock, so that no build has to wait for the
+   * reader, and the reader may be as slow as it likes.
+   */
+  async *stream(
+    sql: string,
+    params: readonly unknown[],
+    options: ReadOptions & { batchSize?: number } = {},
+  ): AsyncIterable<Result> {
+    const { batchSize = BATCH, signal } = options
+    signal?.throwIfAborted()
+    await this.#loadFunctions()
+    const client = await this.#space.database.borrow('query')
+    this.#streaming.add(client)
+    try {
+      const guard = <T>(work: () => Promise<T>): Promise<T> => this.#guard(options, work)
+      await guard(() => this.#transaction(client, options, () => this.#declare(client, sql, params, 'with hold')))
+      try {
+        while (true) {
+          signal?.throwIfAborted()
+          const batch = tableOf(await guard(() => send(client, `fetch ${batchSize} from ${CURSOR}`)))
+          if (batch.rows.length > 0) yield batch
+          if (batch.rows.length < batchSize) return
+        }
+      } finally {
+        await client.query(`close ${CURSOR}`).catch(() => undefined)
+      }
+    } finally {
+      if (this.#streaming.delete(client)) giveBack(client)
+    }
+  }
+
+  /**
+   * The store's own `pg.Pool` for reads, with all the rights of the database's user. Instants come as canonical text,
+   * whole numbers as `number` or `bigint`, JSON as text. Release what you connect, and leave sessions as you found them.
+   */
+  get handle(): Pool {
+    return this.#space.database.readers
+  }
+
+  /** Takes their connections from streams that nobody has finished. */
+  close(): void {
+    for (const client of this.#streaming) client.release(true)
+    this.#streaming.clear()
+  }
+
+  #qualified(version: string, relation: string): string {
+    return `${quote(this.#space.names.versionSchema(version))}.${quote(relation)}`
+  }
+
+  async #onConnection<T>(options: ReadOptions, work: (client: PoolClient) => Promise<T>): Promise<T> {
+    options.signal?.throwIfAborted()
+    await this.#loadFunctions()
+    const client = await this.#space.database.borrow('query')
+    try {
+      return await this.#guard(options, () => work(client))
+    } finally {
+      giveBack(client)
+    }
+  }
+
+  async #guard<T>({ signal, timeoutMs }: ReadOptions, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      if (signal?.aborted === true) throw signal.reason
+      throw readError(error, this.#space.database.location, timeoutMs)
+    }
+  }
+
+  /** Read-only, with the query's own time limit; an abort signal ends the statement on the server. */
+  async #transaction<T>(client: PoolClient, { timeoutMs, signal }: ReadOptions, work: () => Promise<T>): Promise<T> {
+    const pid = await begin(client, timeoutMs)
+    let cancelled: Promise<void> | undefined
+    const cancel = (): void => {
+      cancelled = this.#cancel(pid)
+    }
+    signal?.addEventListener('abort', cancel, { once: true })
+    try {
+      signal?.throwIfAborted()
+      const result = await work()
+      await client.query('commit')
+      return result
+    } catch (error) {
+      await client.query('rollback').catch(() => undefined)
+      throw error
+    } finally {
+      signal?.removeEventListener('abort', cancel)
+      // A cancellation still under way would meet the connection's next user.
+      await cancelled
+    }
+  }
+
+  async #cancel(pid: number): Promise<void> {
+    try {
+      const client = await this.#space.database.ownConnection('query.cancel')
+      await client.query('select pg_cancel_backend($1)', [pid])
+      await client.end()
+    } catch {
+      // The query goes on to its end or its time limit; the caller is told of the abort then.
+    }
+  }
+
+  // ── what a text may be ─────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Declares the cursor, checking the text if it is new. */
+  async #declare(client: PoolClient, sql: string, params: readonly unknown[], hold: '' | 'with hold'): Promise<void> {
+    const isNew = !this.#checked.has(sql)
+    if (isNew) checkCalls(sql, await this.#loadFunctions())
+    await send(client, `declare ${CURSOR} no scroll cursor ${hold} for ${sql}`, params)
+    if (!isNew) return
+    await this.#checkTouched(client)
+    if (this.#checked.size >= REMEMBERED) this.#checked.delete(this.#checked.values().next().value as string)
+    this.#checked.add(sql)
+  }
+
+  async #checkTouched(client: PoolClient): Promise<void> {
+    const touched = (await send(client, TOUCHED)).rows as [schema: string, name: string][]
+    const readable = touched.filter(([, name]) => READABLE.test(name)).map(([schema]) => schema)
+    if (readable.some((schema) => !this.#schemas.has(schema))) await this.#loadSchemas(client)
+    const refused = touched.filter(([schema, name]) => !READABLE.test(name) || !this.#schemas.has(schema))
+    if (refused.length === 0) return
+    const names = refused.map(([schema, name]) => `${schema}.${name}`).join(', ')
+    throw new QueryError(`${names}: queries may only read history tables and relationships`, { code: 'E_QUERY_SQL' })
+  }
+
+  async #loadSchemas(client: PoolClient): Promise<void> {
+    const { names } = this.#space
+    const { rows } = await send(client, `select version from ${names.infra('definition_versions')}`)
+    this.#schemas = new Set(rows.map(([version]) => names.versionSchema(version as string)))
+  }
+
+  /** Names of which every built-in function is allowed; the same as long as the server lives. */
+  #loadFunctions(): Promise<ReadonlySet<string>> {
+    this.#functions ??= this.#space.database
+      .query(
+        null,
+        'query.functions',
+        `select proname from pg_catalog.pg_proc where pronamespace = 'pg_catalog'::regnamespace
+          group by proname having bool_and(provolatile = 'i') or proname = any($1)`,
+        [HARMLESS],
+      )
+      .then((rows) => new Set(rows.map(([name]) => name as string)))
+    // The next query asks again.
+    this.#functions.catch(() => {
+      this.#functions = null
+    })
+    return this.#functions
+  }
+}
+
+/** Begins a reading transaction in one round trip; returns the server process. */
+async function begin(client: PoolClient, timeoutMs: number | undefined): Promise<number> {
+  const limit =
+    timeoutMs === undefined || !(timeoutMs < MAX_TIMEOUT_MS)
+      ? ''
+      : `set local statement_timeout = ${Math.max(1, Math.ceil(timeoutMs))};`
+  const results = await client.query(`begin isolation level read committed read only; set local search_path = '';
+    set local standard_conforming_strings = on; ${limit} select pg_backend_pid() as pid`)
+  const [last] = (results as unknown as QueryResult<{ pid: number }>[]).slice(-1)
+  return last?.rows[0]?.pid ?? 0
+}
+
+/** One statement; the extended protocol takes no second one behind it. */
+async function send(client: PoolClient, sql: string, params: readonly unknown[] = []): Promise<QueryResult<Row>> {
+  const query = { text: sql, values: [...params], rowMode: 'array', queryMode: 'extended' }
+  return client.query(query) as unknown as Promise<QueryResult<Row>>
+}
+
+function tableOf({ fields, rows }: QueryResult<Row>): Result {
+  return { columns: fields.map((field) => field.name), rows }
+}
