@@ -26,12 +26,15 @@ const BATCH = 1000
 /** Texts remembered as checked. */
 const REMEMBERED = 1000
 const CURSOR = 'defacto_query'
-const MAX_TIMEOUT_MS = 2 ** 31 - 1
+/** Longer limits are none; neither timers nor the server take them. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1000
+/** The server, asked for the same limit, gets this much time to keep it by itself. */
+const SERVER_FIRST_MS = 100
 /** Relations that hold histories and edges, or show them; in schemas of versions only. */
 const READABLE = /(?:_history|~edges)$|^relationships$/
 /** What the transaction has locked, so would read; an index belongs to a table that is in the list. */
-const TOUCHED = `select distinct o.schema, o.name from pg_lock_status() l
-  cross join lateral pg_identify_object('pg_class'::regclass, l.relation, 0) o
+const TOUCHED = `select distinct o.object_names[1], o.object_names[2] from pg_lock_status() l
+  cross join lateral pg_identify_object_as_address('pg_class'::regclass, l.relation, 0) o
   where l.pid = pg_backend_pid() and l.locktype = 'relation' and o.type <> 'index'`
 
 interface Result {
@@ -143,13 +146,17 @@ export class PostgresQueryReader implements QueryReader {
     }
   }
 
-  /** Read-only, with the query's own time limit; an abort signal ends the statement on the server. */
+  /**
+   * Read-only, with the query's own time limit; an abort signal ends the statement on the server. The server does not
+   * watch the time while a commit works out a held result, so the limit is watched here as well.
+   */
   async #transaction<T>(client: PoolClient, { timeoutMs, signal }: ReadOptions, work: () => Promise<T>): Promise<T> {
     const pid = await begin(client, timeoutMs)
     let cancelled: Promise<void> | undefined
     const cancel = (): void => {
-      cancelled = this.#cancel(pid)
+      cancelled ??= this.#cancel(pid)
     }
+    const timer = hasLimit(timeoutMs) ? setTimeout(cancel, timeoutMs + SERVER_FIRST_MS) : undefined
     signal?.addEventListener('abort', cancel, { once: true })
     try {
       signal?.throwIfAborted()
@@ -160,6 +167,7 @@ export class PostgresQueryReader implements QueryReader {
       await client.query('rollback').catch(() => undefined)
       throw error
     } finally {
+      clearTimeout(timer)
       signal?.removeEventListener('abort', cancel)
       // A cancellation still under way would meet the connection's next user.
       await cancelled
@@ -201,7 +209,7 @@ export class PostgresQueryReader implements QueryReader {
 
   async #loadSchemas(client: PoolClient): Promise<void> {
     const { names } = this.#space
-    const { rows } = await send(client, `select version from ${names.infra('definition_versions')}`)
+    const { rows } = await send(client, `select version from ${names.infra('history_layouts')}`)
     this.#schemas = new Set(rows.map(([version]) => names.versionSchema(version as string)))
   }
 
@@ -224,12 +232,13 @@ export class PostgresQueryReader implements QueryReader {
   }
 }
 
+function hasLimit(timeoutMs: number | undefined): timeoutMs is number {
+  return timeoutMs !== undefined && timeoutMs < MAX_TIMEOUT_MS
+}
+
 /** Begins a reading transaction in one round trip; returns the server process. */
 async function begin(client: PoolClient, timeoutMs: number | undefined): Promise<number> {
-  const limit =
-    timeoutMs === undefined || !(timeoutMs < MAX_TIMEOUT_MS)
-      ? ''
-      : `set local statement_timeout = ${Math.max(1, Math.ceil(timeoutMs))};`
+  const limit = hasLimit(timeoutMs) ? `set local statement_timeout = ${Math.max(1, Math.ceil(timeoutMs))};` : ''
   const results = await client.query(`begin isolation level read committed read only; set local search_path = '';
     set local standard_conforming_strings = on; ${limit} select pg_backend_pid() as pid`)
   const [last] = (results as unknown as QueryResult<{ pid: number }>[]).slice(-1)

@@ -61,6 +61,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
       transaction: <T>(work: (tx: Tx) => Promise<T>) => database.transaction(work),
       close: async () => {
         await signals.close()
+        reader.close()
         await database.close()
       },
     }
