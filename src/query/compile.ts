@@ -6,6 +6,7 @@ import type { QueryReader } from '../ports/store.ts'
 import type { ColumnType } from './column.ts'
 import type { Dialect } from './dialect.ts'
 import { type Fragment, finish, join, text } from './fragment.ts'
+import { signatureOf } from './functions.ts'
 import {
   type AggregateRelation,
   columnTerm,
@@ -143,7 +144,7 @@ class Compiler {
       case 'column':
         return text`${term.source ?? ''}.${this.#dialect.quote(term.name)}`
       case 'value':
-        return term.value === null ? ['null'] : this.#dialect.value(term.value, term.type)
+        return this.#dialect.value(term.value, term.type)
       case 'sql': {
         const args = term.args.map((arg) => this.term(arg))
         return term.parts.flatMap((part, i) => [part, ...(args[i] ?? [])])
@@ -154,7 +155,9 @@ class Compiler {
   }
 
   #call(term: CallTerm): Fragment {
-    const args = term.args.map((arg) => this.term(arg))
+    // Hand-written SQL may be of several parts, which an operator or a cast would tear apart.
+    const isScalar = signatureOf(term.fn).kind === 'scalar'
+    const args = term.args.map((arg) => (isScalar && arg.op === 'sql' ? text`(${this.term(arg)})` : this.term(arg)))
     const [first] = args as [Fragment]
     const plain = this.#plainCall(term, args, first)
     if (term.over === undefined) return plain
@@ -291,7 +294,7 @@ class Compiler {
   raw(relation: RawRelation): Fragment {
     return relation.parts.flatMap((part): Fragment => {
       if (typeof part === 'string') return [part]
-      if ('value' in part) return this.term({ op: 'value', value: part.value, type: typeOf(part.value) })
+      if ('value' in part) return this.#dialect.value(part.value, 'unknown')
       const name = tableSql(this.#reader, part.table)
       return part.alias === null ? [name] : [`${name} as ${this.#dialect.quote(part.alias)}`]
     })
@@ -338,10 +341,4 @@ function carriedOrder(block: Block, outside: ReadonlyMap<string, Term>): OrderTe
 
 function sameColumn(a: Term, b: Term): boolean {
   return a === b || (a.op === 'column' && b.op === 'column' && a.name === b.name && a.source === b.source)
-}
-
-function typeOf(value: unknown): ColumnType {
-  if (typeof value === 'boolean') return 'boolean'
-  if (typeof value === 'bigint' || Number.isSafeInteger(value)) return 'integer'
-  return 'unknown'
 }

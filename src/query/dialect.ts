@@ -10,10 +10,12 @@ export type FunctionSql = (args: readonly Fragment[], term: CallTerm) => Fragmen
 
 export interface Dialect {
   readonly name: string
+  /** Whether HAVING of hand-written SQL may use names of the select list. */
+  readonly havingTakesAliases: boolean
   readonly functions: Readonly<Record<Exclude<FunctionName, 'first' | 'last' | 'cast'>, FunctionSql>>
   quote(name: string): string
   placeholder(index: number): string
-  /** A bound value in the form the driver and the column type need. */
+  /** A bound value in the form the driver and the column type need; of `unknown` type in hand-written SQL. */
   value(value: Scalar, type: ColumnType): Fragment
   /** `cast` for the pairs of `CASTS` (never both the same). */
   cast(arg: Fragment, from: ColumnType, to: PropertyType): Fragment

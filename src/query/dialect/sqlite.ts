@@ -8,6 +8,7 @@ const MIDNIGHT = "'T00:00:00+00:00'"
 
 export const sqlite: Dialect = {
   name: 'sqlite',
+  havingTakesAliases: true,
   functions: {
     ...standard,
     like: ([value], term) => {
@@ -20,11 +21,11 @@ export const sqlite: Dialect = {
     startsWith: ([value, part]) =>
       text`(substr(${value as Fragment}, 1, length(${part as Fragment})) = ${part as Fragment})`,
     div: ([a, b]) => text`(cast(${a as Fragment} as real) / ${b as Fragment})`,
-    // The operator % works on integers only, the function on doubles only.
+    // The operator % works on integers only. The function `mod` sees 0.1 in 1 nine times, and Postgres has none.
     mod: ([a, b], term) =>
       term.type === 'integer'
         ? text`(${a as Fragment} % ${b as Fragment})`
-        : text`mod(${a as Fragment}, ${b as Fragment})`,
+        : text`(${a as Fragment} - ${b as Fragment} * trunc(cast(${a as Fragment} as real) / ${b as Fragment}))`,
     round: ([value, digits]) => text`round(${value as Fragment}, ${digits as Fragment})`,
     year: part(1, 4),
     month: part(6, 2),
@@ -38,9 +39,10 @@ export const sqlite: Dialect = {
   quote,
   placeholder: () => '?',
   value(value, type) {
+    if (value === null) return ['null']
     if (typeof value === 'boolean') return bound(value ? 1n : 0n)
     // A JavaScript number is bound as REAL; integers must stay integers ('5' and not '5.0' as text).
-    if (typeof value === 'number' && type === 'integer') return bound(BigInt(value))
+    if (typeof value === 'number' && type !== 'number' && Number.isSafeInteger(value)) return bound(BigInt(value))
     return bound(value)
   },
   cast(arg, from, to) {

@@ -14,6 +14,7 @@ export interface CheckTables {
   readonly tables: ReadonlyMap<string, TableRelation>
   nameKey(name: string, quoted: boolean): string
   quote(name: string): string
+  readonly havingTakesAliases: boolean
   /** Whether `schema.name` is the place where this version's table lies. */
   isOwnSchema(schema: string, table: TableName): boolean
 }
@@ -107,7 +108,7 @@ class Checker {
     const aliased = { ...inner, aliases: new Map((columns ?? []).map((column) => [this.#column(column), column])) }
     if (select.where) this.#expr(select.where, inner)
     for (const key of select.groupBy) this.#expr(key, aliased)
-    if (select.having) this.#expr(select.having, aliased)
+    if (select.having) this.#expr(select.having, this.#tables.havingTakesAliases ? aliased : inner)
     for (const part of select.windows) this.#expr(part, inner)
     return { columns, inner }
   }
@@ -204,7 +205,8 @@ class Checker {
       return this.#named(node.alias ?? node.name, columns)
     }
     const found = [...this.#tables.tables].find(([name]) => this.#tables.nameKey(name, true) === key)?.[1]
-    const wrongSchema = node.schema !== null && found && !this.#tables.isOwnSchema(node.schema.text, found.table)
+    const wrongSchema =
+      node.schema !== null && found && !this.#tables.isOwnSchema(this.#shown(node.schema), found.table)
     if (found === undefined || wrongSchema) {
       this.#unknownTable(node, [...scope.ctes.keys()], wrongSchema === true)
       return this.#named(node.alias ?? node.name, null)
@@ -289,7 +291,7 @@ class Checker {
     const table = path.length > 1 ? (path.at(-2) as Name) : null
     if (path.length > 2) {
       const source = [...this.#tables.tables.values()].find((item) =>
-        this.#tables.isOwnSchema((path[0] as Name).text, item.table),
+        this.#tables.isOwnSchema(this.#shown(path[0] as Name), item.table),
       )
       if (path.length > 3 || source === undefined) {
         this.#report(`"${path.map((part) => part.text).join('.')}" names another schema`, (path[0] as Name).at)

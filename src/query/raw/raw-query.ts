@@ -63,6 +63,7 @@ function check(
     tables,
     nameKey: dialect.nameKey,
     quote: dialect.quote,
+    havingTakesAliases: dialect.havingTakesAliases,
     isOwnSchema: (schema, table) => {
       const name = table.kind === 'history' ? `${table.name}_history` : `rel_${table.name}_history`
       const own = table.kind === 'relationships' ? 'relationships' : name
