@@ -151,10 +151,12 @@ Begin(p, mode, drop) ==
   LET own == shard[ShardOf(p)]
       valid == proc[p].memory # None /\ (own.last = p \/ Broken = "memoryKept")
   IN /\ shard' = [s \in Shards |->
-          IF s \in SlotsFor(mode, ShardOf(p)) THEN [shard[s] EXCEPT !.holder = p, !.last = p] ELSE shard[s]]
+          \* The state of all shards is a slot of its own; who held a shard's own slot last stays known.
+          IF s \in SlotsFor(mode, ShardOf(p))
+          THEN [shard[s] EXCEPT !.holder = p, !.last = IF mode = "reset" THEN @ ELSE p] ELSE shard[s]]
      /\ proc' = [proc EXCEPT
           ![p].pass = [mode |-> mode, cursor |-> own.cursor, changeCursor |-> own.changeCursor, drop |-> drop],
-          ![p].memory = IF valid THEN @ ELSE own.bags]
+          ![p].memory = IF valid \/ mode = "reset" THEN @ ELSE own.bags]
      /\ UNCHANGED <<log, used, identity>>
 
 Idle(p) == proc[p].pass = None /\ proc[p].job = None
@@ -179,28 +181,28 @@ AskReset(p) ==
   /\ \E drop \in 1..used : Begin(p, "reset", drop)
   /\ left' = [left EXCEPT !.resets = @ - 1]
 
-WithoutSlots(p, except) ==
-  [s \in Shards |-> IF s # except /\ shard[s].holder = p THEN [shard[s] EXCEPT !.holder = 0] ELSE shard[s]]
+WithoutSlots(p) ==
+  [s \in Shards |-> IF shard[s].holder = p THEN [shard[s] EXCEPT !.holder = 0] ELSE shard[s]]
 
 PassEnd(p) ==
   /\ proc[p].job = None /\ proc[p].pass # None /\ ~Fenced(p)
   /\ proc[p].pass.mode = "incremental" /\ NextMode(ShardOf(p)) = "none"
-  /\ shard' = WithoutSlots(p, -1)
+  /\ shard' = WithoutSlots(p)
   /\ proc' = [proc EXCEPT ![p].pass = None]
   /\ UNCHANGED <<log, used, identity, left>>
 
 Abandon(p) ==
   /\ Fenced(p)
   /\ IF proc[p].job = None THEN TRUE ELSE proc[p].job.kind = "regroup"
-  /\ shard' = WithoutSlots(p, -1)
+  /\ shard' = WithoutSlots(p)
   /\ proc' = [proc EXCEPT ![p].pass = None, ![p].job = None]
   /\ UNCHANGED <<log, used, identity, left>>
 
 \* Transactions roll back, memory and caches are gone, slots run out.
 Crash(p) ==
   /\ left.crashes > 0
-  /\ ~(proc[p].memory = None /\ proc[p].job = None /\ proc[p].cacheSeen = 0 /\ \A h \in Hints : proc[p].cache[h] = 0)
-  /\ shard' = IF Broken = "slotNeverExpires" THEN shard ELSE WithoutSlots(p, -1)
+  /\ ~(Idle(p) /\ proc[p].memory = None /\ proc[p].cacheSeen = 0 /\ \A h \in Hints : proc[p].cache[h] = 0)
+  /\ shard' = IF Broken = "slotNeverExpires" THEN shard ELSE WithoutSlots(p)
   /\ proc' = [proc EXCEPT ![p] =
        [pass |-> None, job |-> None, memory |-> None, cache |-> [h \in Hints |-> 0], cacheSeen |-> 0]]
   /\ left' = [left EXCEPT !.crashes = @ - 1]
@@ -298,7 +300,7 @@ CacheUpdate(p) ==
 \* Merge and erase by hand
 
 SlotsFree == \A s \in Shards : shard[s].holder = 0
-AllSlots(holder, last) == [s \in Shards |-> [shard[s] EXCEPT !.holder = holder, !.last = last]]
+AllSlots(holder) == [s \in Shards |-> [shard[s] EXCEPT !.holder = holder]]
 
 MergeAsk(p) ==
   /\ Idle(p) /\ left.merges > 0 /\ (Exclusive => SlotsFree)
@@ -306,7 +308,7 @@ MergeAsk(p) ==
        /\ from # into \/ Broken = "selfMerge"
        /\ from \notin Losers /\ OwnsEvents(from) /\ OwnsEvents(into)
        /\ proc' = [proc EXCEPT ![p].job = [kind |-> "merge", from |-> from, into |-> into]]
-  /\ shard' = IF Exclusive THEN AllSlots(p, p) ELSE shard
+  /\ shard' = IF Exclusive THEN AllSlots(p) ELSE shard
   /\ left' = [left EXCEPT !.merges = @ - 1]
   /\ UNCHANGED <<log, used, identity>>
 
@@ -322,7 +324,7 @@ MergeCommit(p) ==
              /\ joins' = joins \cup {<<HintsOf(from), HintsOf(into)>>}
         ELSE UNCHANGED <<idOf, log, pairs, feed, joins>>
   /\ proc' = [proc EXCEPT ![p].job = None]
-  /\ shard' = IF Exclusive THEN AllSlots(0, p) ELSE shard
+  /\ shard' = IF Exclusive THEN AllSlots(0) ELSE shard
   /\ UNCHANGED <<used, next, erased, dropped, mappedUpto, resetUpTo, left>>
 
 RECURSIVE WithMergedInto(_)
@@ -351,9 +353,8 @@ Erase(p) ==
              /\ pairs' = {pair \in pairs : pair[1] \notin set /\ pair[2] \notin set}
              /\ joins' = {join \in joins : (join[1] \cup join[2]) \cap hints = {}}
              /\ feed' = IF Broken = "eraseNotInFeed" THEN feed ELSE feed \o EraseChanges(set)
-  /\ shard' = IF exclusive THEN AllSlots(0, p) ELSE shard
   /\ left' = [left EXCEPT !.erases = @ - 1]
-  /\ UNCHANGED <<used, next, dropped, mappedUpto, resetUpTo, proc>>
+  /\ UNCHANGED <<used, next, dropped, mappedUpto, resetUpTo, shard, proc>>
 
 -----------------------------------------------------------------------------
 \* Interpretation of one shard
@@ -522,8 +523,8 @@ RegroupCommit(p) ==
 ResetEnd(p) ==
   /\ Ready(p) /\ proc[p].pass.mode = "reset" /\ proc[p].pass.drop = 0 /\ mappedUpto >= resetUpTo
   /\ resetUpTo' = 0
-  /\ shard' = WithoutSlots(p, ShardOf(p))
-  /\ proc' = [proc EXCEPT ![p].pass.mode = "full"]
+  /\ shard' = WithoutSlots(p)
+  /\ proc' = [proc EXCEPT ![p].pass = None]
   /\ UNCHANGED <<log, used, idOf, next, pairs, feed, erased, joins, dropped, mappedUpto, left>>
 
 -----------------------------------------------------------------------------
@@ -558,9 +559,11 @@ NoHintToLoser == \A h \in Hints : idOf[h] \notin Losers
 NoEventOfLoser == \A i \in Positions : log[i].entity \notin Losers
 ValidMergePairs == \A pair \in pairs : pair[1] # pair[2] /\ pair[1] \in 1..(next - 1) /\ pair[2] \in 1..(next - 1)
 
-\* Memory of a process counts while it may use it: with its shard's slot in hand.
-Holds(p) == proc[p].pass # None /\ shard[ShardOf(p)].holder = p
-InMemory(id, s) == shard[s].bags[id] # NoBag \/ \E p \in Procs : ShardOf(p) = s /\ Holds(p) /\ proc[p].memory[id] # NoBag
+\* Memory of a process counts while it may use it: in a pass, with its shard's slot in hand.
+Holds(p) == IF proc[p].pass = None THEN FALSE ELSE proc[p].pass.mode # "reset" /\ shard[ShardOf(p)].holder = p
+InMemory(id, s) ==
+  \/ shard[s].bags[id] # NoBag
+  \/ \E p \in Procs : IF ShardOf(p) = s /\ Holds(p) THEN proc[p].memory[id] # NoBag ELSE FALSE
 
 MemoryOwned == \A s \in Shards, id \in Ids : InMemory(id, s) => OwnerOf(id) = s
 OneOwner == \A id \in Ids : Cardinality({s \in Shards : shard[s].bags[id] # NoBag}) <= 1

@@ -24,7 +24,7 @@ describe('explorer', () => {
     expect({ states, transitions, depth, ends, problem }).toEqual({
       states: 11,
       transitions: 19,
-      depth: 11,
+      depth: 6,
       ends: 1,
       problem: null,
     })

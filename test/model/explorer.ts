@@ -34,7 +34,7 @@ export interface Problem {
 export interface Report {
   readonly states: number
   readonly transitions: number
-  /** Steps to the farthest state. */
+  /** States on the way to the farthest state, both ends included (as TLC counts). */
   readonly depth: number
   /** States where nothing is left to do. */
   readonly ends: number

@@ -56,7 +56,7 @@ export function fullBuild(state: State, configuration: Configuration, me: Actor,
   steps.push({ action: `Swap(p${index})`, fair: true, state: withProcess(swapped, index, { pass, memory: bags }) })
 }
 
-/** The shared part of a reset: regroup from the whole ledger, store, map again, then build. */
+/** The shared part of a reset: regroup from the whole ledger, store, map again. Every shard builds anew after it. */
 export function reset(state: State, configuration: Configuration, me: Actor, steps: Steps): void {
   const { index, process } = me
   const { pass, job } = process
@@ -83,9 +83,7 @@ export function reset(state: State, configuration: Configuration, me: Actor, ste
     steps.push({ action: `RegroupCommit(p${index})`, fair: true, state: begun })
   }
   if (job === null && pass.drop === 0 && state.mappedUpto >= state.resetUpTo) {
-    const next = withProcess({ ...withoutSlots(state, index, me.shard), resetUpTo: 0 }, index, {
-      pass: { ...pass, mode: FULL },
-    })
+    const next = withProcess({ ...withoutSlots(state, index), resetUpTo: 0 }, index, { pass: null })
     steps.push({ action: `ResetEnd(p${index})`, fair: true, state: next })
   }
 }

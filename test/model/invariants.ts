@@ -13,6 +13,7 @@ import {
   isLoser,
   ownerOf,
   RESET,
+  RESETTING,
   type State,
 } from './state.ts'
 
@@ -22,12 +23,12 @@ const numbers = (from: number, to: number): number[] =>
   Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => from + i)
 const idsOf = (state: State): number[] => numbers(1, state.next - 1)
 
-/** Memory of a process counts while it may use it: with its shard's slot in hand. */
+/** Memory of a process counts while it may use it: in a pass, with its shard's slot in hand. */
 function memories(state: State, configuration: Configuration): { shard: number; bags: Bags; upTo: number }[] {
   const stored = state.shards.map(({ bags, changeCursor }, shard) => ({ shard, bags, upTo: changeCursor }))
   const live = state.processes.flatMap(({ pass, memory }, index) => {
     const shard = configuration.processes[index] as number
-    const holds = pass !== null && state.shards[shard]?.slot.holder === index + 1
+    const holds = pass !== null && pass.mode !== RESETTING && state.shards[shard]?.slot.holder === index + 1
     return holds && memory !== null ? [{ shard, bags: memory, upTo: state.shards[shard]?.changeCursor ?? 0 }] : []
   })
   return [...stored, ...live]

@@ -75,13 +75,16 @@ export function passBegin(state: State, configuration: Configuration, index: num
   const taken = (wanted: number): number[] => needed(wanted).filter((at) => state.shards[at]?.slot.holder !== 0)
   const begin = (label: string, wanted: number, fair: boolean, left: Partial<State['left']>, drop = 0): void => {
     const slots = needed(wanted)
+    // The state of all shards is a slot of its own; who held a shard's own slot last stays known.
     const shards = state.shards.map((one, at) => {
-      return slots.includes(at) ? { ...one, slot: { holder: index, last: index } } : one
+      const last = wanted === RESETTING ? one.slot.last : index
+      return slots.includes(at) ? { ...one, slot: { holder: index, last } } : one
     })
     const valid = process.memory !== null && (own.slot.last === index || configuration.broken === 'memoryKept')
+    const memory = valid || wanted === RESETTING ? process.memory : own.bags
     const { cursor, changeCursor } = own
     const pass: Pass = { mode: wanted, cursor, changeCursor, drop }
-    const next = withProcess(state, index, { pass, memory: valid ? process.memory : own.bags })
+    const next = withProcess(state, index, { pass, memory })
     steps.push({ action: label, fair, state: { ...next, shards, left: { ...state.left, ...left } } })
   }
   if (mode !== 0) {
@@ -129,9 +132,9 @@ export function abandon(state: State, configuration: Configuration, me: Actor, s
   steps.push({ action: `Abandon(p${me.index})`, fair: true, state: next })
 }
 
-export function withoutSlots(state: State, holder: number, except = -1): State {
-  const shards = state.shards.map((one, at) => {
-    return at !== except && one.slot.holder === holder ? { ...one, slot: { ...one.slot, holder: 0 } } : one
+export function withoutSlots(state: State, holder: number): State {
+  const shards = state.shards.map((one) => {
+    return one.slot.holder === holder ? { ...one, slot: { ...one.slot, holder: 0 } } : one
   })
   return { ...state, shards }
 }
@@ -139,7 +142,7 @@ export function withoutSlots(state: State, holder: number, except = -1): State {
 /** The process dies: transactions roll back, memory and caches are gone, slots run out. */
 export function crash(state: State, configuration: Configuration, index: number, steps: Steps): void {
   const { process } = actor(state, configuration, index)
-  const blank = process.memory === null && process.job === null && process.cacheSeen === 0
+  const blank = process.pass === null && process.job === null && process.memory === null && process.cacheSeen === 0
   if (state.left.crashes === 0 || (blank && process.cache.every((id) => id === 0))) return
   const cache = process.cache.map(() => 0)
   const restarted = withProcess(state, index, { pass: null, job: null, memory: null, cache, cacheSeen: 0 })

@@ -217,8 +217,8 @@ export const ownsEvents = (state: State, id: number): boolean => state.log.some(
 const slotsFree = (state: State): boolean => state.shards.every(({ slot }) => slot.holder === 0)
 
 /** Every slot in the hands of one holder (0: free). */
-export function withSlots(state: State, holder: number, last: number): State {
-  return { ...state, shards: state.shards.map((shard: Shard) => ({ ...shard, slot: { holder, last } })) }
+function withSlots(state: State, holder: number): State {
+  return { ...state, shards: state.shards.map((shard: Shard) => ({ ...shard, slot: { ...shard.slot, holder } })) }
 }
 
 /** Somebody asks for a merge of two ids that are alive at that moment. */
@@ -235,7 +235,7 @@ export function mergeAsk(state: State, configuration: Configuration, index: numb
       )
         continue
       const asked = withProcess({ ...state, left }, index, { job: { kind: 'merge', from, into } })
-      const next = configuration.exclusive ? withSlots(asked, index, index) : asked
+      const next = configuration.exclusive ? withSlots(asked, index) : asked
       steps.push({ action: `MergeAsk(p${index}, ${from} into ${into})`, fair: false, state: next })
     }
   }
@@ -248,7 +248,7 @@ export function mergeCommit(state: State, configuration: Configuration, index: n
   const { from, into } = job
   const alive = ownsEvents(state, from) && ownsEvents(state, into) && !isLoser(state, from) && !isLoser(state, into)
   let next = withProcess(state, index, { job: null })
-  if (configuration.exclusive) next = withSlots(next, 0, index)
+  if (configuration.exclusive) next = withSlots(next, 0)
   if (alive || configuration.broken === 'mergeLogNotChecked') {
     const join = [hintsOf(state, from), hintsOf(state, into)] as const
     const joins = [...next.joins, join].sort((a, b) => a[0] - b[0] || a[1] - b[1])
@@ -266,8 +266,7 @@ export function erase(state: State, configuration: Configuration, index: number,
     if (!ownsEvents(state, id)) continue
     const erased = erasedWith(state, id, configuration)
     const left = { ...state.left, erases: state.left.erases - 1 }
-    const next = { ...(exclusive ? withSlots(erased, 0, index) : erased), left }
-    steps.push({ action: `Erase(p${index}, ${id})`, fair: false, state: next })
+    steps.push({ action: `Erase(p${index}, ${id})`, fair: false, state: { ...erased, left } })
   }
 }
 

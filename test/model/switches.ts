@@ -101,7 +101,7 @@ export const SWITCHES = {
   shadowAcrossReset: rule(
     'a shadow begun before an identity reset is continued after it',
     ['NoGap'],
-    { ids: 4 },
+    { ...ALONE, ids: 4 },
     { resets: 1, fulls: 1, crashes: 1 },
   ),
   resetNotCoordinated: rule(

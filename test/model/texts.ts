@@ -45,6 +45,9 @@ const INVARIANTS =
   'TypesOk NoHintToLoser NoEventOfLoser ValidMergePairs MemoryOwned OneOwner NoGap NoResurrection NoLoserInMemory AcyclicMerges SingleWinner'
 const PROPERTIES = 'CursorMonotone MappedMonotone'
 
+/** Whether TLC can check the claim without temporal logic. */
+export const isSafety = (claim: string): boolean => `${INVARIANTS} ${PROPERTIES}`.split(' ').includes(claim)
+
 /** TLC's configuration file of a world. `claim`: check this one alone. */
 export function cfg(configuration: Configuration, options: { liveness: boolean; claim?: string }): string {
   const { budgets, broken = 'none' } = configuration
