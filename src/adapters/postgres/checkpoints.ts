@@ -68,11 +68,8 @@ export class PostgresCheckpoints implements CheckpointPort {
   async #copy(unit: Unit, checkpoints: readonly Checkpoint[]): Promise<void> {
     const { database, names, shard } = this.#space
     const table = names.table(unit.version, STATE_TABLE, 'shadow', shard)
-    const lines = checkpoints.map(
-      (c) =>
-        `${copyField(c.id)}\t${copyField(c.type)}\t${copyField(c.body)}\t${c.generation}\t${c.revision}\t${c.appliedUpto}\t${c.nextDue ?? NULL}\t${shardHash(c.id)}`,
-    )
-    await database.copy(unit.tx, 'checkpoints.save', `copy ${table} (${COLUMNS}, shard_hash) from stdin`, lines)
+    const sql = `copy ${table} (${COLUMNS}, shard_hash) from stdin`
+    await database.copy(unit.tx, 'checkpoints.save', sql, copyLines(checkpoints))
   }
 
   async #upsert(unit: Unit, checkpoints: readonly Checkpoint[]): Promise<void> {
@@ -106,6 +103,13 @@ export class PostgresCheckpoints implements CheckpointPort {
       [this.#table(version)],
     )
     return row?.[0] === true
+  }
+}
+
+function* copyLines(checkpoints: readonly Checkpoint[]): Iterable<string> {
+  for (const c of checkpoints) {
+    const numbers = `${c.generation}\t${c.revision}\t${c.appliedUpto}`
+    yield `${copyField(c.id)}\t${copyField(c.type)}\t${copyField(c.body)}\t${numbers}\t${c.nextDue ?? NULL}\t${shardHash(c.id)}`
   }
 }
 

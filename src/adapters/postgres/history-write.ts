@@ -1,12 +1,14 @@
 /** Writes rows and edges of entities (spec 07 §6.1). What a batch does to one table is a handful of statements. */
-import type { EdgeRow, EntityWrite, HistoryLayout, HistoryRow } from '../../core/history.ts'
+import type { EntityWrite, HistoryLayout, HistoryRow } from '../../core/history.ts'
+import { type Instant, sameInstant } from '../../core/instant.ts'
 import type { Unit } from '../../ports/store.ts'
 import { NULL, propertyField } from './columns.ts'
 import { copyField } from './connection.ts'
-import { EdgesPlan, EntityPlan, type NewEdge, type NewestRow, type NewRow } from './history-plan.ts'
-import { edgeTable, historyTable, quote } from './names.ts'
+import { writeLiveEdges, writeShadowEdges } from './edge-write.ts'
+import { EntityPlan, type NewestRow, type NewRow } from './history-plan.ts'
+import { historyTable, quote } from './names.ts'
 import type { Space } from './space.ts'
-import type { EntityLayout, RelationshipLayout } from './version-tables.ts'
+import type { EntityLayout } from './version-tables.ts'
 
 const OPERATION = 'history.write'
 
@@ -17,19 +19,14 @@ export async function writeShadow(
   layout: HistoryLayout,
   writes: readonly EntityWrite[],
 ): Promise<void> {
-  const byType = groupByType(unit.version, layout, writes)
-  for (const [entity, own] of byType) {
-    const rows = own.flatMap((write) => write.rows.map((row) => historyLine(entity, write, row)))
-    await copyRows(space, unit, 'shadow', entity, rows)
+  for (const [entity, own] of groupByType(unit.version, layout, writes)) {
+    if (own.some(({ rows }) => rows.length > 0)) await copyRows(space, unit, 'shadow', entity, shadowRows(entity, own))
   }
-  for (const relationship of layout.relationships) {
-    const edges: string[] = []
-    for (const write of writes) {
-      for (const edge of write.edges)
-        if (edge.type === relationship.type) edges.push(edgeLine(relationship, write, edge))
-    }
-    await copyEdges(space, unit, 'shadow', relationship, edges)
-  }
+  await writeShadowEdges(space, unit, layout, writes)
+}
+
+function* shadowRows(entity: EntityLayout, writes: readonly EntityWrite[]): Iterable<string> {
+  for (const write of writes) for (const row of write.rows) yield historyLine(entity, write, row)
 }
 
 export async function writeLive(
@@ -38,18 +35,14 @@ export async function writeLive(
   layout: HistoryLayout,
   writes: readonly EntityWrite[],
 ): Promise<void> {
-  const edges = new Map(layout.relationships.map((relationship) => [relationship.type, new EdgesPlan()]))
+  const news: EntityWrite[] = []
   for (const [entity, own] of groupByType(unit.version, layout, writes)) {
-    const plans = await plansOf(space, unit, entity, own)
-    const writers = layout.relationships.filter(({ sources }) => sources?.includes(entity.type) ?? true)
-    for (const write of own) {
-      if (plans.get(write.id)?.apply(write) === true) planEdges(edges, writers, write)
-    }
+    const closed = await closeKnown(space, unit, entity, own)
+    const plans = await plansOf(space, unit, entity, own, closed)
+    for (const write of own) if (plans.get(write.id)?.apply(write) === true) news.push(write)
     await writeRows(space, unit, entity, plans)
   }
-  for (const relationship of layout.relationships) {
-    await writeEdges(space, unit, relationship, edges.get(relationship.type) as EdgesPlan)
-  }
+  await writeLiveEdges(space, unit, layout, news)
 }
 
 function groupByType(
@@ -69,39 +62,79 @@ function groupByType(
   return groups
 }
 
-/** By the primary key, backwards: one row per entity, whatever its history. */
+/**
+ * Closes and touches open rows by what the writers know of them, which spares looking for them: the common case of
+ * entities that go on. Returns the ids of which this was the stored row, and the write news. By the primary key.
+ */
+async function closeKnown(
+  { database, names, shard }: Space,
+  unit: Unit,
+  entity: EntityLayout,
+  writes: readonly EntityWrite[],
+): Promise<ReadonlySet<string>> {
+  const known = new Map<string, EntityWrite>()
+  const several = new Set<string>()
+  for (const write of writes) {
+    if (known.has(write.id)) several.add(write.id)
+    else known.set(write.id, write)
+  }
+  const candidates = [...known.values()].filter(({ id, replace, rows: [first], openSince, touch }) => {
+    if (several.has(id) || replace || openSince === undefined) return false
+    return first === undefined ? touch !== null : !sameInstant(openSince, first.validFrom)
+  })
+  if (candidates.length === 0) return new Set()
+  const id = quote(`${entity.type}_id`)
+  const closed = await database.query(
+    unit.tx,
+    OPERATION,
+    `update ${names.table(unit.version, historyTable(entity.type), 'live', shard)} h
+      set valid_to = w.valid_to, last_event_time = greatest(h.last_event_time, w.seen)
+      from unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::bigint[])
+        w(id, valid_from, valid_to, seen, generation, revision)
+      where h.${id} = w.id and h.valid_from = w.valid_from and h.valid_to is null
+        and case when w.valid_to is null then h._generation <= w.generation
+          else (h._generation, h._revision) < (w.generation, w.revision) end
+      returning h.${id}`,
+    [
+      candidates.map((write) => write.id),
+      candidates.map((write) => (write.openSince as Instant).toString()),
+      candidates.map((write) => write.rows[0]?.validFrom.toString() ?? null),
+      candidates.map((write) => write.touch?.toString() ?? null),
+      candidates.map((write) => write.generation),
+      candidates.map((write) => write.revision),
+    ],
+  )
+  return new Set(closed.map(([key]) => key as string))
+}
+
+/** By the primary key, backwards: one row per entity, whatever its history. What was open of those in `closed` is done with. */
 async function plansOf(
   { database, names, shard }: Space,
   unit: Unit,
   entity: EntityLayout,
   writes: readonly EntityWrite[],
+  closed: ReadonlySet<string>,
 ): Promise<Map<string, EntityPlan>> {
   const ids = [...new Set(writes.map((write) => write.id))]
+  const unknown = ids.filter((id) => !closed.has(id))
   const table = names.table(unit.version, historyTable(entity.type), 'live', shard)
   const id = quote(`${entity.type}_id`)
-  const rows = await database.query(
-    unit.tx,
-    OPERATION,
-    `select w.id, h.valid_from, h.valid_to, h._generation, h._revision from unnest($1::text[]) w(id)
+  const rows =
+    unknown.length === 0
+      ? []
+      : await database.query(
+          unit.tx,
+          OPERATION,
+          `select w.id, h.valid_from, h.valid_to, h._generation, h._revision from unnest($1::text[]) w(id)
       cross join lateral (select valid_from, valid_to, _generation, _revision from ${table}
         where ${id} = w.id order by valid_from desc limit 1) h`,
-    [ids],
-  )
+          [unknown],
+        )
   const newest = new Map<string, NewestRow>()
   for (const [key, validFrom, validTo, generation, revision] of rows as [string, string, string, number, number][]) {
     newest.set(key, { validFrom, validTo, generation, revision })
   }
   return new Map(ids.map((key) => [key, new EntityPlan(newest.get(key) ?? null)]))
-}
-
-function planEdges(
-  plans: ReadonlyMap<string, EdgesPlan>,
-  writers: readonly RelationshipLayout[],
-  write: EntityWrite,
-): void {
-  if (write.replace) for (const { type } of writers) plans.get(type)?.replace(write.id)
-  for (const { type, targetId, at } of write.closedEdges) plans.get(type)?.end(write.id, targetId, at.toString())
-  for (const edge of write.edges) plans.get(edge.type)?.add(write, edge)
 }
 
 async function writeRows(
@@ -113,7 +146,7 @@ async function writeRows(
   const { database, names, shard } = space
   const table = names.table(unit.version, historyTable(entity.type), 'live', shard)
   const id = quote(`${entity.type}_id`)
-  const replaced: string[] = []
+  const kept = await keptRows(space, unit, entity, plans)
   const taken: { ids: string[]; from: string[] } = { ids: [], from: [] }
   const changed: { ids: string[]; from: string[]; to: (string | null)[]; seen: (string | null)[] } = {
     ids: [],
@@ -121,9 +154,7 @@ async function writeRows(
     to: [],
     seen: [],
   }
-  const lines: string[] = []
   for (const [key, plan] of plans) {
-    if (plan.replaced) replaced.push(key)
     for (const from of plan.takenPlaces()) {
       taken.ids.push(key)
       taken.from.push(from)
@@ -135,12 +166,14 @@ async function writeRows(
       changed.to.push(plan.closedAt)
       changed.seen.push(plan.seen)
     }
-    for (const row of plan.rows) lines.push(historyLine(entity, row.write, row.row, row))
   }
-  // All by the primary key.
-  if (replaced.length > 0) {
-    await database.query(unit.tx, OPERATION, `delete from ${table} where ${id} = any($1)`, [replaced])
+  for (const [key, froms] of kept.gone) {
+    for (const from of froms) {
+      taken.ids.push(key)
+      taken.from.push(from)
+    }
   }
+  // Both by the primary key.
   if (taken.ids.length > 0) {
     const sql = `delete from ${table} h using unnest($1::text[], $2::timestamptz[]) w(id, valid_from)
       where h.${id} = w.id and h.valid_from = w.valid_from`
@@ -152,93 +185,97 @@ async function writeRows(
       where h.${id} = w.id and h.valid_from = w.valid_from and h.valid_to is null`
     await database.query(unit.tx, OPERATION, sql, [changed.ids, changed.from, changed.to, changed.seen])
   }
-  await copyRows(space, unit, 'live', entity, lines)
+  const added = [...plans.values()].flatMap((plan) => plan.rows).filter((row) => !kept.rows.has(row))
+  if (added.length > 0) await copyRows(space, unit, 'live', entity, liveRows(entity, added))
 }
 
-async function writeEdges(space: Space, unit: Unit, relationship: RelationshipLayout, plan: EdgesPlan): Promise<void> {
-  const { database, names, shard } = space
-  const table = names.table(unit.version, edgeTable(relationship.type), 'live', shard)
-  const added = plan.added()
-  if (plan.replaced.size > 0) {
-    await database.query(unit.tx, OPERATION, `delete from ${table} where source_id = any($1)`, [[...plan.replaced]])
+/**
+ * Most rebuilds change the newest rows only, so a closed row that is there already stays as it is, with the generation
+ * that wrote it; the generation of the entity is that of its open row. By the primary key.
+ */
+async function keptRows(
+  { database, names, shard }: Space,
+  unit: Unit,
+  entity: EntityLayout,
+  plans: ReadonlyMap<string, EntityPlan>,
+): Promise<{ rows: ReadonlySet<NewRow>; gone: ReadonlyMap<string, readonly string[]> }> {
+  const rows = new Set<NewRow>()
+  const gone = new Map<string, string[]>()
+  const ids = [...plans].filter(([, plan]) => plan.replaced).map(([id]) => id)
+  if (ids.length === 0) return { rows, gone }
+  const id = quote(`${entity.type}_id`)
+  const columns = rowColumns(entity).map((name) => `h.${quote(name)}`)
+  const stored = await database.query(
+    unit.tx,
+    OPERATION,
+    `select h.${id}, h.valid_from, h.merged_into, ${columns.join(', ')}
+      from unnest($1::text[]) w(id) join ${names.table(unit.version, historyTable(entity.type), 'live', shard)} h
+        on h.${id} = w.id`,
+    [ids],
+  )
+  const fresh = new Map<string, Map<string, NewRow>>()
+  for (const key of ids) fresh.set(key, new Map(plans.get(key)?.rows.map((row) => [row.validFrom, row])))
+  for (const [key, validFrom, mergedInto, ...values] of stored as [string, string, string | null, ...Stored[]][]) {
+    const row = fresh.get(key)?.get(validFrom)
+    const isKept = row !== undefined && row.validTo !== null && mergedInto === null
+    if (isKept && rowFields(entity, row.write, row.row, row) === values.map(copyField).join('\t')) rows.add(row)
+    else {
+      const froms = gone.get(key)
+      if (froms === undefined) gone.set(key, [validFrom])
+      else froms.push(validFrom)
+    }
   }
-  // Edges that end when they began, and those whose place a repeated write takes. By the primary key.
-  const kept = added.filter(({ write }) => !plan.replaced.has(write.id))
-  if (kept.length + plan.ended.length > 0) {
-    const sql = `delete from ${table} e using unnest($1::text[], $2::text[], $3::timestamptz[], $4::boolean[])
-        w(source_id, target_id, valid_from, ended)
-      where e.source_id = w.source_id and e.target_id = w.target_id and e.valid_from = w.valid_from
-        and (e.valid_to is null or not w.ended)`
-    await database.query(unit.tx, OPERATION, sql, [
-      [...plan.ended.map((end) => end.source), ...kept.map((edge) => edge.write.id)],
-      [...plan.ended.map((end) => end.target), ...kept.map((edge) => edge.edge.targetId)],
-      [...plan.ended.map((end) => end.at), ...kept.map((edge) => edge.validFrom)],
-      [...plan.ended.map(() => true), ...kept.map(() => false)],
-    ])
-  }
-  if (plan.ended.length > 0) {
-    const sql = `update ${table} e set valid_to = w.valid_to
-      from unnest($1::text[], $2::text[], $3::timestamptz[]) w(source_id, target_id, valid_to)
-      where e.source_id = w.source_id and e.target_id = w.target_id and e.valid_to is null`
-    await database.query(unit.tx, OPERATION, sql, [
-      plan.ended.map((end) => end.source),
-      plan.ended.map((end) => end.target),
-      plan.ended.map((end) => end.at),
-    ])
-  }
-  const lines = added.map((edge) => edgeLine(relationship, edge.write, edge.edge, edge))
-  await copyEdges(space, unit, 'live', relationship, lines)
+  return { rows, gone }
+}
+
+type Stored = string | number | boolean | null
+
+function* liveRows(entity: EntityLayout, rows: readonly NewRow[]): Iterable<string> {
+  for (const row of rows) yield historyLine(entity, row.write, row.row, row)
 }
 
 async function copyRows(
   { database, names, shard }: Space,
   unit: Unit,
   target: 'live' | 'shadow',
-  { type, columns }: EntityLayout,
-  lines: readonly string[],
+  entity: EntityLayout,
+  lines: Iterable<string>,
 ): Promise<void> {
-  if (lines.length === 0) return
-  const table = names.table(unit.version, historyTable(type), target, shard)
-  const list = [`${type}_id`, `${type}_state`, ...columns.map(({ name }) => name)].map(quote).join(', ')
-  const sql = `copy ${table} (${list}, valid_from, valid_to, last_event_time, state_entered_time, created_time,
-    _generation, _revision, _sequence) from stdin`
+  const table = names.table(unit.version, historyTable(entity.type), target, shard)
+  const sql = `copy ${table} (${rowColumns(entity).map(quote).join(', ')}, _generation, _revision) from stdin`
   await database.copy(unit.tx, OPERATION, sql, lines)
 }
 
-function historyLine(
-  { columns }: EntityLayout,
-  write: EntityWrite,
-  row: HistoryRow,
-  interval: Pick<NewRow, 'validTo' | 'lastEventTime'> | null = null,
-): string {
+/** What a row says, in the order of `rowFields`. */
+function rowColumns({ type, columns }: EntityLayout): string[] {
+  return [
+    `${type}_id`,
+    `${type}_state`,
+    ...columns.map(({ name }) => name),
+    'valid_from',
+    'valid_to',
+    'last_event_time',
+    'state_entered_time',
+    'created_time',
+    '_sequence',
+  ]
+}
+
+type Interval = Pick<NewRow, 'validTo' | 'lastEventTime'>
+
+function rowFields({ columns }: EntityLayout, write: EntityWrite, row: HistoryRow, interval: Interval | null): string {
   let line = `${copyField(write.id)}\t${copyField(row.state)}`
   for (const { name, type } of columns) line += `\t${propertyField(row.properties[name], type)}`
   const validTo = interval === null ? row.validTo : interval.validTo
   const seen = interval?.lastEventTime ?? row.lastEventTime
-  return `${line}\t${row.validFrom}\t${validTo ?? NULL}\t${seen}\t${row.stateEnteredTime}\t${row.createdTime}\t${write.generation}\t${write.revision}\t${row.sequence ?? NULL}`
+  return `${line}\t${row.validFrom}\t${validTo ?? NULL}\t${seen}\t${row.stateEnteredTime}\t${row.createdTime}\t${row.sequence ?? NULL}`
 }
 
-async function copyEdges(
-  { database, names, shard }: Space,
-  unit: Unit,
-  target: 'live' | 'shadow',
-  { type, columns }: RelationshipLayout,
-  lines: readonly string[],
-): Promise<void> {
-  if (lines.length === 0) return
-  const table = names.table(unit.version, edgeTable(type), target, shard)
-  const list = ['source_id', 'target_id', ...columns.map(({ name }) => name)].map(quote).join(', ')
-  const sql = `copy ${table} (${list}, valid_from, valid_to, _generation, _revision) from stdin`
-  await database.copy(unit.tx, OPERATION, sql, lines)
-}
-
-function edgeLine(
-  { columns }: RelationshipLayout,
+function historyLine(
+  entity: EntityLayout,
   write: EntityWrite,
-  edge: EdgeRow,
-  interval: Pick<NewEdge, 'validTo'> = { validTo: edge.validTo === null ? null : edge.validTo.toString() },
+  row: HistoryRow,
+  interval: Interval | null = null,
 ): string {
-  let line = `${copyField(write.id)}\t${copyField(edge.targetId)}`
-  for (const { name, type } of columns) line += `\t${propertyField(edge.properties[name], type)}`
-  return `${line}\t${edge.validFrom}\t${interval.validTo ?? NULL}\t${write.generation}\t${write.revision}`
+  return `${rowFields(entity, write, row, interval)}\t${write.generation}\t${write.revision}`
 }
