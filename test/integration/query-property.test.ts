@@ -1,9 +1,10 @@
 /** Random queries against a plain evaluation in memory: the database must give the same rows. */
 import fc from 'fast-check'
-import { beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type BoolExpr, col, count, desc, max, min, sum } from '../../src/query/expression.ts'
 import type { TableQuery } from '../../src/query/table-query.ts'
-import { entityRow, openQueryStore, type QueryStore } from '../support/query-store.ts'
+import { type AnyQueryStore, BACKENDS } from '../support/query-backends.ts'
+import { entityRow } from '../support/query-store.ts'
 
 type Cell = string | number | boolean | null
 type Item = Record<'customer_id' | 'plan' | 'mrr' | 'seats' | 'active' | 'signup', Cell>
@@ -161,73 +162,80 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }),
 )
 
-let store: QueryStore
-beforeAll(() => {
-  store = openQueryStore()
-})
-function load(items: readonly Item[]): TableQuery {
-  store.db.exec('delete from customer_history')
-  store.insert(
-    'customer_history',
-    ...items.map(({ customer_id, ...cells }) => entityRow('customer', String(customer_id), 'lead', cells)),
-  )
-  return store.root.table('customer').select(...DATA_COLUMNS) as unknown as TableQuery
-}
+for (const backend of BACKENDS)
+  backend.describe(`random queries on ${backend.name}`, () => {
+    let store: AnyQueryStore
+    beforeAll(async () => {
+      store = await backend.open()
+    })
+    afterAll(() => store.close())
 
-it('chains of steps give the rows that the steps say', async () => {
-  await fc.assert(
-    fc.asyncProperty(data, fc.array(step, { maxLength: 5 }), async (items, steps) => {
-      const query = steps.reduce((q, s) => s.query(q), load(items))
-      const expected = steps.reduce<Record<string, Cell>[]>((rows, s) => s.rows(rows), items)
-      expect(byId((await query.rows()) as Item[])).toEqual(byId(expected))
-      expect(await query.count()).toBe(expected.length)
-    }),
-    { numRuns: 300 },
-  )
-})
-
-it('groups have the measures of their rows', async () => {
-  await fc.assert(
-    fc.asyncProperty(data, condition, fc.constantFrom('plan', 'active', 'seats'), async (items, where, key) => {
-      const query = load(items).filter(where.expr).groupBy(key)
-      const rows = await query
-        .agg({ n: count(), filled: count('mrr'), total: sum('seats'), low: min('signup'), high: max('mrr') })
-        .rows()
-      const groups = Map.groupBy(
-        items.filter((row) => where.holds(row) === true),
-        (row) => row[key as 'plan'],
+    async function load(items: readonly Item[]): Promise<TableQuery> {
+      await store.clear()
+      await store.insert(
+        'customer_history',
+        ...items.map(({ customer_id, ...cells }) => entityRow('customer', String(customer_id), 'lead', cells)),
       )
-      const values = (group: Item[], column: keyof Item): Cell[] =>
-        group.flatMap((row) => (row[column] === null ? [] : [row[column]])).sort(compare)
-      const expected = [...groups].map(([value, group]) => ({
-        [key]: value,
-        n: group.length,
-        filled: values(group, 'mrr').length,
-        total:
-          values(group, 'seats').length === 0 ? null : values(group, 'seats').reduce((a, b) => Number(a) + Number(b)),
-        low: values(group, 'signup')[0] ?? null,
-        high: values(group, 'mrr').at(-1) ?? null,
-      }))
-      const sorted = (list: Record<string, unknown>[]): string[] => list.map((row) => JSON.stringify(row)).sort()
-      expect(sorted(rows)).toEqual(sorted(expected))
-    }),
-    { numRuns: 150 },
-  )
-})
+      return store.root.table('customer').select(...DATA_COLUMNS) as unknown as TableQuery
+    }
 
-it('orders text by code points and puts nulls last', async () => {
-  await fc.assert(
-    fc.asyncProperty(data, ordered, fc.boolean(), async (items, column, down) => {
-      const query = load(items).orderBy(down ? desc(column) : column, 'customer_id')
-      const direction = down ? -1 : 1
-      const expected = items.toSorted((a, b) => {
-        const [x, y] = [a[column], b[column]]
-        if (x === null || y === null)
-          return Number(x === null) - Number(y === null) || compare(a.customer_id, b.customer_id)
-        return direction * compare(x, y) || compare(a.customer_id, b.customer_id)
-      })
-      expect((await query.rows()).map((row) => row.customer_id)).toEqual(expected.map((row) => row.customer_id))
-    }),
-    { numRuns: 100 },
-  )
-})
+    it('chains of steps give the rows that the steps say', async () => {
+      await fc.assert(
+        fc.asyncProperty(data, fc.array(step, { maxLength: 5 }), async (items, steps) => {
+          const query = steps.reduce((q, s) => s.query(q), await load(items))
+          const expected = steps.reduce<Record<string, Cell>[]>((rows, s) => s.rows(rows), items)
+          expect(byId((await query.rows()) as Item[])).toEqual(byId(expected))
+          expect(await query.count()).toBe(expected.length)
+        }),
+        { numRuns: 300 },
+      )
+    })
+
+    it('groups have the measures of their rows', async () => {
+      await fc.assert(
+        fc.asyncProperty(data, condition, fc.constantFrom('plan', 'active', 'seats'), async (items, where, key) => {
+          const query = (await load(items)).filter(where.expr).groupBy(key)
+          const rows = await query
+            .agg({ n: count(), filled: count('mrr'), total: sum('seats'), low: min('signup'), high: max('mrr') })
+            .rows()
+          const groups = Map.groupBy(
+            items.filter((row) => where.holds(row) === true),
+            (row) => row[key as 'plan'],
+          )
+          const values = (group: Item[], column: keyof Item): Cell[] =>
+            group.flatMap((row) => (row[column] === null ? [] : [row[column]])).sort(compare)
+          const expected = [...groups].map(([value, group]) => ({
+            [key]: value,
+            n: group.length,
+            filled: values(group, 'mrr').length,
+            total:
+              values(group, 'seats').length === 0
+                ? null
+                : values(group, 'seats').reduce((a, b) => Number(a) + Number(b)),
+            low: values(group, 'signup')[0] ?? null,
+            high: values(group, 'mrr').at(-1) ?? null,
+          }))
+          const sorted = (list: Record<string, unknown>[]): string[] => list.map((row) => JSON.stringify(row)).sort()
+          expect(sorted(rows)).toEqual(sorted(expected))
+        }),
+        { numRuns: 150 },
+      )
+    })
+
+    it('orders text by code points and puts nulls last', async () => {
+      await fc.assert(
+        fc.asyncProperty(data, ordered, fc.boolean(), async (items, column, down) => {
+          const query = (await load(items)).orderBy(down ? desc(column) : column, 'customer_id')
+          const direction = down ? -1 : 1
+          const expected = items.toSorted((a, b) => {
+            const [x, y] = [a[column], b[column]]
+            if (x === null || y === null)
+              return Number(x === null) - Number(y === null) || compare(a.customer_id, b.customer_id)
+            return direction * compare(x, y) || compare(a.customer_id, b.customer_id)
+          })
+          expect((await query.rows()).map((row) => row.customer_id)).toEqual(expected.map((row) => row.customer_id))
+        }),
+        { numRuns: 100 },
+      )
+    })
+  })

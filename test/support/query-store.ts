@@ -140,38 +140,3 @@ export function entityRow(type: string, id: string, state: string, cells: Cells 
     ...cells,
   }
 }
-
-const JAN = '2024-01-01T00:00:00+00:00'
-const FEB = '2024-02-01T00:00:00+00:00'
-const MAR = '2024-03-01T00:00:00+00:00'
-
-/** Customers `a` (two rows) to `d` with every kind of value, two orders of `a`, one of them past. */
-export function insertCustomers(store: QueryStore): void {
-  store.insert(
-    'customer_history',
-    entityRow('customer', 'a', 'lead', { plan: 'free', mrr: 0, valid_from: JAN, valid_to: FEB, _sequence: 1 }),
-    entityRow('customer', 'a', 'paying', {
-      plan: 'pro',
-      mrr: 100,
-      seats: 5,
-      active: true,
-      signup: '2024-01-15T10:30:45.123456+00:00',
-      valid_from: FEB,
-      _sequence: 2,
-    }),
-    entityRow('customer', 'b', 'paying', { plan: 'Pro', mrr: 50.5, seats: 3, active: false, signup: MAR }),
-    entityRow('customer', 'c', 'lead', { plan: null, mrr: null, seats: 2n ** 60n, valid_from: MAR }),
-    entityRow('customer', 'd', 'lead', { plan: '100%_[x]*?', mrr: -7.5, seats: 0, active: true }),
-  )
-  store.insert(
-    'order_history',
-    entityRow('order', 'o1', 'open', { total: 10, plan: 'pro' }),
-    entityRow('order', 'o2', 'open', { total: 20, plan: 'x' }),
-  )
-  const edge = { relationship_type: 'placed_order', valid_from: JAN }
-  store.insert(
-    'rel_placed_order_history',
-    { source_id: 'a', target_id: 'o1', channel: 'web', ...edge },
-    { source_id: 'a', target_id: 'o2', channel: 'shop', ...edge, valid_to: FEB },
-  )
-}

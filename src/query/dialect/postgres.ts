@@ -58,7 +58,7 @@ export const postgres: Dialect = {
       case 'bigint':
         return text`${bound(value)}::bigint`
       case 'number':
-        return text`${bound(value)}::${numberType(value, type)}`
+        return number(value, type)
       default:
         // In hand-written SQL the text may stand for anything; the server finds out.
         return type === 'unknown' ? bound(value) : text`${bound(value)}::${STORED[type]}`
@@ -73,8 +73,8 @@ export const postgres: Dialect = {
   firstOf: (value, order) => text`(array_agg(${value} order by ${order}))[1]`,
   orderKey: (key, descending, type) => text`${binary(key, type)}${descending ? ' desc' : ''} nulls last`,
   limit(limit, offset) {
-    const rows = limit === null ? [] : text` limit ${bound(limit)}::bigint`
-    return offset === 0 ? rows : text`${rows} offset ${bound(offset)}::bigint`
+    const rows = limit === null ? [] : text` limit ${bound(BigInt(limit))}::bigint`
+    return offset === 0 ? rows : text`${rows} offset ${bound(BigInt(offset))}::bigint`
   },
   // Unquoted names are folded to lower case, ASCII letters only.
   nameKey: (name, quoted) => (quoted ? name : name.replace(/[A-Z]/g, (letter) => letter.toLowerCase())),
@@ -94,9 +94,9 @@ function quote(name: string): string {
 }
 
 /** In hand-written SQL small whole numbers are `integer`, as if they stood in the text: `left(plan, $1)`. */
-function numberType(value: number, type: ColumnType): string {
-  if (type === 'number' || !Number.isSafeInteger(value)) return 'double precision'
-  return type === 'unknown' && value === (value | 0) ? 'integer' : 'bigint'
+function number(value: number, type: ColumnType): Fragment {
+  if (type === 'number' || !Number.isSafeInteger(value)) return text`${bound(value)}::double precision`
+  return text`${bound(BigInt(value))}::${type === 'unknown' && value === (value | 0) ? 'integer' : 'bigint'}`
 }
 
 function typeOf(term: CallTerm, index: number): ColumnType {
@@ -168,8 +168,8 @@ const SPACE = '[ \\t\\n\\r]*'
 function jsonNumber(arg: Fragment, to: string): Fragment {
   const whole = '-?(0|[1-9]\\d{0,99})'
   if (to === 'integer') {
-    const number = text`least(greatest(${arg}::numeric, -9223372036854775808), 9223372036854775807)::bigint`
-    return text`case when ${arg} ~ '^${SPACE}${whole}${SPACE}$' then ${number} end`
+    const clamped = text`least(greatest(${arg}::numeric, -9223372036854775808), 9223372036854775807)::bigint`
+    return text`case when ${arg} ~ '^${SPACE}${whole}${SPACE}$' then ${clamped} end`
   }
   const pattern = `^${SPACE}${whole}(\\.\\d{1,99})?([eE][+-]?0*1?\\d?\\d)?${SPACE}$`
   return text`case when ${arg} ~ '${pattern}' then ${arg}::double precision end`

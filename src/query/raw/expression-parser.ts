@@ -10,7 +10,7 @@ const RESERVED = new Set(
   glob match regexp true false current_date current_time current_timestamp for fetch returning set`.split(/\s+/),
 )
 const INFIX_WORDS = ['and', 'or', 'is', 'like', 'ilike', 'glob', 'in', 'between', 'not', 'escape']
-const BOOLEAN_SYMBOLS = ['=', '==', '<', '>', '<=', '>=', '<>', '!=']
+const BOOLEAN_SYMBOLS = ['=', '==', '<', '>', '<=', '>=', '<>', '!=', '~', '~*', '!~', '!~*']
 const INFIX_SYMBOLS = [...BOOLEAN_SYMBOLS, '+', '-', '*', '/', '%', '||', '&', '|', '<<', '>>', '->', '->>']
 /** Type names that may stand before a text: `date '2024-01-01'`. */
 const TYPED_TEXT = ['date', 'time', 'timestamp', 'timestamptz', 'interval']
@@ -85,9 +85,16 @@ export class ExpressionParser {
     for (;;) {
       if (this.takeWord('collate')) this.name('a collation')
       else if (this.takeSymbol('::')) operand = { kind: 'cast', to: this.#typeName(), arg: operand }
+      else if (this.#takeTimeZone()) operand = { kind: 'parts', parts: [operand, this.#primary()], boolean: false }
       else break
     }
     return negated ? { kind: 'parts', parts: [operand], boolean: true } : operand
+  }
+
+  #takeTimeZone(): boolean {
+    const found = this.isWord('at') && this.isWordAt(1, 'time') && this.isWordAt(2, 'zone')
+    if (found) for (let i = 0; i < 3; i++) this.advance()
+    return found
   }
 
   #primary(): ExprNode {
@@ -110,6 +117,11 @@ export class ExpressionParser {
         if (special !== null) return special
         break
       }
+    }
+    // Words of joins that are functions as well.
+    if (this.isWord('left', 'right') && this.isSymbolAt(1, '(')) {
+      this.advance()
+      return this.callRest({ text: token.text, quoted: false, at: token.start })
     }
     if (!this.isName()) throw new SqlProblem(this.unexpected(), token.start)
     const first = this.name('a column')
@@ -196,7 +208,7 @@ export class ExpressionParser {
     return type
   }
 
-  /** The arguments of a call and what may follow: FILTER, OVER. */
+  /** The arguments of a call and what may follow: WITHIN GROUP, FILTER, OVER. */
   callRest(name: Name): ExprNode {
     this.expectSymbol('(')
     const rest: ExprNode[] = []
@@ -212,6 +224,13 @@ export class ExpressionParser {
       if (this.takeWord('order')) rest.push(...this.orderKeys())
     }
     this.expectSymbol(')')
+    if (this.takeWord('within')) {
+      this.expectWord('group')
+      this.expectSymbol('(')
+      this.expectWord('order')
+      rest.push(...this.orderKeys())
+      this.expectSymbol(')')
+    }
     if (this.takeWord('filter')) {
       this.expectSymbol('(')
       this.expectWord('where')
@@ -302,6 +321,11 @@ export class ExpressionParser {
   isSymbolAt(offset: number, symbol: string): boolean {
     const token = this.#tokens[this.#at + offset]
     return token?.kind === 'symbol' && token.text === symbol
+  }
+
+  isWordAt(offset: number, word: string): boolean {
+    const token = this.#tokens[this.#at + offset]
+    return token?.kind === 'word' && token.text.toLowerCase() === word
   }
 
   isName(): boolean {

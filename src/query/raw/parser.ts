@@ -5,6 +5,7 @@
 import type {
   BodyNode,
   CteNode,
+  ExprNode,
   ItemNode,
   JoinNode,
   Name,
@@ -101,13 +102,13 @@ class QueryParser extends ExpressionParser {
   #select(): SelectNode {
     const at = this.token.start
     this.expectWord('select')
-    if (!this.takeWord('distinct')) this.takeWord('all')
+    const distinctOn = this.#distinct()
     const items: ItemNode[] = []
     do items.push(this.#item())
     while (this.takeSymbol(','))
     const from = this.takeWord('from') ? this.#sources() : []
     const where = this.takeWord('where') ? this.expression() : null
-    const groupBy = []
+    const groupBy = [...distinctOn]
     if (this.takeWord('group')) {
       this.expectWord('by')
       groupBy.push(...this.expressions())
@@ -122,6 +123,19 @@ class QueryParser extends ExpressionParser {
       } while (this.takeSymbol(','))
     }
     return { kind: 'select', at, items, from, where, groupBy, having, windows }
+  }
+
+  /** The keys of DISTINCT ON, which see what those of GROUP BY see. */
+  #distinct(): ExprNode[] {
+    if (!this.takeWord('distinct')) {
+      this.takeWord('all')
+      return []
+    }
+    if (!this.takeWord('on')) return []
+    this.expectSymbol('(')
+    const keys = this.expressions()
+    this.expectSymbol(')')
+    return keys
   }
 
   #item(): ItemNode {
