@@ -136,7 +136,11 @@ export const CODES = define([
     'Set the variable or provide the file that the reference names. Exit 2.',
   ],
   ['E_CONFIG_UNKNOWN_OPTION', 'an option the program does not know', 'The message suggests the nearest one. Exit 2.'],
-  ['E_CONFIG_DATABASE', 'a database this version cannot use', 'Use postgresql://…, a file path, sqlite:///path or :memory:. Exit 2.'],
+  [
+    'E_CONFIG_DATABASE',
+    'a database this version cannot use',
+    'Use postgresql://…, a file path, sqlite:///path or :memory:. Exit 2.',
+  ],
   [
     'E_CONFIG_NOT_AVAILABLE',
     'something this version of the package does not offer',

@@ -1,6 +1,6 @@
-/** `npm start`: the sample project from its records to a report, on SQLite, without any configuration. */
+/** `npm start`: the sample project from its records to a report, on SQLite unless a database is named, without any configuration. */
 import { rm } from 'node:fs/promises'
-import { CheckError, LockHeld } from '../../errors.ts'
+import { CheckError, ConfigError, LockHeld } from '../../errors.ts'
 import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
 import { flag } from '../options.ts'
@@ -9,7 +9,7 @@ import { acceptOutcome, compareWithExpected } from '../sample/expected.ts'
 import { readManifest, type SampleManifest } from '../sample/manifest.ts'
 import { type SamplePlace, samplePlace } from '../sample/place.ts'
 import { writeReport } from '../sample/report.ts'
-import { openSample, runSample, type SampleRun } from '../sample/run.ts'
+import { namedDatabase, openSample, runSample, type SampleRun } from '../sample/run.ts'
 import { viewsOf } from '../sample/views.ts'
 
 const RUN = 'sample'
@@ -21,7 +21,11 @@ export const command: CommandSpec = {
     { flags: '--fresh', description: 'remove the state of earlier runs first' },
     { flags: '--accept', description: 'make the outcome the expected one, after changing definitions or records' },
   ],
-  examples: ['defacto sample', 'defacto sample --fresh', 'npm start -- --fresh'],
+  examples: [
+    'defacto sample',
+    'npm start -- --fresh',
+    'npm start -- --database postgresql://postgres@127.0.0.1:5432/postgres',
+  ],
   async run(context, _args, options) {
     const place = samplePlace(context.cwd)
     const manifest = await readManifest(place.data)
@@ -44,6 +48,11 @@ export const command: CommandSpec = {
 
 /** Removes what earlier runs left, unless one of them is still at it. */
 async function removeState(place: SamplePlace, manifest: SampleManifest, context: Context): Promise<void> {
+  if (namedDatabase(context) !== undefined) {
+    throw new ConfigError(
+      '--fresh removes the sample of the own folder only; drop the schemas of a named database there',
+    )
+  }
   try {
     const defacto = await openSample(place, manifest, context)
     try {

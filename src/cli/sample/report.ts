@@ -46,8 +46,13 @@ export async function writeReport(
   }
   await writeWhole(join(folder, 'report.json'), `${JSON.stringify(data, null, 2)}\n`)
   const out = relative(cwd, folder)
-  const text = (output: Output): string => reportText(output, run, views, relative(cwd, location), out)
+  const text = (output: Output): string => reportText(output, run, views, shownLocation(cwd, location), out)
   return { data, text }
+}
+
+/** A file as seen from here, a URL as it is. */
+function shownLocation(cwd: string, location: string): string {
+  return location.includes('://') ? location : relative(cwd, location)
 }
 
 async function writeCsv(path: string, defacto: Defacto, type: string): Promise<void> {

@@ -32,10 +32,20 @@ export interface SampleRun {
   readonly checks: readonly CheckOutcome[]
 }
 
+/** Schema of the sample in a database that others may use, too. */
+const NAMESPACE = 'defacto_sample'
+
+/** The database somebody named for the sample; undefined: a file in the sample's own folder. */
+export function namedDatabase({ globals, env }: Context): string | undefined {
+  return globals.database ?? env['DEFACTO_DATABASE']
+}
+
 /** Opens the sample's space; its clock stands at the end of the data. */
 export function openSample(place: SamplePlace, manifest: SampleManifest, context: Context): Promise<Defacto> {
+  const named = namedDatabase(context)
+  const database = named ?? join(place.state, 'defacto.db')
   return Defacto.fromDirectory(place.definitions, {
-    database: join(place.state, 'defacto.db'),
+    ...(named === undefined ? { database } : { database, namespace: context.globals.namespace ?? NAMESPACE }),
     deadLetter: { type: 'file', path: join(place.state, 'dead-letters.jsonl') },
     clock: () => new Date(manifest.clock),
     batchSize: BATCH,
