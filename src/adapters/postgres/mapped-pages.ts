@@ -1,97 +1,112 @@
 /** Mapped events ordered by entity, in pages: the reading side of full builds (spec 04 §4.4). */
-import { storedText } from '../../core/stored-text.ts'
+import { givenText, storedText } from '../../core/stored-text.ts'
 import type { MappedRow } from '../../ports/store.ts'
 import type { Row } from './connection.ts'
-import { LEDGER_COLUMNS, MAPPED_COLUMNS, mappedRow, REPLAYABLE } from './ledger-rows.ts'
+import { MAPPED_COLUMNS, mappedRow, REPLAYABLE } from './ledger-rows.ts'
 import { owned } from './names.ts'
 import type { Space } from './space.ts'
 
 interface Range {
   readonly afterEntity: string | null
   readonly to: number
+  /** Rows handed out at a time. */
   readonly chunk: number
+  /** Mappings sorted at a time. */
+  readonly page?: number
 }
-
-/** Whole entities of about a chunk of mappings, or one entity that has more. */
-type MappedPage = { readonly rows: MappedRow[]; readonly last: string | null } | { readonly large: string }
 
 /**
- * Pages end between entities and hold neither connection nor snapshot while the caller works, so that a long build does
- * not keep the server from cleaning up. Only an entity with more rows than a page is streamed, on a connection of its own.
+ * The server sorts so many rows at a time, in a temporary file of some 30 MB. Each page goes once through the ledger in
+ * order of sequence, so that larger pages read fewer blocks again and smaller ones answer sooner.
+ */
+const PAGE = 100_000
+
+/**
+ * Each page holds whole entities and is read in one snapshot, on a connection of its own. So a long build neither keeps
+ * the server from cleaning up nor makes it sort the whole ledger. While the caller works on the last chunk of a page, the
+ * server sorts the next.
  */
 export async function* mappedPages(space: Space, range: Range): AsyncGenerator<MappedRow[]> {
-  let coming: Promise<MappedPage> | null = readPage(space, range, storedText(range.afterEntity ?? ''))
+  let coming: Promise<Page | null> = openPage(space, range, range.afterEntity ?? '')
   try {
-    while (coming !== null) {
-      const page: MappedPage = await coming
-      const last: string | null = 'large' in page ? page.large : page.last
-      coming = last === null ? null : readPage(space, range, last)
-      // A failure is reported when the page is asked for.
-      coming?.catch(() => undefined)
-      if ('large' in page) yield* largeEntity(space, range, page.large)
-      else if (page.rows.length > 0) yield page.rows
+    while (true) {
+      const page = await coming
+      if (page === null) return
+      const { rows, last } = page
+      let chunk = page.first
+      coming = Promise.resolve(null)
+      try {
+        while (chunk.done !== true) {
+          const following = await rows.next()
+          if (following.done === true) {
+            coming = last === null ? coming : openPage(space, range, last)
+            // A failure is reported when the page is asked for.
+            coming.catch(() => undefined)
+          }
+          yield chunk.value.map(mappedRow)
+          chunk = following
+        }
+      } finally {
+        await rows.return(undefined)
+      }
     }
   } finally {
-    await coming?.catch(() => undefined)
+    const page = await coming.catch(() => null)
+    await page?.rows.return(undefined)
   }
 }
 
-async function readPage(space: Space, { to, chunk }: Range, after: string): Promise<MappedPage> {
+interface Page {
+  /** Its last entity; null: there is no other page. */
+  readonly last: string | null
+  readonly first: IteratorResult<Row[]>
+  readonly rows: AsyncGenerator<Row[]>
+}
+
+/** The first page behind `after` that has rows; null if there is none. */
+async function openPage(space: Space, range: Range, after: string): Promise<Page | null> {
   const { database, names, shard } = space
-  // Walks event_entities_entity and looks each row up by ledger_pkey: limit and `offset 0` leave no other plan.
-  const found = await database.query(
+  for (let from = after; ; ) {
+    const last = await pageEnd(space, range, from)
+    const bound = last === null ? '' : 'and entity_id <= $3'
+    // A range of event_entities_entity, then ledger_pkey in order of sequence, which is how rows lie on the disk.
+    // `offset 0` keeps it so whatever the statistics say.
+    const rows = database.stream(
+      'ledger.mappedByEntity',
+      `select ${MAPPED_COLUMNS} from
+        (select sequence, entity_id, entity_type from ${names.infra('event_entities')}
+          where entity_id > $1 and sequence <= $2 ${bound} and ${owned(shard, 'shard_hash')}
+          order by sequence offset 0) e
+        cross join lateral
+          (select * from ${names.infra('ledger')} l where l.sequence = e.sequence and ${REPLAYABLE} offset 0) l
+        order by e.entity_id, l.timestamp, l.sequence`,
+      [storedText(from), range.to, ...(last === null ? [] : [storedText(last)])],
+      range.chunk,
+    )
+    const first = await rows.next()
+    if (first.done !== true) return { last, first, rows }
+    if (last === null) return null
+    from = last
+  }
+}
+
+/** The last entity of the page behind `after`: whole entities of at most a page, or a larger one alone. Null: all the rest. */
+async function pageEnd(
+  { database, names, shard }: Space,
+  { to, page = PAGE }: Range,
+  after: string,
+): Promise<string | null> {
+  const mappings = names.infra('event_entities')
+  const rest = `entity_id > $1 and sequence <= $2 and ${owned(shard, 'shard_hash')}`
+  // Walks event_entities_entity. `cut` has rows on both sides of the limit: it begins the next page.
+  const [row] = await database.query(
     null,
     'ledger.mappedByEntity',
-    `select ${LEDGER_COLUMNS}, e.entity_id, e.entity_type
-      from (select entity_id, sequence, entity_type from ${names.infra('event_entities')}
-        where entity_id > $1 and sequence <= $2 and ${owned(shard, 'shard_hash')}
-        order by entity_id, sequence limit $3) e
-      left join lateral (select * from ${names.infra('ledger')} l where l.sequence = e.sequence and ${REPLAYABLE} offset 0) l
-        on true
-      order by e.entity_id, e.sequence`,
-    [after, to, chunk + 1],
+    `with cut as (select entity_id from ${mappings} where ${rest} order by entity_id, sequence offset $3 limit 1)
+      select cut.entity_id, (select entity_id from ${mappings} where ${rest} and entity_id < cut.entity_id
+        order by entity_id desc limit 1) from cut`,
+    [storedText(after), to, page],
   )
-  if (found.length <= chunk) return { rows: inOrder(found), last: null }
-  // The last entity may go on: it begins the next page.
-  const cut = found.at(-1)?.[ENTITY_ID] as string
-  const end = found.findIndex((row) => row[ENTITY_ID] === cut)
-  if (end === 0) return { large: cut }
-  return { rows: inOrder(found.slice(0, end)), last: found[end - 1]?.[ENTITY_ID] as string }
-}
-
-const SEQUENCE = 0
-const TIMESTAMP = 3
-const ENTITY_ID = 7
-
-/** Rows that come by entity and sequence, by entity, time and sequence; without those the ledger hides. */
-function inOrder(found: readonly Row[]): MappedRow[] {
-  const rows = found.filter((row) => row[SEQUENCE] !== null)
-  let isSorted = true
-  for (let i = 1; i < rows.length && isSorted; i += 1) {
-    const [before, row] = [rows[i - 1] as Row, rows[i] as Row]
-    isSorted = row[ENTITY_ID] !== before[ENTITY_ID] || (before[TIMESTAMP] as string) <= (row[TIMESTAMP] as string)
-  }
-  if (isSorted) return rows.map(mappedRow)
-  const byEntity = Map.groupBy(rows, (row) => row[ENTITY_ID])
-  return [...byEntity.values()].flatMap((own) => own.sort(byTime).map(mappedRow))
-}
-
-/** Sorts are stable, so rows of one instant stay in order of sequence. */
-function byTime(a: Row, b: Row): number {
-  const [x, y] = [a[TIMESTAMP] as string, b[TIMESTAMP] as string]
-  return x < y ? -1 : x > y ? 1 : 0
-}
-
-async function* largeEntity({ database, names }: Space, { to, chunk }: Range, id: string): AsyncGenerator<MappedRow[]> {
-  const rows = database.stream(
-    'ledger.mappedByEntity',
-    `select ${MAPPED_COLUMNS} from
-      (select sequence, entity_id, entity_type from ${names.infra('event_entities')}
-        where entity_id = $1 and sequence <= $2 offset 0) e
-      cross join lateral (select * from ${names.infra('ledger')} l where l.sequence = e.sequence and ${REPLAYABLE} offset 0) l
-      order by l.timestamp, l.sequence`,
-    [id, to],
-    chunk,
-  )
-  for await (const part of rows) yield part.map(mappedRow)
+  if (row === undefined) return null
+  return givenText((row[1] ?? row[0]) as string)
 }
