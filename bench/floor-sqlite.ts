@@ -2,13 +2,11 @@
  * The bare work on the same SQLite: tables and indexes of a finished space made again and filled with the same rows by
  * prepared inserts, and its rows read by plain scans. What no engine on this store can beat on this machine.
  */
-import { rmSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { type Cost, Stopwatch } from './result.ts'
-
-/** Tables whose rows are what processing events leaves behind. */
-const NOT_OUTPUT =
-  /^(sqlite_.*|ledger|head|source_counts|definition_versions|mapping_state|build_state|shadow_builds|history_layouts|namespace_lock|migrations?|meta|.*~shadow)$/
+import type { Floor } from './store.ts'
+import { removeDatabase } from './store-sqlite.ts'
+import { isOutput } from './tables.ts'
 
 interface SchemaEntry {
   readonly type: string
@@ -17,7 +15,8 @@ interface SchemaEntry {
   readonly sql: string | null
 }
 
-export class Floor {
+export class SqliteFloor implements Floor {
+  readonly inserts = 'prepared inserts'
   readonly #source: DatabaseSync
   readonly #path: string
 
@@ -27,23 +26,20 @@ export class Floor {
     this.#path = path
   }
 
-  close(): void {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#source.close()
-    this.#remove()
+    removeDatabase(this.#path)
   }
 
-  /** To insert all ledger rows, `batch` per transaction. */
-  appendLedger(batch: number): Cost {
+  async appendLedger(batch: number): Promise<Cost> {
     return this.#refill(['ledger'], batch, 'sequence')
   }
 
-  /** To insert everything that processing wrote: identity, mappings, history, relationships, checkpoints. */
-  writeOutput(batch: number): Cost {
+  async writeOutput(batch: number): Promise<Cost> {
     return this.#refill(this.#outputTables(), batch, null)
   }
 
-  /** To read what a full build reads: every mapped event by entity and time. */
-  scanMapped(): Cost {
+  async scanMapped(): Promise<Cost> {
     return this.#scan(
       `select l.sequence, l.event_id, l.event_type, l.timestamp, l.source, l.data, l.kinds, e.entity_id, e.entity_type
         from event_entities e cross join ledger l on l.sequence = e.sequence
@@ -51,21 +47,18 @@ export class Floor {
     )
   }
 
-  /** To read and parse every raw record. */
-  scanRaw(): Cost {
+  async scanRaw(): Promise<Cost> {
     return this.#scan('select sequence, raw from ledger order by sequence', (row) => JSON.parse(String(row[1])))
   }
 
-  /** To read and parse the data and hints of every event. */
-  scanData(): Cost {
+  async scanData(): Promise<Cost> {
     return this.#scan('select sequence, data, resolution_hints from ledger order by sequence', (row) => {
       JSON.parse(String(row[1]))
       JSON.parse(String(row[2]))
     })
   }
 
-  /** One statement's rows, all of them. */
-  query(sql: string, params: readonly unknown[]): Cost {
+  async query(sql: string, params: readonly unknown[]): Promise<Cost> {
     const statement = this.#source.prepare(sql)
     statement.setReturnArrays(true)
     const watch = new Stopwatch()
@@ -74,7 +67,7 @@ export class Floor {
   }
 
   #outputTables(): string[] {
-    const tables = this.#schema().filter(({ type, name }) => type === 'table' && !NOT_OUTPUT.test(name))
+    const tables = this.#schema().filter(({ type, name }) => type === 'table' && isOutput(name))
     return tables.map(({ name }) => name)
   }
 
@@ -92,12 +85,8 @@ export class Floor {
     return watch.cost
   }
 
-  #remove(): void {
-    for (const suffix of ['', '-wal', '-shm']) rmSync(this.#path + suffix, { force: true })
-  }
-
   #refill(tables: readonly string[], batch: number, order: string | null): Cost {
-    this.#remove()
+    removeDatabase(this.#path)
     const target = new DatabaseSync(this.#path)
     target.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma cache_size = -131072')
     for (const entry of this.#schema()) {
@@ -123,7 +112,7 @@ export class Floor {
       }
     }
     target.close()
-    this.#remove()
+    removeDatabase(this.#path)
     return watch.cost
   }
 }

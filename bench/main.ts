@@ -1,45 +1,61 @@
 /**
  * What the engine does per second, beside the bare work on the same store in the same run.
  *
- *   npm run bench -- --store sqlite --events 10000,100000,1000000
+ *   npm run bench -- --store postgres --events 10000,100000,1000000
+ *   npm run bench -- --store postgres --shards 4 --events 200000
  */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { growthText, sizeText } from './print.ts'
 import type { SizeResult } from './result.ts'
+import { type ShardsResult, shardsText } from './shards-result.ts'
+import { STORES } from './store.ts'
 
 const { values } = parseArgs({
   options: {
     store: { type: 'string', default: 'sqlite' },
-    events: { type: 'string', default: '10000,100000' },
+    events: { type: 'string' },
+    shards: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 })
-const sizes = values.events.split(',').map(Number)
-if (values.store !== 'sqlite' || sizes.some((size) => !Number.isInteger(size) || size < 1000)) {
+const { store, shards, json } = values
+const sizes = (values.events ?? (shards === undefined ? '10000,100000' : '200000')).split(',').map(Number)
+const isKnown = STORES.some((name) => name === store) && sizes.every((size) => Number.isInteger(size) && size >= 1000)
+const isDivided = shards === undefined || (store === 'postgres' && Number(shards) > 1 && sizes.length === 1)
+if (!isKnown || !isDivided) {
   process.stderr.write(
-    'usage: npm run bench -- [--store sqlite] [--events 10000,100000] [--json]\nsizes are at least 1000\n',
+    `usage: npm run bench -- [--store ${STORES.join('|')}] [--events 10000,100000] [--json]
+       npm run bench -- --store postgres --shards 4 [--events 200000] [--json]
+sizes are at least 1000, shards at least 2\n`,
   )
   process.exit(2)
 }
 
-const results: SizeResult[] = []
-for (const size of sizes.sort((a, b) => a - b)) {
-  process.stderr.write(`${size} records\n`)
-  // Flags like --max-old-space-size hold for the process that does the work.
-  const output = execFileSync(
-    process.execPath,
-    [...process.execArgv, join(import.meta.dirname, 'measure.ts'), String(size)],
-    {
-      encoding: 'utf8',
-      maxBuffer: 1 << 26,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  )
-  const result = JSON.parse(output) as SizeResult
-  results.push(result)
-  if (!values.json) process.stdout.write(sizeText(result))
+if (shards === undefined) compareSizes()
+else {
+  const result = measured<ShardsResult>('shards.ts', [String(sizes[0]), shards])
+  process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : shardsText(result))
 }
-if (values.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`)
-else process.stdout.write(growthText(results))
+
+function compareSizes(): void {
+  const results: SizeResult[] = []
+  for (const size of sizes.sort((a, b) => a - b)) {
+    process.stderr.write(`${size} records\n`)
+    const result = measured<SizeResult>('measure.ts', [store, String(size)])
+    results.push(result)
+    if (!json) process.stdout.write(sizeText(result))
+  }
+  process.stdout.write(json ? `${JSON.stringify(results, null, 2)}\n` : growthText(results))
+}
+
+/** What a program of this folder prints. Flags like --max-old-space-size hold for the process that does the work. */
+function measured<T>(program: string, args: readonly string[]): T {
+  const output = execFileSync(process.execPath, [...process.execArgv, join(import.meta.dirname, program), ...args], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  return JSON.parse(output) as T
+}

@@ -1,12 +1,12 @@
-/** All works for one size, in a process of its own so that peak memory is this size's. Prints one JSON document. */
+/** All works for one store and size, in a process of its own so that peak memory is this size's. Prints one JSON document. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Defacto, Definitions } from '../src/index.ts'
-import { Floor } from './floor-sqlite.ts'
 import { asRecords, generateRecords, slices } from './records.ts'
 import { type Cost, type Measured, type SizeResult, Stopwatch, share } from './result.ts'
+import { type BenchStore, openStore, type StoreName } from './store.ts'
 
 const DEFINITIONS = join(import.meta.dirname, '..', 'definitions')
 const CLOCK = '2024-05-01T00:00:00Z'
@@ -20,18 +20,20 @@ const note = (text: string): void => void process.stderr.write(`  ${text}\n`)
 
 class Bench {
   readonly results: Measured[] = []
+  readonly #store: BenchStore
   readonly #scratch: string
   readonly #lines: number
   /** What the spaces' clocks show, in milliseconds. */
   #now = 0
 
-  constructor(scratch: string, lines: number) {
+  constructor(store: BenchStore, scratch: string, lines: number) {
+    this.#store = store
     this.#scratch = scratch
     this.#lines = lines
   }
 
   async run(): Promise<SizeResult> {
-    const records = this.#file('records')
+    const records = join(this.#scratch, 'records')
     generateRecords(records, this.#lines, 1)
     note('core')
     const core = execFileSync(process.execPath, [join(import.meta.dirname, 'core.ts'), String(this.#lines)], {
@@ -43,16 +45,21 @@ class Bench {
     note('one source, interpreted as it comes')
     await this.#live(records)
     note('rebuilds')
-    await this.#rebuilds(events)
+    const full = await this.#rebuilds(events)
+    if (this.#store.name !== 'sqlite') {
+      note('FULL on SQLite')
+      this.#add('FULL, beside SQLite', events, full, await this.#fullOnSqlite(records), 'FULL on SQLite', 0.7)
+    }
     note('idle, tick, queries')
     const entities = await this.#idleAndQueries()
     return {
+      store: this.#store.name,
       lines: this.#lines,
       events,
       entities,
       results: this.results,
       peakRss: process.resourceUsage().maxRSS * 1024,
-      databaseBytes: statSync(this.#file('space.db')).size,
+      databaseBytes: await this.#store.size('space'),
     }
   }
 
@@ -62,7 +69,7 @@ class Bench {
    */
   async #growing(records: string): Promise<number> {
     const space = await this.#open('space')
-    const [ingest, builds, tenth] = [new Stopwatch(), new Stopwatch(), new Stopwatch()]
+    const [ingest, builds, tenth] = [this.#watch(), this.#watch(), this.#watch()]
     let part = 0
     let built = 0
     for await (const slice of slices(records, Math.ceil(this.#lines / ARRIVALS))) {
@@ -82,12 +89,15 @@ class Bench {
     await space.close()
 
     note('limits')
-    const floor = new Floor(this.#file('space.db'), this.#file('floor.db'))
-    const inserts = floor.appendLedger(BATCH)
-    const output = floor.writeOutput(5000)
-    floor.close()
+    await using floor = await this.#store.floor('space')
+    const inserts = await floor.appendLedger(BATCH)
+    const output = await floor.writeOutput(5000)
     const rows = 'inserts of the rows written'
-    this.#add('ingest', events, ingest.cost, inserts, 'prepared inserts', 0.5)
+    this.#add('ingest', events, ingest.cost, inserts, floor.inserts, 0.5)
+    if (this.#store.name === 'postgres') {
+      const once = await floor.appendLedger(Number.POSITIVE_INFINITY)
+      this.#add('ingest, beside one transaction', events, ingest.cost, once, 'one COPY of all', null)
+    }
     this.#add('incremental builds', built, builds.cost, share(output, built / events), rows, 0.25)
     this.#add('incremental build, 10 % new', events - built, tenth.cost, share(output, 1 - built / events), rows, 0.25)
     return events
@@ -97,7 +107,7 @@ class Bench {
   async #live(records: string): Promise<void> {
     this.#now = 0
     const [alone, live] = [await this.#open('alone'), await this.#open('live')]
-    const [ingest, both] = [new Stopwatch(), new Stopwatch()]
+    const [ingest, both] = [this.#watch(), this.#watch()]
     for await (const slice of slices(records, Math.max(2000, Math.ceil(this.#lines / 50)))) {
       const lines = slice.find(({ source }) => source === 'app')?.lines ?? []
       this.#passTo(lines)
@@ -108,61 +118,82 @@ class Bench {
     }
     this.#add('ingest with process', await live.ledger.count(), both.cost, ingest.cost, 'our ingest alone', 0.6)
     for (const space of [alone, live]) await space.close()
-    for (const name of ['alone', 'live']) {
-      for (const suffix of ['', '-wal', '-shm']) rmSync(this.#file(`${name}.db${suffix}`), { force: true })
-    }
+    for (const name of ['alone', 'live']) await this.#store.remove(name)
   }
 
-  async #rebuilds(events: number): Promise<void> {
+  /** Returns what FULL costs. */
+  async #rebuilds(events: number): Promise<Cost> {
     this.#now = Date.parse(CLOCK)
-    const floor = new Floor(this.#file('space.db'), this.#file('floor.db'))
+    await using floor = await this.#store.floor('space')
     const space = await this.#open('space')
-    this.#add('FULL', events, await cost(() => space.build({ full: true })), floor.scanMapped(), 'scan by entity', 0.4)
-    this.#add(
-      'renormalize',
-      events,
-      await cost(() => space.build({ fromRaw: true })),
-      floor.scanRaw(),
-      'scan, parse raw',
-      0.2,
-    )
+    const full = await this.#cost(() => space.build({ full: true }))
+    this.#add('FULL', events, full, await floor.scanMapped(), 'scan by entity', 0.4)
+    const renormalize = await this.#cost(() => space.build({ fromRaw: true }))
+    this.#add('renormalize', events, renormalize, await floor.scanRaw(), 'scan, parse raw', 0.2)
     await space.close()
     const changed = await this.#open('space', await withOtherIdentity())
-    const reset = new Stopwatch()
+    const reset = this.#watch()
     const { mode } = await reset.run(() => changed.build())
     if (mode !== 'FULL_WITH_IDENTITY_RESET') throw new Error(`expected an identity reset, got ${mode}`)
-    this.#add('identity reset', events, reset.cost, floor.scanData(), 'scan, parse data', 0.2)
+    this.#add('identity reset', events, reset.cost, await floor.scanData(), 'scan, parse data', 0.2)
     await changed.close()
-    floor.close()
+    return full
+  }
+
+  /** What a full build of the same records costs on SQLite. */
+  async #fullOnSqlite(records: string): Promise<Cost> {
+    await using store = await openStore('sqlite', this.#scratch)
+    const space = await this.#open('beside', undefined, store)
+    for await (const slice of slices(records, 20_000)) {
+      for (const { source, lines } of slice) await space.ingest(source, asRecords(lines), { throwIfAllFail: false })
+    }
+    await space.build()
+    const full = new Stopwatch()
+    await full.run(() => space.build({ full: true }))
+    await space.close()
+    await store.remove('beside')
+    return full.cost
   }
 
   async #idleAndQueries(): Promise<number> {
     const space = await this.#open('space', await withOtherIdentity())
-    this.#add('SKIP', 1, await typical(() => space.build()), null, '', { atMostMs: 5 }, 'builds')
-    const tick = new Stopwatch()
+    this.#add('SKIP', 1, await this.#typical(() => space.build()), null, '', { atMostMs: 5 }, 'builds')
+    const tick = this.#watch()
     const { entitiesAffected } = await tick.run(() => space.tick({ asOf: LATER }))
     this.#add('tick', entitiesAffected, tick.cost, null, '', { perSecond: 50_000 }, 'due entities')
-    const idle = await typical(() => space.tick({ asOf: LATER }))
+    const idle = await this.#typical(() => space.tick({ asOf: LATER }))
     this.#add('tick with nothing due', 1, idle, null, '', { atMostMs: 5 }, 'ticks')
 
-    const floor = new Floor(this.#file('space.db'), this.#file('floor.db'))
+    await using floor = await this.#store.floor('space')
     for (const [name, query] of [
       ['table', space.table('customer')],
       ['asOf', space.history('customer').asOf('2024-03-15')],
     ] as const) {
       const { text, params } = query.sql()
-      const watch = new Stopwatch()
+      const watch = this.#watch()
       const rows = await watch.run(() => query.rows())
-      this.#add(name, rows.length, watch.cost, floor.query(text, params), 'the same SQL', 0.4, 'rows')
+      this.#add(name, rows.length, watch.cost, await floor.query(text, params), 'the same SQL', 0.4, 'rows')
     }
-    floor.close()
     const { entities } = await space.stats()
     await space.close()
     return Object.values(entities).reduce((sum, count) => sum + count, 0)
   }
 
-  #file(name: string): string {
-    return join(this.#scratch, name)
+  #watch(): Stopwatch {
+    return new Stopwatch(this.#store.clock)
+  }
+
+  async #cost(work: () => Promise<unknown>): Promise<Cost> {
+    const watch = this.#watch()
+    await watch.run(work)
+    return watch.cost
+  }
+
+  /** The middle of 21 runs. */
+  async #typical(work: () => Promise<unknown>): Promise<Cost> {
+    const costs: Cost[] = []
+    for (let i = 0; i < 21; i++) costs.push(await this.#cost(work))
+    return costs.sort((a, b) => a.ms - b.ms)[10] as Cost
   }
 
   /** Moves the clock to the newest of these records. */
@@ -170,9 +201,9 @@ class Bench {
     for (const line of lines) this.#now = Math.max(this.#now, timeOf(line))
   }
 
-  #open(name: string, definitions?: Definitions): Promise<Defacto> {
+  #open(name: string, definitions?: Definitions, store = this.#store): Promise<Defacto> {
     const options = {
-      database: this.#file(`${name}.db`),
+      ...store.place(name),
       clock: () => new Date(this.#now),
       batchSize: BATCH,
       logLevel: 'ERROR',
@@ -201,19 +232,6 @@ function timeOf(line: string): number {
   return Date.parse(/"at":"([^"]+)"/.exec(line)?.[1] ?? '') || 0
 }
 
-async function cost(work: () => Promise<unknown>): Promise<Cost> {
-  const watch = new Stopwatch()
-  await watch.run(work)
-  return watch.cost
-}
-
-/** The middle of 21 runs. */
-async function typical(work: () => Promise<unknown>): Promise<Cost> {
-  const costs: Cost[] = []
-  for (let i = 0; i < 21; i++) costs.push(await cost(work))
-  return costs.sort((a, b) => a.ms - b.ms)[10] as Cost
-}
-
 /** The same definitions with one identity rule written differently. */
 async function withOtherIdentity(): Promise<Definitions> {
   const object = (await Definitions.fromDirectory(DEFINITIONS)).toObject()
@@ -223,9 +241,11 @@ async function withOtherIdentity(): Promise<Definitions> {
   return Definitions.fromObject({ ...object, entities: { ...object.entities, customer: { ...customer, identity } } })
 }
 
+const [name = '', lines = ''] = process.argv.slice(2)
 const scratch = mkdtempSync(join(tmpdir(), 'defacto-bench-'))
 try {
-  process.stdout.write(JSON.stringify(await new Bench(scratch, Number(process.argv[2])).run()))
+  await using store = await openStore(name as StoreName, scratch)
+  process.stdout.write(JSON.stringify(await new Bench(store, scratch, Number(lines)).run()))
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }
