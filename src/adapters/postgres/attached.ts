@@ -2,20 +2,14 @@
 import type { Tx } from '../../ports/store.ts'
 import type { Database } from './database.ts'
 import { literal, quote } from './names.ts'
-import { OURS } from './version-tables.ts'
+import { INDEX_NAME, OURS } from './version-tables.ts'
 
 /**
  * Whether anything in the database that is not ours depends on the schema or its tables, or lies in it: views, foreign
  * keys, indexes, publications, policies, … Such things hold on to the tables themselves, not to their names.
- * `indexes`: names of our own.
  */
-export async function hasDependents(
-  database: Database,
-  tx: Tx,
-  schema: string,
-  indexes: readonly string[],
-): Promise<boolean> {
-  const rows = await database.query(tx, 'history.dependents', DEPENDENTS, [quote(schema), indexes, `${OURS}%`])
+export async function hasDependents(database: Database, tx: Tx, schema: string): Promise<boolean> {
+  const rows = await database.query(tx, 'history.dependents', DEPENDENTS, [quote(schema), INDEX_NAME, `${OURS}%`])
   return rows.length > 0
 }
 
@@ -33,7 +27,7 @@ with
   where relnamespace = to_regnamespace($1) and relkind not in ('i', 'I') and oid not in (select oid from ours))
 union all
 (select 1 from pg_index i join ours o on o.oid = i.indrelid join pg_class c on c.oid = i.indexrelid
-  where not i.indisprimary and c.relname <> all($2))
+  where not i.indisprimary and c.relname !~ $2)
 union all
 (select 1 from pg_depend d join ours o on o.oid = d.refobjid
   where d.refclassid = 'pg_class'::regclass and d.deptype <> 'i' and case d.classid

@@ -17,15 +17,7 @@ import {
 import { literal, owned, qualified, quote, STATE_TABLE, shardHashSql } from './names.ts'
 import { lockSchemaChanges } from './open.ts'
 import type { Space } from './space.ts'
-import {
-  createKeys,
-  type EntityLayout,
-  entityTable,
-  indexNames,
-  OURS,
-  tablesOf,
-  type VersionTable,
-} from './version-tables.ts'
+import { createKeys, type EntityLayout, entityTable, OURS, tablesOf, type VersionTable } from './version-tables.ts'
 
 /**
  * The schema of the shadow takes the name of the live one, which locks neither tables nor readers: who reads goes on
@@ -44,7 +36,7 @@ export async function swapShadow(space: Space, unit: Unit, layout: HistoryLayout
     await database.script(tx, OPERATION, carryMerged(space, entity, live, shadow, stored))
   }
   const tables = tablesOf(layout)
-  if (shard === null && !(await hasDependents(database, tx, live, indexNames(tables)))) {
+  if (shard === null && !(await hasDependents(database, tx, live))) {
     await finishSchema(space, unit, layout, live, shadow)
     await exchange(space, unit, live, shadow)
   } else {

@@ -5,7 +5,7 @@ import { ConfigError, StorageError } from '../../errors.ts'
 import type { Tx, Unit } from '../../ports/store.ts'
 import { copyRelationPrivileges } from './attached.ts'
 import { SQL_TYPES } from './columns.ts'
-import { viewsOf } from './edge-views.ts'
+import { type View, viewsOf } from './edge-views.ts'
 import { sqlState } from './errors.ts'
 import { edgeTable, literal, qualified, quote, STATE_TABLE } from './names.ts'
 import { lockSchemaChanges } from './open.ts'
@@ -27,10 +27,21 @@ export async function ensureTables(space: Space, unit: Unit, layout: HistoryLayo
   // Another process may have been faster.
   if (await isCurrent(space, unit, layout)) return
   const schema = space.names.versionSchema(unit.version)
+  checkColumns(layout)
   await claimSchema(space, unit, schema)
   const stored = await storedRelations(space, unit.tx, schema)
   await align(space, unit.tx, schema, layout, stored, 'extend')
   await saveLayout(space, unit, layout)
+}
+
+const SYSTEM_COLUMNS = ['tableoid', 'ctid', 'xmin', 'xmax', 'cmin', 'cmax']
+
+function checkColumns({ entities, relationships }: HistoryLayout): void {
+  for (const { type, columns } of [...entities, ...relationships]) {
+    const taken = columns.find(({ name }) => SYSTEM_COLUMNS.includes(name))
+    if (taken === undefined) continue
+    throw new ConfigError(`property '${taken.name}' of '${type}' has a name that is reserved by Postgres; rename it`)
+  }
 }
 
 /** Empty tables without keys and indexes, in place of those of an earlier attempt. */
@@ -99,38 +110,24 @@ export async function align(
   stored: ReadonlyMap<string, StoredRelation>,
   how: 'extend' | 'match',
 ): Promise<void> {
-  const first: string[] = []
-  const last: string[] = []
   const tables = tablesOf(layout)
   const views = viewsOf(how === 'extend' ? asStored(layout, stored) : layout, schema)
-  for (const table of tables) {
-    const relation = stored.get(table.name)
-    if (relation === undefined) first.push(createTable(schema, table), createKeys(schema, table))
-    else alignColumns(qualified(schema, table.name), table, relation, how, first, last)
-  }
-  for (const { name, columns, select } of views) {
-    const view = qualified(schema, name)
-    const before = stored.get(name)
-    const comment = `comment on view ${view} is ${literal(`${OURS}edges`)}`
-    if (before === undefined || sameColumns(columns, before.columns)) {
-      first.push(`create or replace view ${view} as ${select}`, comment)
-      continue
-    }
-    const aside = `${name}~`
-    first.push(`alter view ${view} rename to ${quote(aside)}`, `create view ${view} as ${select}`, comment)
-    first.push(copyRelationPrivileges(qualified(schema, aside), view), `drop view ${qualified(schema, aside)}`)
-  }
-  if (how === 'match') {
+  const columns = tables.map((table) => alignTable(schema, table, stored.get(table.name), how))
+  const gone = (kind: 'view' | 'table'): string[] => {
     const names = new Set([...tables, ...views].map(({ name }) => name))
-    for (const kind of ['view', 'table'] as const) {
-      for (const [name, { isView, isOurs }] of stored) {
-        if (isOurs && isView === (kind === 'view') && !names.has(name))
-          last.push(`drop ${kind} ${qualified(schema, name)}`)
-      }
-    }
+    return [...stored]
+      .filter(([name, { isOurs, isView }]) => isOurs && isView === (kind === 'view') && !names.has(name))
+      .map(([name]) => `drop ${kind} ${qualified(schema, name)}`)
   }
+  const statements = [
+    ...columns.flatMap(({ before }) => before),
+    ...views.flatMap((view) => alignView(schema, view, stored.get(view.name))),
+    ...(how === 'match' ? gone('view') : []),
+    ...columns.flatMap(({ after }) => after),
+    ...(how === 'match' ? gone('table') : []),
+  ]
   try {
-    await database.script(tx, 'history.align', [...first, ...last].join(';\n'))
+    await database.script(tx, 'history.align', statements.join(';\n'))
   } catch (error) {
     if (sqlState(error) !== DEPENDENT_OBJECTS) throw error
     throw inTheWay(error as Error, schema)
@@ -153,29 +150,49 @@ function asStored(layout: HistoryLayout, stored: ReadonlyMap<string, StoredRelat
   return { ...layout, relationships }
 }
 
-function alignColumns(
-  name: string,
-  { columns }: VersionTable,
-  stored: StoredRelation,
+/** Statements to run before the views are made anew, and those that have to wait until no view needs the old columns. */
+function alignTable(
+  schema: string,
+  table: VersionTable,
+  stored: StoredRelation | undefined,
   how: 'extend' | 'match',
-  first: string[],
-  last: string[],
-): void {
-  const wanted = new Map(columns.map((column) => [column.name, column]))
-  for (const column of columns) {
+): { before: string[]; after: string[] } {
+  if (stored === undefined) return { before: [createTable(schema, table), createKeys(schema, table)], after: [] }
+  const name = qualified(schema, table.name)
+  const before: string[] = []
+  const after: string[] = []
+  for (const column of table.columns) {
     const type = stored.columns.get(column.name)
     if (type !== undefined && (type === column.type || how === 'extend')) continue
     if (type !== undefined) {
       const aside = quote(`${column.name}~`)
-      first.push(`alter table ${name} rename column ${quote(column.name)} to ${aside}`)
-      last.push(`alter table ${name} drop column ${aside}`)
+      before.push(`alter table ${name} rename column ${quote(column.name)} to ${aside}`)
+      after.push(`alter table ${name} drop column ${aside}`)
     }
-    first.push(`alter table ${name} add column ${declaration(column)}`)
+    before.push(`alter table ${name} add column ${declaration(column)}`)
   }
-  if (how === 'extend') return
+  if (how === 'extend') return { before, after }
+  const wanted = new Set(table.columns.map((column) => column.name))
   for (const column of stored.columns.keys()) {
-    if (!wanted.has(column)) last.push(`alter table ${name} drop column ${quote(column)}`)
+    if (!wanted.has(column)) after.push(`alter table ${name} drop column ${quote(column)}`)
   }
+  return { before, after }
+}
+
+function alignView(schema: string, { name, columns, select }: View, stored: StoredRelation | undefined): string[] {
+  const view = qualified(schema, name)
+  const comment = `comment on view ${view} is ${literal(`${OURS}edges`)}`
+  if (stored === undefined || sameColumns(columns, stored.columns)) {
+    return [`create or replace view ${view} as ${select}`, comment]
+  }
+  const aside = qualified(schema, `${name}~`)
+  return [
+    `alter view ${view} rename to ${quote(`${name}~`)}`,
+    `create view ${view} as ${select}`,
+    comment,
+    copyRelationPrivileges(aside, view),
+    `drop view ${aside}`,
+  ]
 }
 
 function sameColumns(columns: VersionTable['columns'], stored: ReadonlyMap<string, string>): boolean {
