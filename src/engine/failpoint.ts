@@ -1,6 +1,7 @@
 /**
  * Named places where a crash test makes the process kill itself: `DEFACTO_FAILPOINT=build.chunk:3` dies with SIGKILL the
- * third time that place is reached. Costs one comparison when the variable is not set.
+ * third time that place is reached, or gets the signal of `DEFACTO_FAILPOINT_SIGNAL`. Costs one comparison when the
+ * variable is not set.
  */
 const armed = process.env['DEFACTO_FAILPOINT']
 const [armedName, armedCount] = (armed ?? '').split(':')
@@ -43,5 +44,6 @@ export type Failpoint = (typeof FAILPOINTS)[number]
 export function failpoint(name: Failpoint): void {
   if (armed === undefined || armedName !== name) return
   passed += 1
-  if (passed === Number(armedCount ?? 1)) process.kill(process.pid, 'SIGKILL')
+  if (passed !== Number(armedCount ?? 1)) return
+  process.kill(process.pid, process.env['DEFACTO_FAILPOINT_SIGNAL'] ?? 'SIGKILL')
 }

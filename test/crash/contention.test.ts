@@ -6,6 +6,7 @@ import { Defacto } from '../../src/index.ts'
 import type { Defs } from '../oracle/definitions.ts'
 import { oracle } from '../oracle/oracle.ts'
 import { readWorld, sorted } from '../support/world.ts'
+import { BACKENDS, sqliteFile } from './places.ts'
 import { live } from './processes.ts'
 import { EDITIONS, END, expectedOf, expectIntact, NOW, type Workshop, workshop } from './shop-job.ts'
 import type { WorkStep } from './worker.ts'
@@ -26,8 +27,18 @@ const open: WorkStep = { do: 'open', definitions }
 const all: WorkStep = { do: 'ingest', source: 'kiosk', from: 0, to: COUNT, process: true }
 const finish: WorkStep[] = [open, all, { do: 'build' }, { do: 'tick', asOf: END }]
 
-test('three processes on one database at the same time: the same history as one', { timeout: 120_000 }, async () => {
-  const database = shop.database('shared')
+for (const { name, describe, place } of BACKENDS) {
+  describe(name, () => {
+    test('three processes on one space at the same time: the same history as one', { timeout: 120_000 }, async () => {
+      const space = await place(shop.folder, 'shared')
+      await threeProcesses(space.database)
+      await space.expectSound()
+      await space.remove()
+    })
+  })
+}
+
+async function threeProcesses(database: string): Promise<void> {
   const workers = [0, 1, 2].map((worker) => {
     const steps: WorkStep[] = [open]
     for (let from = worker * PART; from < COUNT; from += 3 * PART) {
@@ -52,7 +63,7 @@ test('three processes on one database at the same time: the same history as one'
   expect(expected.duplicates).toEqual([])
   expect(deliveries).toHaveLength(expectedOf(shop.records, definitions, definitions).events)
   expect(await readWorld(engine as unknown as Defacto, definitions)).toEqual(sorted(expected.world))
-})
+}
 
 test('a full disk is a clear error; with room again the same process chain finishes', {
   timeout: 120_000,
@@ -67,18 +78,18 @@ test('a full disk is a clear error; with room again the same process chain finis
     expect(full.error).toMatch(/StorageError: .*(no space left|file system failed)/)
     execFileSync('mount', ['-o', 'remount,size=64m', folder])
     expect(await live(shop.folder, job(database, finish))).toMatchObject({ error: null, done: 4 })
-    await expectIntact(database, definitions, expectedOf(shop.records, definitions, definitions))
+    await expectIntact(sqliteFile(database), definitions, expectedOf(shop.records, definitions, definitions))
   } finally {
     execFileSync('umount', [folder])
   }
 })
 
 test('a write that the system refuses is a clear error; without the limit the next process finishes', async () => {
-  const database = shop.database('limited')
+  const database = join(shop.folder, 'limited.db')
   const limited = await live(shop.folder, job(database, finish), { maxFileBlocks: 1200 })
   expect(limited.error).toMatch(/StorageError: .*(no space left|file system failed)/)
   expect(await live(shop.folder, job(database, finish))).toMatchObject({ error: null, done: 4 })
-  await expectIntact(database, definitions, expectedOf(shop.records, definitions, definitions))
+  await expectIntact(sqliteFile(database), definitions, expectedOf(shop.records, definitions, definitions))
 })
 
 test('a folder or file that may not be written is a clear error, and nothing is made there', async () => {
@@ -104,7 +115,7 @@ test('a folder or file that may not be written is a clear error, and nothing is 
   // SQLite gave its companion files the permissions of the database.
   for (const name of readdirSync(folder)) chmodSync(join(folder, name), 0o644)
   expect(await live(shop.folder, job(database, finish), other)).toMatchObject({ error: null, done: 4 })
-  await expectIntact(database, definitions, expectedOf(shop.records, definitions, definitions))
+  await expectIntact(sqliteFile(database), definitions, expectedOf(shop.records, definitions, definitions))
 })
 
 /** True if a memory file system of this size now lies at `folder`. */

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { FAILPOINTS } from '../../src/engine/failpoint.ts'
+import { BACKENDS } from './places.ts'
 import { live } from './processes.ts'
-import { EDITIONS, END, expectedOf, expectIntact, NOW, type Workshop, workshop } from './shop-job.ts'
+import { EDITIONS, END, type Expected, expectedOf, expectIntact, NOW, type Workshop, workshop } from './shop-job.ts'
 import type { Job, WorkStep } from './worker.ts'
 
 const [first, second, third] = EDITIONS as unknown as [never, never, never]
@@ -24,8 +25,10 @@ const STEPS: WorkStep[] = [
 ]
 
 let shop: Workshop
+let expected: Expected
 beforeAll(() => {
   shop = workshop(COUNT, 7)
+  expected = expectedOf(shop.records, first, third)
 })
 afterAll(() => shop.remove())
 
@@ -36,21 +39,33 @@ function remaining(done: number): WorkStep[] {
   return rest[0]?.do === 'open' ? rest : [opened as WorkStep, ...rest]
 }
 
-const places = FAILPOINTS.flatMap((name) => [`${name}:1`, `${name}:2`])
+const failpoints = FAILPOINTS.flatMap((name) => [`${name}:1`, `${name}:2`])
 
-test('the undisturbed run is the reference history', { timeout: 60_000 }, async () => {
-  const job: Job = { database: shop.database('undisturbed'), recordsFile: shop.recordsFile, now: NOW, steps: STEPS }
-  expect(await live(shop.folder, job, { chunk: 100 })).toMatchObject({ killed: false, error: null, done: STEPS.length })
-  await expectIntact(job.database, third, expectedOf(shop.records, first, third))
-})
+for (const { name, describe, place } of BACKENDS) {
+  describe(name, () => {
+    test('the undisturbed run is the reference history', { timeout: 60_000 }, async () => {
+      const space = await place(shop.folder, 'undisturbed')
+      const job: Job = { database: space.database, recordsFile: shop.recordsFile, now: NOW, steps: STEPS }
+      const life = await live(shop.folder, job, { chunk: 100 })
+      expect(life).toMatchObject({ killed: false, error: null, done: STEPS.length })
+      await expectIntact(space, third, expected)
+      await space.remove()
+    })
 
-test.concurrent.each(places)('killed at %s, a new process finishes the job', { timeout: 60_000 }, async (failpoint) => {
-  const database = shop.database(failpoint.replace(/\W/g, '-'))
-  const job: Job = { database, recordsFile: shop.recordsFile, now: NOW, steps: STEPS }
-  const dead = await live(shop.folder, job, { failpoint, chunk: 100 })
-  expect(dead).toMatchObject({ killed: true, error: null })
-  const steps = remaining(dead.done)
-  const heir = await live(shop.folder, { ...job, steps }, { chunk: 100 })
-  expect(heir).toMatchObject({ killed: false, error: null, done: steps.length })
-  await expectIntact(database, third, expectedOf(shop.records, first, third))
-})
+    test.concurrent.each(failpoints)(
+      'killed at %s, a new process finishes the job',
+      { timeout: 60_000 },
+      async (failpoint) => {
+        const space = await place(shop.folder, failpoint.replace(/\W/g, '-'))
+        const job: Job = { database: space.database, recordsFile: shop.recordsFile, now: NOW, steps: STEPS }
+        const dead = await live(shop.folder, job, { failpoint, chunk: 100 })
+        expect(dead).toMatchObject({ killed: true, error: null })
+        const steps = remaining(dead.done)
+        const heir = await live(shop.folder, { ...job, steps }, { chunk: 100 })
+        expect(heir).toMatchObject({ killed: false, error: null, done: steps.length })
+        await expectIntact(space, third, expected)
+        await space.remove()
+      },
+    )
+  })
+}

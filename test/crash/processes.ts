@@ -1,8 +1,9 @@
-/** Starts `worker.ts` and kills it. */
+/** Starts `worker.ts`, listens to what it says, stops and kills it. */
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Job } from './worker.ts'
+import type { Job, Said } from './worker.ts'
 
 export interface Life {
   /** Steps that were finished. */
@@ -16,66 +17,71 @@ export interface Life {
 export interface LifeOptions {
   killAfterMs?: number
   failpoint?: string
+  /** The failpoint stops the process instead of killing it. */
+  pause?: boolean
   /** Rows per unit of work. */
   chunk?: number
   /** No file may grow beyond this many blocks (of 512 bytes); writes beyond fail. */
   maxFileBlocks?: number
+  /** How far the clock of the process is off. */
+  clockOffsetMs?: number
   uid?: number
   gid?: number
 }
 
+export interface Running {
+  readonly pid: number
+  readonly life: Promise<Life>
+  /** Steps finished so far. */
+  readonly done: number
+  kill(signal: NodeJS.Signals): void
+}
+
 let jobs = 0
 
-/**
- * Runs the job in a process of its own. With `killAfterMs` it gets SIGKILL that long after it has loaded its code; with
- * `failpoint` it kills itself there.
- */
+/** Runs the job in a process of its own, to its end. */
 export function live(folder: string, job: Job, options: LifeOptions = {}): Promise<Life> {
+  return start(folder, job, options).life
+}
+
+/**
+ * Starts a process with the job. With `killAfterMs` it gets SIGKILL that long after it has loaded its code; with
+ * `failpoint` it kills or stops itself there.
+ */
+export function start(folder: string, job: Job, options: LifeOptions = {}): Running {
   const file = join(folder, `job-${++jobs}.json`)
   writeFileSync(file, JSON.stringify(job))
-  const env: NodeJS.ProcessEnv = {
-    ...process.env,
-    NODE_NO_WARNINGS: '1',
-    DEFACTO_UNIT_ROWS: String(options.chunk ?? 300),
-  }
-  if (options.failpoint !== undefined) env['DEFACTO_FAILPOINT'] = options.failpoint
-  return new Promise((resolve, reject) => {
-    const limited = `trap '' XFSZ; ulimit -f ${options.maxFileBlocks}; exec "$0" "$@"`
-    const command = [process.execPath, join(import.meta.dirname, 'worker.ts'), file]
-    const [program, ...args] = options.maxFileBlocks === undefined ? command : ['/bin/sh', '-c', limited, ...command]
-    const child = spawn(program as string, args, {
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.gid }),
-    })
-    const life: Life = { done: 0, killed: false, error: null, ms: 0 }
-    let began = performance.now()
-    let rest = ''
-    let timer: NodeJS.Timeout | undefined
-    let complaint = ''
-    child.stderr.on('data', (text) => {
-      complaint += text
-    })
-    child.stdout.setEncoding('utf8')
-    child.stdout.on('data', (text: string) => {
-      const lines = (rest + text).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) {
-        const said = JSON.parse(line) as {
-          ready?: true
-          done?: number
-          error?: string
-          message?: string
-          stack?: string
-        }
-        if (said.ready) {
-          began = performance.now()
-          if (options.killAfterMs !== undefined) timer = setTimeout(() => child.kill('SIGKILL'), options.killAfterMs)
-        }
-        if (said.done !== undefined) life.done = said.done + 1
-        if (said.error !== undefined) life.error = said.stack ?? `${said.error}: ${said.message}`
-      }
-    })
+  const skewed = options.clockOffsetMs === undefined ? [] : ['--import', join(import.meta.dirname, 'skewed-clock.ts')]
+  const command = [process.execPath, ...skewed, join(import.meta.dirname, 'worker.ts'), file]
+  const limited = `trap '' XFSZ; ulimit -f ${options.maxFileBlocks}; exec "$0" "$@"`
+  const [program, ...args] = options.maxFileBlocks === undefined ? command : ['/bin/sh', '-c', limited, ...command]
+  const child = spawn(program as string, args, {
+    env: environment(options),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.gid }),
+  })
+  const life: Life = { done: 0, killed: false, error: null, ms: 0 }
+  let began = performance.now()
+  let timer: NodeJS.Timeout | undefined
+  let rest = ''
+  let complaint = ''
+  child.stderr.on('data', (text) => {
+    complaint += text
+  })
+  child.stdout.setEncoding('utf8')
+  child.stdout.on('data', (text: string) => {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      const said = JSON.parse(line) as Said
+      if ('ready' in said) {
+        began = performance.now()
+        if (options.killAfterMs !== undefined) timer = setTimeout(() => child.kill('SIGKILL'), options.killAfterMs)
+      } else if ('done' in said) life.done = said.done + 1
+      else life.error = said.stack ?? `${said.error}: ${said.message}`
+    }
+  })
+  const ended = new Promise<Life>((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code, signal) => {
       clearTimeout(timer)
@@ -83,4 +89,25 @@ export function live(folder: string, job: Job, options: LifeOptions = {}): Promi
       resolve({ ...life, killed: signal === 'SIGKILL', ms: performance.now() - began })
     })
   })
+  return {
+    pid: child.pid ?? 0,
+    life: ended,
+    get done() {
+      return life.done
+    },
+    kill: (signal) => void child.kill(signal),
+  }
+}
+
+function environment({ chunk = 300, failpoint, pause, clockOffsetMs }: LifeOptions): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    NODE_NO_WARNINGS: '1',
+    // Code that is compiled already loads in a third of the time.
+    NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'),
+    DEFACTO_UNIT_ROWS: String(chunk),
+    ...(failpoint === undefined ? {} : { DEFACTO_FAILPOINT: failpoint }),
+    ...(pause === true ? { DEFACTO_FAILPOINT_SIGNAL: 'SIGSTOP' } : {}),
+    ...(clockOffsetMs === undefined ? {} : { CLOCK_OFFSET_MS: String(clockOffsetMs) }),
+  }
 }

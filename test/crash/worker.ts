@@ -3,25 +3,30 @@
  * it is loaded and one after each finished step; every line is written at once, so a killed process has told the truth.
  */
 import { readFileSync, writeSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Defacto, DefactoError, type DefactoOptions } from '../../src/index.ts'
 
 export type WorkStep =
   | { do: 'open'; definitions: object; options?: DefactoOptions }
   | { do: 'ingest'; source: string; from: number; to: number; process: boolean }
   | { do: 'build'; full?: boolean; fromRaw?: boolean; asOf?: string }
+  /** Several shards: until nothing is left to do for this one. */
+  | { do: 'settle' }
   | { do: 'tick'; asOf: string }
 export interface Job {
   database: string
   /** Every record of the test; steps name ranges of it. */
   recordsFile: string
-  /** What the engine's clock shows. */
-  now: string
+  /** What the engine's clock shows; null: the clock of the machine. */
+  now: string | null
   steps: WorkStep[]
-  /** Repeat a step that another process holds up. */
+  /** Repeat a step that another process holds up, or that the server could not do just then. */
   patient?: boolean
 }
+export type Said = { ready: true } | { done: number } | { error: string; message: string; stack?: string }
 
-const say = (line: object): void => void writeSync(1, `${JSON.stringify(line)}\n`)
+const say = (line: Said): void => void writeSync(1, `${JSON.stringify(line)}\n`)
 
 const job = JSON.parse(readFileSync(process.argv[2] as string, 'utf8')) as Job
 const records = JSON.parse(readFileSync(job.recordsFile, 'utf8')) as unknown[]
@@ -30,9 +35,10 @@ let engine: Defacto | null = null
 async function run(step: WorkStep): Promise<void> {
   if (step.do === 'open') {
     await engine?.close()
+    const { now } = job
     engine = await Defacto.fromConfig(step.definitions, {
       database: job.database,
-      clock: () => new Date(job.now),
+      ...(now === null ? {} : { clock: () => new Date(now) }),
       logLevel: 'ERROR',
       ...step.options,
     })
@@ -43,6 +49,7 @@ async function run(step: WorkStep): Promise<void> {
     const part = records.slice(step.from, step.to)
     await engine.ingest(step.source, part, { process: step.process, throwIfAllFail: false })
   } else if (step.do === 'build') await engine.build({ full: step.full, fromRaw: step.fromRaw, asOf: step.asOf })
+  else if (step.do === 'settle') while ((await engine.nextBuild()).mode !== 'SKIP') await engine.build()
   else await engine.tick({ asOf: step.asOf })
 }
 
@@ -52,10 +59,12 @@ async function untilDone(step: WorkStep): Promise<void> {
       return await run(step)
     } catch (error) {
       if (!(job.patient && error instanceof DefactoError && error.recoverable)) throw error
+      await pause(5)
     }
   }
 }
 
+flushCompileCache()
 say({ ready: true })
 try {
   for (const [index, step] of job.steps.entries()) {
@@ -65,6 +74,6 @@ try {
   await (engine as Defacto | null)?.close()
 } catch (error) {
   const { name, message, stack } = error as Error
-  say({ error: name, message, stack })
+  say({ error: name, message, ...(stack === undefined ? {} : { stack }) })
   process.exitCode = 1
 }
