@@ -29,7 +29,8 @@ function decoderOf(column: Column, options: RowOptions): Decode {
     case 'integer':
       return integer
     case 'number':
-      return (value) => (value === null || typeof value === 'number' ? value : Number(value))
+      // Not every database has a negative zero.
+      return (value) => (value === null ? null : Number(value) + 0)
     case 'boolean':
       return (value) => (value === null || typeof value === 'boolean' ? value : Number(value) !== 0)
     case 'datetime':

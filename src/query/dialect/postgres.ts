@@ -164,13 +164,16 @@ function canonicalText(value: Fragment): Fragment {
 
 const SPACE = '[ \\t\\n\\r]*'
 
-/** Only JSON numbers are read, other text becomes null; so do numbers of more digits than a column has any use for. */
+/** JSON numbers that are certain to fit a double, so that the cast cannot fail. */
+const WHOLE = '-?(0|[1-9]\\d{0,99})'
+const MODERATE = `${WHOLE}(\\.\\d{1,99})?([eE][+-]?0*1?\\d?\\d)?`
+const EXTREME = '-?[1-9](\\.\\d{1,30})?[eE]([+]?(2\\d\\d|30[0-7])|-(2\\d\\d|3[01]\\d|32[0-3]))'
+
+/** Only JSON numbers are read, other text becomes null; so do numbers beyond a double and those of 100 digits. */
 function jsonNumber(arg: Fragment, to: string): Fragment {
-  const whole = '-?(0|[1-9]\\d{0,99})'
   if (to === 'integer') {
     const clamped = text`least(greatest(${arg}::numeric, -9223372036854775808), 9223372036854775807)::bigint`
-    return text`case when ${arg} ~ '^${SPACE}${whole}${SPACE}$' then ${clamped} end`
+    return text`case when ${arg} ~ '^${SPACE}${WHOLE}${SPACE}$' then ${clamped} end`
   }
-  const pattern = `^${SPACE}${whole}(\\.\\d{1,99})?([eE][+-]?0*1?\\d?\\d)?${SPACE}$`
-  return text`case when ${arg} ~ '${pattern}' then ${arg}::double precision end`
+  return text`case when ${arg} ~ '^${SPACE}(${MODERATE}|${EXTREME})${SPACE}$' then cast(${arg} as double precision) end`
 }
