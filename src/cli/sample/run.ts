@@ -1,4 +1,5 @@
 /** The stages of the sample run, in the order in which a nightly job would do them. */
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type BuildResult, Defacto, Definitions, type TickResult } from '../../index.ts'
 import type { Context } from '../context.ts'
@@ -41,7 +42,9 @@ export function namedDatabase({ globals, env }: Context): string | undefined {
 }
 
 /** Opens the sample's space; its clock stands at the end of the data. */
-export function openSample(place: SamplePlace, manifest: SampleManifest, context: Context): Promise<Defacto> {
+export async function openSample(place: SamplePlace, manifest: SampleManifest, context: Context): Promise<Defacto> {
+  // Marks and reports lie there wherever the database does.
+  await mkdir(place.state, { recursive: true })
   const named = namedDatabase(context)
   const database = named ?? join(place.state, 'defacto.db')
   return Defacto.fromDirectory(place.definitions, {
