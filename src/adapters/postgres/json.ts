@@ -5,8 +5,8 @@
  */
 
 /** Escapes, objects inside the object, exponents and minus zero: what `jsonb` may not give back as it was. */
-const SUSPECT = /\\u|.\{|[:,[]\s*-?(?:[\d.]+[eE]|0)/s
-const CAREFUL_NUMBER = /[:,[]\s*-?(?:[\d.]+[eE]|0)/
+const SUSPECT = /\\u|.\{|[:,[]\s*-?(?:[\d.]+[eE]|(?<=-)0)/s
+const SUSPECT_NUMBER = /[:,[]\s*-?(?:[\d.]+[eE]|(?<=-)0)/
 const INT_LIMIT = 2 ** 63
 
 /** What to store in a `jsonb` column for the JSON text of an object. */
@@ -48,7 +48,7 @@ export function wellFormedJson(text: string): string {
 }
 
 function survivesJsonb(text: string): boolean {
-  const value: unknown = CAREFUL_NUMBER.test(text)
+  const value: unknown = SUSPECT_NUMBER.test(text)
     ? JSON.parse(text, markChangedNumber as (key: string, value: unknown) => unknown)
     : JSON.parse(text)
   return isPlain(value, false)
@@ -58,12 +58,12 @@ interface ReviverContext {
   source?: string
 }
 
-/** Stands for a number `jsonb` would change; no value of JSON is undefined, but a reviver's undefined removes the key. */
+/** Stands for a number `jsonb` would change or refuse. */
 const CHANGED = Symbol('changed')
 
 function markChangedNumber(_key: string, value: unknown, context: ReviverContext): unknown {
   if (typeof value !== 'number') return value
-  if (Object.is(value, -0)) return CHANGED
+  if (Object.is(value, -0) || !Number.isFinite(value)) return CHANGED
   // `1e17` is a Float, but `jsonb` writes it as digits, which are an Int.
   const isFloat = !Number.isSafeInteger(value) && Number.isInteger(value) && Math.abs(value) <= INT_LIMIT
   return isFloat && !/^-?\d+$/.test(context.source ?? '') ? CHANGED : value

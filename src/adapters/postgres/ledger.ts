@@ -161,26 +161,24 @@ export class PostgresLedger implements LedgerPort {
   }
 
   async countMapped(to: number): Promise<number> {
-    // Mappings exist for replayable rows only, so the rows themselves are not read.
     const [row] = await this.#read(
       null,
       'ledger.countMapped',
-      `select count(*) from (select distinct sequence from ${this.#mappings}
-        where sequence <= $1 and ${owned(this.#space.shard, 'shard_hash')}) mapped`,
+      `select count(distinct e.sequence) from ${this.#mappings} e
+        where e.sequence <= $1 and ${owned(this.#space.shard, 'e.shard_hash')} and ${this.#notSkipped()}`,
       to,
     )
     return row?.[0] as number
   }
 
   async countUnmapped(after: number, to: number): Promise<number> {
-    // The same holds here.
     const [row] = await this.#read(
       null,
       'ledger.countUnmapped',
       `select least(last, $2::bigint),
         (select count(*) from ${this.#ledger} where sequence > $1 and sequence <= $2 and ${SKIPPED}),
-        (select count(*) from (select distinct sequence from ${this.#mappings}
-          where sequence > $1 and sequence <= $2) mapped)
+        (select count(distinct e.sequence) from ${this.#mappings} e
+          where e.sequence > $1 and e.sequence <= $2 and ${this.#notSkipped()})
         from ${this.#head}`,
       after,
       to,
@@ -253,6 +251,11 @@ export class PostgresLedger implements LedgerPort {
   /** The ledger row of a mapping, if a replay sees it; `offset 0` keeps it a look-up by ledger_pkey. */
   #replayable(sequence: string): string {
     return `(select * from ${this.#ledger} l where l.sequence = ${sequence} and ${REPLAYABLE} offset 0)`
+  }
+
+  /** Whether a replay sees the event of a mapping, asked of the few rows in ledger_skipped instead of the many others. */
+  #notSkipped(): string {
+    return `not exists (select 1 from ${this.#ledger} s where s.sequence = e.sequence and ${SKIPPED})`
   }
 
   #read(unit: Unit | null, operation: string, sql: string, ...params: Param[]): Promise<Row[]> {
