@@ -300,7 +300,6 @@ CacheUpdate(p) ==
 \* Merge and erase by hand
 
 SlotsFree == \A s \in Shards : shard[s].holder = 0
-AllSlots(holder) == [s \in Shards |-> [shard[s] EXCEPT !.holder = holder]]
 
 MergeAsk(p) ==
   /\ Idle(p) /\ left.merges > 0 /\ (Exclusive => SlotsFree)
@@ -308,23 +307,24 @@ MergeAsk(p) ==
        /\ from # into \/ Broken = "selfMerge"
        /\ from \notin Losers /\ OwnsEvents(from) /\ OwnsEvents(into)
        /\ proc' = [proc EXCEPT ![p].job = [kind |-> "merge", from |-> from, into |-> into]]
-  /\ shard' = IF Exclusive THEN AllSlots(p) ELSE shard
+  /\ shard' = IF Exclusive THEN [s \in Shards |-> [shard[s] EXCEPT !.holder = p]] ELSE shard
   /\ left' = [left EXCEPT !.merges = @ - 1]
   /\ UNCHANGED <<log, used, identity>>
 
-\* Under the mapping lock: nothing happens unless both ids are still alive.
+\* Under the mapping lock: nothing happens unless both ids are still alive and the slots still in hand.
 MergeCommit(p) ==
   /\ Job(p, "merge") /\ ~MappingLocked
   /\ LET from == proc[p].job.from
          into == proc[p].job.into
          alive == OwnsEvents(from) /\ OwnsEvents(into) /\ from \notin Losers /\ into \notin Losers
          t == MergedInto([idOf |-> idOf, log |-> log, pairs |-> pairs, feed |-> feed], from, into)
-     IN IF alive \/ Broken = "mergeLogNotChecked"
+         fenced == Exclusive /\ \E s \in Shards : shard[s].holder # p
+     IN IF ~fenced /\ (alive \/ Broken = "mergeLogNotChecked")
         THEN /\ idOf' = t.idOf /\ log' = t.log /\ pairs' = t.pairs /\ feed' = t.feed
              /\ joins' = joins \cup {<<HintsOf(from), HintsOf(into)>>}
         ELSE UNCHANGED <<idOf, log, pairs, feed, joins>>
   /\ proc' = [proc EXCEPT ![p].job = None]
-  /\ shard' = IF Exclusive THEN AllSlots(0) ELSE shard
+  /\ shard' = WithoutSlots(p)
   /\ UNCHANGED <<used, next, erased, dropped, mappedUpto, resetUpTo, left>>
 
 RECURSIVE WithMergedInto(_)

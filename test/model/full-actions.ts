@@ -1,5 +1,5 @@
 /** Full builds into a shadow, and identity resets (spec 04 §4.4, §5.4). */
-import { type Actor, fenced, resetAfter, withoutSlots } from './pass-actions.ts'
+import { type Actor, fenced, resetAfter } from './pass-actions.ts'
 import { mappingLocked, type Steps, safeHead, withPair } from './shared-actions.ts'
 import {
   bagOf,
@@ -15,6 +15,7 @@ import {
   type Regrouped,
   replaced,
   type State,
+  withoutSlots,
   withProcess,
   withShard,
 } from './state.ts'

@@ -10,6 +10,7 @@ import {
   RESETTING,
   type Shard,
   type State,
+  withoutSlots,
   withProcess,
 } from './state.ts'
 
@@ -130,13 +131,6 @@ export function abandon(state: State, configuration: Configuration, me: Actor, s
   if (!fenced(state, configuration, me) || (job !== null && job.kind !== 'regroup')) return
   const next = withProcess(withoutSlots(state, me.index), me.index, { pass: null, job: null })
   steps.push({ action: `Abandon(p${me.index})`, fair: true, state: next })
-}
-
-export function withoutSlots(state: State, holder: number): State {
-  const shards = state.shards.map((one) => {
-    return one.slot.holder === holder ? { ...one, slot: { ...one.slot, holder: 0 } } : one
-  })
-  return { ...state, shards }
 }
 
 /** The process dies: transactions roll back, memory and caches are gone, slots run out. */

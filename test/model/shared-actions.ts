@@ -16,8 +16,8 @@ import {
   MERGE,
   type Process,
   RESET,
-  type Shard,
   type State,
+  withoutSlots,
   withProcess,
 } from './state.ts'
 
@@ -216,9 +216,9 @@ export function cacheUpdate(state: State, configuration: Configuration, index: n
 export const ownsEvents = (state: State, id: number): boolean => state.log.some(({ entity }) => entity === id)
 const slotsFree = (state: State): boolean => state.shards.every(({ slot }) => slot.holder === 0)
 
-/** Every slot in the hands of one holder (0: free). */
+/** Every slot in the hands of one holder. */
 function withSlots(state: State, holder: number): State {
-  return { ...state, shards: state.shards.map((shard: Shard) => ({ ...shard, slot: { ...shard.slot, holder } })) }
+  return { ...state, shards: state.shards.map((shard) => ({ ...shard, slot: { ...shard.slot, holder } })) }
 }
 
 /** Somebody asks for a merge of two ids that are alive at that moment. */
@@ -241,15 +241,15 @@ export function mergeAsk(state: State, configuration: Configuration, index: numb
   }
 }
 
-/** Under the mapping lock: nothing happens unless both ids are still alive (05 §3.1). */
+/** Under the mapping lock: nothing happens unless both ids are still alive (05 §3.1) and the slots still in hand. */
 export function mergeCommit(state: State, configuration: Configuration, index: number, steps: Steps): void {
   const { job } = state.processes[index - 1] as Process
   if (job?.kind !== 'merge' || mappingLocked(state)) return
   const { from, into } = job
-  const alive = ownsEvents(state, from) && ownsEvents(state, into) && !isLoser(state, from) && !isLoser(state, into)
-  let next = withProcess(state, index, { job: null })
-  if (configuration.exclusive) next = withSlots(next, 0)
-  if (alive || configuration.broken === 'mergeLogNotChecked') {
+  const alive = [from, into].every((id) => ownsEvents(state, id) && !isLoser(state, id))
+  const fenced = configuration.exclusive && state.shards.some(({ slot }) => slot.holder !== index)
+  let next = withoutSlots(withProcess(state, index, { job: null }), index)
+  if (!fenced && (alive || configuration.broken === 'mergeLogNotChecked')) {
     const join = [hintsOf(state, from), hintsOf(state, into)] as const
     const joins = [...next.joins, join].sort((a, b) => a[0] - b[0] || a[1] - b[1])
     next = mergedInto({ ...next, joins }, from, into)

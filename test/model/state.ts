@@ -236,6 +236,14 @@ export function withShard(state: State, shard: number, change: Partial<Shard>): 
   return { ...state, shards: replaced(state.shards, shard, { ...before, ...change }) }
 }
 
+/** What the holder has of slots is given back. */
+export function withoutSlots(state: State, holder: number): State {
+  const shards = state.shards.map((one) => {
+    return one.slot.holder === holder ? { ...one, slot: { ...one.slot, holder: 0 } } : one
+  })
+  return { ...state, shards }
+}
+
 export const ownerOf = (id: number, configuration: Configuration): number => id % configuration.shards
 
 /** Hints of an event that the current identity rules see. */

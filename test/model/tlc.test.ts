@@ -37,7 +37,7 @@ if (JAR === undefined) {
       test(`explores ${name} and finds what the explorer finds`, { timeout: PATIENCE_MS }, async () => {
         const output = await tlc(JAR, protocolText(`${name}.cfg`))
         expect(output).toContain('Model checking completed. No error has been found.')
-        const states = Number(/(\d+) distinct states found, 0 states left/.exec(output)?.[1])
+        const states = Number(/^\d+ states generated, (\d+) distinct states found, 0 states left/m.exec(output)?.[1])
         expect(states).toBe(figures().get(name)?.states)
       })
     }
