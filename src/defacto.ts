@@ -436,15 +436,17 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
     this.#readable = edition
   }
 
-  /** Nothing changes unless the build succeeds; then queries, ingest and the active version of the space do. */
+  /**
+   * Nothing changes unless the build succeeds; then ingest and builds work with the version, and queries and the active
+   * version of the space change over (with shards, when the last of them has built it).
+   */
   async #activate(version: string): Promise<BuildResult> {
     this.#assertOpen()
     return this.#write(async () => {
       const edition = await this.#editions.find(version)
       const result = await build(this.#engine, edition)
-      await this.#switchTo(edition)
       this.#working = edition
-      await this.#store.reader.refresh()
+      await this.#settle(edition, true)
       return result
     })
   }
