@@ -1,0 +1,244 @@
+/** Statements over ledger, identity and mappings use their indexes, with fresh statistics as without any. */
+import assert from 'node:assert/strict'
+import { beforeAll, it } from 'vitest'
+import type { Param } from '../../src/adapters/postgres/connection.ts'
+import { Database } from '../../src/adapters/postgres/database.ts'
+import { PostgresIdentity } from '../../src/adapters/postgres/identity.ts'
+import { PostgresLedger } from '../../src/adapters/postgres/ledger.ts'
+import { PostgresMapping } from '../../src/adapters/postgres/mapping.ts'
+import { Names } from '../../src/adapters/postgres/names.ts'
+import { openPostgresStore } from '../../src/adapters/postgres/store.ts'
+import type { Shard } from '../../src/core/shard.ts'
+import type { Unit } from '../../src/ports/store.ts'
+import { drain, NOW, unitOf } from '../../src/testing/contract/backend.ts'
+import { at, event } from '../../src/testing/contract/fixtures.ts'
+import { describePostgres, type FreshNamespace, freshNamespace } from '../support/postgres.ts'
+
+const EVENTS = 20_000
+const LARGE = ['ledger', 'event_entities', 'identity']
+
+interface Statement {
+  readonly sql: string
+  readonly params: readonly Param[]
+}
+
+/** Notes the statements that go through it. */
+class Watched extends Database {
+  readonly statements: Statement[] = []
+
+  override query(...[tx, operation, sql, params = []]: Parameters<Database['query']>) {
+    this.statements.push({ sql, params })
+    return super.query(tx, operation, sql, params)
+  }
+
+  override execute(...[tx, operation, sql, params = []]: Parameters<Database['execute']>) {
+    this.statements.push({ sql, params })
+    return super.execute(tx, operation, sql, params)
+  }
+
+  override stream(...[operation, sql, params, chunk]: Parameters<Database['stream']>) {
+    this.statements.push({ sql, params })
+    return super.stream(operation, sql, params, chunk)
+  }
+}
+
+interface PlanNode {
+  readonly 'Node Type': string
+  readonly 'Relation Name'?: string
+  readonly 'Index Name'?: string
+  readonly Plans?: readonly PlanNode[]
+}
+
+function* nodesOf(plan: PlanNode): Iterable<PlanNode> {
+  yield plan
+  for (const child of plan.Plans ?? []) yield* nodesOf(child)
+}
+
+const entity = (i: number): string => `entity ${(i * 7) % (EVENTS / 10)}`
+const sequences = Array.from({ length: 200 }, (_, i) => i * 50 + 1)
+const keys = Array.from({ length: 200 }, (_, i) => ({ entityType: 'm', hintType: 'k', value: `${i * 9}` }))
+const renewed = (i: number) => event(`e${i}`, { dataJson: '{"n":1}', timestamp: at('2024-01-01T00:00:00Z') })
+
+async function fill({ url, namespace }: FreshNamespace): Promise<void> {
+  const store = await openPostgresStore({ url, namespace, now: () => NOW })
+  await store.transaction(async (tx) => {
+    const unit = unitOf(tx)
+    const events = Array.from({ length: EVENTS }, (_, i) =>
+      event(`e${i}`, { rawJson: `{"text":"${'x'.repeat(200)}"}`, hintsJson: `{"m":{"k":"${i}"}}` }),
+    )
+    await store.ledger.append(unit, events)
+    await store.mapping.write(
+      unit,
+      events.map((_, i) => ({ sequence: i + 1, entityId: entity(i), entityType: 'm' })),
+    )
+    await store.identity.insert(
+      unit,
+      events.map((_, i) => ({ entityType: 'm', hintType: 'k', value: `${i}`, entityId: entity(i) })),
+    )
+  })
+  await store.close()
+}
+
+interface Case {
+  readonly name: string
+  readonly indexes: readonly string[]
+  readonly avoids?: string
+  readonly shard?: Shard
+  run(
+    ports: { ledger: PostgresLedger; identity: PostgresIdentity; mapping: PostgresMapping },
+    unit: Unit,
+  ): Promise<unknown>
+}
+
+const BY_SEQUENCE = ['event_entities_pkey', 'ledger_pkey']
+const BY_ENTITY = ['event_entities_entity', 'ledger_pkey']
+const SHARD = { id: 1, total: 4 }
+const CASES: readonly Case[] = [
+  {
+    name: 'append',
+    indexes: ['ledger_event_id'],
+    run: ({ ledger }, unit) => ledger.append(unit, [...sequences.map((i) => renewed(i)), event('new')]),
+  },
+  {
+    name: 'scan',
+    indexes: ['ledger_pkey'],
+    // It has every row, so that adding it to the range would read the whole index for each page.
+    avoids: 'ledger_event_id',
+    run: ({ ledger }) => drain(ledger.scan({ after: 5000, to: 6000, chunk: 500 })),
+  },
+  {
+    name: 'mappedRange',
+    indexes: BY_SEQUENCE,
+    run: ({ ledger }, unit) => ledger.mappedRange(unit, { after: 5000, to: 6000 }),
+  },
+  {
+    name: 'mappedRange of a shard',
+    indexes: BY_SEQUENCE,
+    shard: SHARD,
+    run: ({ ledger }, unit) => ledger.mappedRange(unit, { after: 5000, to: 6000 }),
+  },
+  {
+    name: 'mappedFor',
+    indexes: BY_ENTITY,
+    run: ({ ledger }, unit) => ledger.mappedFor(unit, sequences.map(entity), EVENTS),
+  },
+  { name: 'eventsFor', indexes: BY_ENTITY, run: ({ ledger }) => ledger.eventsFor(entity(5)) },
+  { name: 'event by id', indexes: ['ledger_event_id'], run: ({ ledger }) => ledger.event({ eventId: 'e77' }) },
+  { name: 'event by sequence', indexes: ['ledger_pkey'], run: ({ ledger }) => ledger.event({ sequence: 77 }) },
+  { name: 'raws', indexes: ['ledger_pkey'], run: ({ ledger }) => ledger.raws(sequences) },
+  { name: 'countAfter', indexes: ['ledger_skipped'], run: ({ ledger }) => ledger.countAfter(100) },
+  {
+    name: 'countUnmapped',
+    indexes: ['event_entities_pkey', 'ledger_skipped'],
+    run: ({ ledger }) => ledger.countUnmapped(19_000, EVENTS),
+  },
+  {
+    name: 'renormalize',
+    indexes: ['ledger_pkey', 'ledger_event_id'],
+    run: ({ ledger }, unit) =>
+      ledger.renormalize(
+        unit,
+        Array.from({ length: 200 }, (_, i) => ({ sequence: i + 7001, event: i % 9 === 0 ? null : renewed(i + 7100) })),
+      ),
+  },
+  {
+    name: 'updateHints',
+    indexes: ['ledger_pkey'],
+    run: ({ ledger }, unit) =>
+      ledger.updateHints(
+        unit,
+        Array.from({ length: 200 }, (_, i) => ({ sequence: i + 7001, hintsJson: '{}' })),
+      ),
+  },
+  { name: 'lookup', indexes: ['identity_pkey'], run: ({ identity }, unit) => identity.lookup(unit, keys) },
+  { name: 'lookupAll', indexes: ['identity_pkey'], run: ({ identity }) => identity.lookupAll('77') },
+  { name: 'hintsFor', indexes: ['identity_entity'], run: ({ identity }) => identity.hintsFor(entity(5)) },
+  { name: 'all hints', indexes: ['identity_pkey'], run: ({ identity }) => drain(identity.all(500)) },
+  {
+    name: 'merge',
+    indexes: ['identity_entity', 'event_entities_entity'],
+    run: ({ identity }, unit) => identity.merge(unit, 'm', entity(5), entity(6), 'test'),
+  },
+  {
+    name: 'existing',
+    indexes: ['event_entities_entity'],
+    run: ({ mapping }, unit) => mapping.existing(unit, ['nobody', ...sequences.map(entity)]),
+  },
+  { name: 'entityType', indexes: ['event_entities_entity'], run: ({ mapping }) => mapping.entityType('nobody') },
+]
+
+for (const statistics of ['without statistics', 'with fresh statistics'] as const) {
+  describePostgres(`plans of the Postgres ledger ${statistics}`, () => {
+    let database: Watched
+    let names: Names
+
+    beforeAll(async () => {
+      const place = freshNamespace()
+      names = new Names(place.namespace)
+      await fill(place)
+      database = new Watched({ url: place.url, max: 3 })
+      const statement = statistics === 'without statistics' ? withoutAnalyze : (name: string) => `analyze ${name}`
+      for (const table of LARGE) await database.query(null, 'test', statement(names.infra(table)))
+      return async () => {
+        await database.close()
+        await place.drop()
+      }
+    })
+
+    for (const one of CASES) it(one.name, () => check(database, names, one))
+
+    for (const shard of [null, SHARD]) {
+      it(`mappedByEntity of ${shard === null ? 'everything' : 'a shard'}`, async () => {
+        const ledger = new PostgresLedger({ database, names, shard })
+        database.statements.length = 0
+        await drain(ledger.mappedByEntity({ afterEntity: null, to: EVENTS }))
+        const [end, page] = await Promise.all(database.statements.map((statement) => planOf(database, statement)))
+        assert.ok(end?.some((node) => node['Index Name'] === 'event_entities_entity'))
+        // The page is everything here, so that reading the mappings in one go is right; of the ledger it never is.
+        assert.ok(page?.some((node) => node['Index Name'] === 'ledger_pkey'))
+        assert.ok(!page?.some((node) => isWhole(node) && node['Relation Name'] === 'ledger'))
+      })
+    }
+  })
+}
+
+/** A table that was never analyzed, and will not be soon. */
+function withoutAnalyze(name: string): string {
+  return `alter table ${name} set (autovacuum_enabled = off)`
+}
+
+function isWhole(node: PlanNode): boolean {
+  return node['Node Type'].endsWith('Seq Scan')
+}
+
+async function check(database: Watched, names: Names, { indexes, avoids, shard, run }: Case): Promise<void> {
+  const space = { database, names, shard: shard ?? null }
+  const ports = {
+    ledger: new PostgresLedger(space),
+    identity: new PostgresIdentity(space),
+    mapping: new PostgresMapping(space),
+  }
+  const rollback = new Error('only looking')
+  database.statements.length = 0
+  const ran = database.transaction(async (tx) => {
+    await run(ports, unitOf(tx))
+    throw rollback
+  })
+  await assert.rejects(ran, rollback)
+  const used = new Set<string | undefined>()
+  for (const statement of [...database.statements]) {
+    for (const node of await planOf(database, statement)) {
+      used.add(node['Index Name'])
+      const isLarge = LARGE.includes(node['Relation Name'] ?? '')
+      assert.ok(!isLarge || !isWhole(node), `reads all of ${node['Relation Name']}: ${statement.sql}`)
+    }
+  }
+  for (const index of indexes) assert.ok(used.has(index), `${index} is not used, but ${[...used].join(', ')}`)
+  assert.ok(avoids === undefined || !used.has(avoids), `${avoids} is used`)
+}
+
+async function planOf(database: Database, { sql, params }: Statement): Promise<PlanNode[]> {
+  const [row] = await database.query(null, 'explain', `explain (format json) ${sql}`, params)
+  const [{ Plan: plan }] = JSON.parse(row?.[0] as string) as [{ Plan: PlanNode }]
+  return [...nodesOf(plan)]
+}
