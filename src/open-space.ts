@@ -4,13 +4,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FileDeadLetterSink } from './adapters/dead-letter/file.ts'
-import { isDead, processStartTime } from './adapters/host/process-identity.ts'
+import { isDead as isDeadProcess, processStartTime } from './adapters/host/process-identity.ts'
 import { adoptLogger, createLogger } from './adapters/log/logger.ts'
 import { type Instant, instantFromDate } from './core/instant.ts'
 import { compileProgram, type ProgramOptions } from './core/program.ts'
 import type { Definitions } from './definitions.ts'
 import { Editions, programOf } from './editions.ts'
 import { type Edition, Engine } from './engine/engine.ts'
+import { isOver } from './engine/slot.ts'
 import { buildStateOf, registerVersion } from './engine/versions.ts'
 import { ConfigError } from './errors.ts'
 import { checkOptions, type DefactoOptions, isPostgres, sqlitePath } from './options.ts'
@@ -118,6 +119,10 @@ async function chooseVersion(
   return { working: wanted ? given : active, readable: active }
 }
 
+function isDead(holder: Holder): boolean {
+  return isOver(holder) || isDeadProcess(holder)
+}
+
 /** The store the URL asks for (spec 07 §1); drivers are loaded when they are needed. */
 async function openStore(
   options: DefactoOptions,
@@ -127,7 +132,8 @@ async function openStore(
   const { database, namespace, migrations, shardId, totalShards } = options
   const common = { namespace, migrations, now: () => clockInstant(clock), isDead }
   if (database !== undefined && isPostgres(database)) {
-    const shard = shardId === undefined || totalShards === undefined ? {} : { shard: { id: shardId, total: totalShards } }
+    const shard =
+      shardId === undefined || totalShards === undefined ? {} : { shard: { id: shardId, total: totalShards } }
     const { openPostgresStore } = await import('./adapters/postgres/store.ts')
     const store = await openPostgresStore({ url: database, ...options.pool, ...shard, ...common })
     return { store, cleanup: async () => undefined }

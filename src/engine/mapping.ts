@@ -84,7 +84,8 @@ async function mapChunk(
   upTo: number,
 ): Promise<{ mappedUpto: number; merges: readonly Merge[] } | null> {
   const { ledger, mapping, signals } = engine.store
-  const state = await mapping.lock(unit, { wait: false })
+  // Another shard does the same work meanwhile; whoever else holds the lock is waited for as for any other.
+  const state = await mapping.lock(unit, { wait: engine.store.shard === null })
   if (state === null) return null
   const { mappedUpto } = state
   if (mappedUpto >= upTo) return { mappedUpto, merges: [] }

@@ -1,4 +1,5 @@
 /** Exclusive work on a version's state: takes the slot, fences every chunk, renews, releases (spec 10 §4.4). */
+import { randomUUID } from 'node:crypto'
 import { Fenced, LockHeld } from '../errors.ts'
 import { STATE } from '../ports/slots.ts'
 import type { Holder, Unit } from '../ports/store.ts'
@@ -8,6 +9,14 @@ const TTL_MS = 90_000
 const RENEW_AFTER_MS = 20_000
 /** How long a process that waits for others sleeps at most before it looks again. */
 const LOOK_AGAIN_MS = 1000
+
+/** Claims of this process that are over, although the database may take them for held: it did not answer. */
+const over = new Set<string>()
+
+/** Whether the holder is a call of this process that has ended without being able to say so. */
+export function isOver(holder: Holder): boolean {
+  return holder.claim !== undefined && over.has(holder.claim)
+}
 
 /** A held slot. Every write of its holder goes through `unit`. */
 export class Slot {
@@ -22,7 +31,7 @@ export class Slot {
     this.#name = name
     this.epoch = epoch
     this.#signal = signal
-    this.#renewedAt = Date.now()
+    this.#renewedAt = performance.now()
   }
 
   /** Stops waiting and working when it aborts. */
@@ -39,7 +48,7 @@ export class Slot {
       await store.locks.fence(tx, this.#name, this.epoch)
       return work({ tx, epoch: this.epoch, version, now: this.#engine.now() })
     })
-    if (Date.now() - this.#renewedAt > RENEW_AFTER_MS) await this.#keep()
+    if (performance.now() - this.#renewedAt > RENEW_AFTER_MS) await this.#keep()
     return result
   }
 
@@ -53,7 +62,7 @@ export class Slot {
   }
 
   async renew(): Promise<void> {
-    this.#renewedAt = Date.now()
+    this.#renewedAt = performance.now()
     const { locks } = this.#engine.store
     const kept = await locks.renew(this.#name, this.epoch, TTL_MS, await locks.clock())
     if (!kept) throw new Fenced(`slot '${this.#name}' was taken over by another writer; nothing more is written here`)
@@ -125,11 +134,11 @@ export async function withSlot<T>(
   signal: AbortSignal | undefined,
   work: (slot: Slot) => Promise<T>,
 ): Promise<T> {
-  const { locks } = engine.store
-  const { shard } = engine.store
+  const { locks, shard } = engine.store
   const shards = shard === null ? {} : { shards: shard.total }
-  const holder = { host: engine.host, pid: process.pid, startedAt: engine.processStart, purpose, ...shards }
-  const epoch = await locks.acquire(name, holder, TTL_MS, await locks.clock())
+  const claim = randomUUID()
+  const holder = { host: engine.host, pid: process.pid, startedAt: engine.processStart, purpose, claim, ...shards }
+  const epoch = await acquire(engine, name, holder)
   const slot = new Slot(engine, name, epoch, signal)
   const timer = setInterval(() => void slot.renew().catch(() => undefined), 30_000)
   timer.unref()
@@ -137,9 +146,25 @@ export async function withSlot<T>(
     return await work(slot)
   } finally {
     clearInterval(timer)
-    await locks.release(name, epoch).catch(() => undefined)
+    // Once more on a new connection; a database that is gone will hear from this process that the claim is over.
+    const release = (): Promise<void> => locks.release(name, epoch)
+    await release()
+      .catch(release)
+      .catch(() => over.add(claim))
     // Only other shards wait for slots.
     if (shard !== null) await wakeOthers(engine).catch(() => undefined)
+  }
+}
+
+async function acquire(engine: Engine, name: string, holder: Holder & { claim: string }): Promise<number> {
+  const { locks } = engine.store
+  const now = await locks.clock()
+  try {
+    return await locks.acquire(name, holder, TTL_MS, now)
+  } catch (error) {
+    // Where the answer was lost, the slot may be held without anybody knowing its epoch.
+    if (!(error instanceof LockHeld)) over.add(holder.claim)
+    throw error
   }
 }
 

@@ -384,6 +384,8 @@ export interface Holder {
   readonly startedAt: string
   /** What it is doing, for people: `build`, `tick`, … */
   readonly purpose: string
+  /** Tells the calls of one process apart. */
+  readonly claim?: string
   /** Into how many shards it divides the entities; left out: it does not. */
   readonly shards?: number
 }

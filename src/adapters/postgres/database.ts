@@ -61,8 +61,12 @@ export class Database {
         fallback_application_name: 'defacto',
         allowExitOnIdle: true,
       })
-      // The first statement of every connection; its failure reaches whoever uses the connection first.
-      made.on('connect', (client) => void client.query(settings).catch(() => undefined))
+      made.on('connect', (client) => {
+        // A connection that breaks while it is used tells its user; nobody else is listening.
+        client.on('error', () => undefined)
+        // The first statement of every connection; its failure reaches whoever uses the connection first.
+        client.query(settings).catch(() => undefined)
+      })
       // A connection that breaks while idle is replaced at the next use.
       made.on('error', () => undefined)
       return made
