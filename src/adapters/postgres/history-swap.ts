@@ -8,13 +8,12 @@ import {
   dropReplaced,
   dropSchema,
   likeReplaced,
-  replacedSchema,
   type StoredRelation,
   saveLayout,
   schemaMark,
   storedRelations,
 } from './history-tables.ts'
-import { literal, owned, qualified, quote, STATE_TABLE, shardHashSql } from './names.ts'
+import { literal, owned, qualified, quote, replacedSchema, STATE_TABLE, shardHashSql } from './names.ts'
 import { lockSchemaChanges } from './open.ts'
 import type { Space } from './space.ts'
 import { createKeys, type EntityLayout, entityTable, OURS, tablesOf, type VersionTable } from './version-tables.ts'

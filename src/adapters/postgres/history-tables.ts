@@ -267,11 +267,6 @@ async function shadowsOfOtherDivisions({ database, names, shard }: Space, unit: 
     })
 }
 
-/** Name of a schema that was replaced and can go; `number` is not used yet. */
-export function replacedSchema(schema: string, number: number): string {
-  return `${schema}~old${number}`
-}
-
 export function likeReplaced(schema: string): string {
   return `${schema.replaceAll('_', '\\_')}~old%`
 }

@@ -67,6 +67,16 @@ export class Names {
   }
 }
 
+/** Schema of tables that a full build has replaced; it goes when nobody reads them any more. */
+export function replacedSchema(schema: string, number: number): string {
+  return `${schema}~old${number}`
+}
+
+/** The name a schema has or had when it was read by it. */
+export function liveName(schema: string): string {
+  return schema.replace(/~old\d+$/, '')
+}
+
 export function historyTable(type: string): string {
   return `${type}_history`
 }

@@ -17,7 +17,7 @@ import { QueryError } from '../../errors.ts'
 import type { QueryReader, ReadOptions } from '../../ports/store.ts'
 import type { Row } from './connection.ts'
 import { giveBack } from './database.ts'
-import { historyTable, quote, RELATIONSHIPS_VIEW, relationshipView } from './names.ts'
+import { historyTable, liveName, quote, RELATIONSHIPS_VIEW, relationshipView } from './names.ts'
 import { readError } from './read-errors.ts'
 import { checkCalls, HARMLESS } from './read-guard.ts'
 import type { Space } from './space.ts'
@@ -198,7 +198,9 @@ export class PostgresQueryReader implements QueryReader {
   }
 
   async #checkTouched(client: PoolClient): Promise<void> {
-    const touched = (await send(client, TOUCHED)).rows as [schema: string, name: string][]
+    const relations = (await send(client, TOUCHED)).rows as [schema: string, name: string][]
+    // A full build may have replaced the tables since they were locked.
+    const touched = relations.map(([schema, name]) => [liveName(schema), name] as const)
     const readable = touched.filter(([, name]) => READABLE.test(name)).map(([schema]) => schema)
     if (readable.some((schema) => !this.#schemas.has(schema))) await this.#loadSchemas(client)
     const refused = touched.filter(([schema, name]) => !READABLE.test(name) || !this.#schemas.has(schema))
