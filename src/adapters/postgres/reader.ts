@@ -12,6 +12,7 @@
  * With an empty `search_path` a text always means the same tables and functions, so one that has passed need not pass
  * again. A role of its own for reading would need rights that the user of a managed database does not have.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Pool, PoolClient, QueryResult } from 'pg'
 import { QueryError } from '../../errors.ts'
 import type { QueryReader, ReadOptions } from '../../ports/store.ts'
@@ -25,6 +26,7 @@ import type { Space } from './space.ts'
 const BATCH = 1000
 /** Texts remembered as checked. */
 const REMEMBERED = 1000
+const CANCEL_AGAIN_MS = 50
 const CURSOR = 'defacto_query'
 /** Longer limits are none; neither timers nor the server take them. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1000
@@ -152,9 +154,10 @@ export class PostgresQueryReader implements QueryReader {
    */
   async #transaction<T>(client: PoolClient, { timeoutMs, signal }: ReadOptions, work: () => Promise<T>): Promise<T> {
     const pid = await begin(client, timeoutMs)
+    const ended = new AbortController()
     let cancelled: Promise<void> | undefined
     const cancel = (): void => {
-      cancelled ??= this.#cancel(pid)
+      cancelled ??= this.#cancel(pid, ended.signal)
     }
     const timer = hasLimit(timeoutMs) ? setTimeout(cancel, timeoutMs + SERVER_FIRST_MS) : undefined
     signal?.addEventListener('abort', cancel, { once: true })
@@ -169,15 +172,20 @@ export class PostgresQueryReader implements QueryReader {
     } finally {
       clearTimeout(timer)
       signal?.removeEventListener('abort', cancel)
+      ended.abort()
       // A cancellation still under way would meet the connection's next user.
       await cancelled
     }
   }
 
-  async #cancel(pid: number): Promise<void> {
+  /** Cancels what the server process does until the transaction has ended: it may be between two statements. */
+  async #cancel(pid: number, ended: AbortSignal): Promise<void> {
     try {
       const client = await this.#space.database.ownConnection('query.cancel')
-      await client.query('select pg_cancel_backend($1)', [pid])
+      while (!ended.aborted) {
+        await client.query('select pg_cancel_backend($1)', [pid])
+        await pause(CANCEL_AGAIN_MS, undefined, { signal: ended }).catch(() => undefined)
+      }
       await client.end()
     } catch {
       // The query goes on to its end or its time limit; the caller is told of the abort then.
