@@ -60,13 +60,11 @@ export class Database {
         types: TYPES,
         fallback_application_name: 'defacto',
         allowExitOnIdle: true,
+        // Nobody is given the connection before.
+        onConnect: (client) => client.query(settings),
       })
-      made.on('connect', (client) => {
-        // A connection that breaks while it is used tells its user; nobody else is listening.
-        client.on('error', () => undefined)
-        // The first statement of every connection; its failure reaches whoever uses the connection first.
-        client.query(settings).catch(() => undefined)
-      })
+      // A connection that breaks while it is used tells its user; nobody else is listening.
+      made.on('connect', (client) => client.on('error', () => undefined))
       // A connection that breaks while idle is replaced at the next use.
       made.on('error', () => undefined)
       return made
