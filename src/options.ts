@@ -37,7 +37,7 @@ export interface DefactoOptions {
   expressionClock?: 'event' | 'wall'
   /** Unknown definition keys are errors. */
   strict?: boolean
-  /** Connections to Postgres: how many at most (2 or more, default 10), and the longest statement (0: no limit). */
+  /** Connections to Postgres: how many at most (3 or more, default 10), and the longest statement (0: no limit). */
   pool?: { max?: number; statementTimeoutMs?: number }
   /** Processing time, for tests and demonstrations. */
   clock?: () => Date
@@ -160,7 +160,7 @@ function checkPool(given: unknown): unknown {
   const pool = Object.fromEntries(Object.entries(given).map(([spelling, value]) => [optionName(spelling), value]))
   for (const [name, value] of Object.entries(pool)) {
     if (!known.includes(name)) throw new ConfigError(`unknown option 'pool.${name}'; known: ${known.join(', ')}`)
-    const least = name === 'max' ? 2 : 0
+    const least = name === 'max' ? 3 : 0
     if (value !== undefined && !(Number.isSafeInteger(value) && Number(value) >= least)) {
       throw new ConfigError(`option 'pool.${name}' must be a whole number of at least ${least}`)
     }

@@ -31,7 +31,7 @@ async function withPostgres(work: (opened: Opened) => Promise<void>): Promise<vo
     stores.push(store)
     return store
   }
-  const admin = new Database({ url, max: 2 })
+  const admin = new Database({ url, max: 3 })
   try {
     await work({ store: await open(), open, admin, names: new Names(namespace) })
   } finally {

@@ -83,4 +83,24 @@ describePostgres('one Postgres database', () => {
       await drop()
     }
   })
+
+  it('needs three connections, even where a full build reports failures', async () => {
+    const { url, drop } = await freshDatabase()
+    try {
+      const counted = structuredClone(shop) as unknown as {
+        entities: { customer: { properties: object; states: { lead: { when: { seen: { effects: unknown[] } } } } } }
+      }
+      const { customer } = counted.entities
+      Object.assign(customer.properties, { visits: { type: 'integer' } })
+      customer.states.lead.when.seen.effects.push({ set: { property: 'visits', compute: 'to_int(event.email)' } })
+      const options = { database: url, pool: { max: 3 }, logLevel: 'ERROR' } as const
+      const space = await Defacto.fromConfig(counted as unknown as typeof shop, options)
+      await space.ingest('app', [seen('7'), seen('x')], { process: true })
+      expect((await space.build({ full: true })).failures).toMatchObject([{ stage: 'interpretation' }])
+      await space.close()
+      await expect(Defacto.fromConfig(shop, { ...options, pool: { max: 2 } })).rejects.toThrow(/at least 3/)
+    } finally {
+      await drop()
+    }
+  })
 })

@@ -15,7 +15,7 @@ import { isConflict, storageError } from './errors.ts'
 export interface DatabaseOptions {
   /** `postgresql://user:password@host:port/database?sslmode=…`, as libpq reads it. */
   readonly url: string
-  /** Connections of this store altogether, at least 2; default 10. */
+  /** Connections of this store altogether, at least 3; default 10. */
   readonly max?: number
   /** Longest statement in milliseconds; default 0: no limit. */
   readonly statementTimeoutMs?: number
@@ -47,7 +47,8 @@ export class Database {
 
   constructor(options: DatabaseOptions) {
     const { max = DEFAULT_MAX, statementTimeoutMs = 0, lockTimeoutMs = LOCK_TIMEOUT_MS } = options
-    if (max < 2) throw new ConfigError('a Postgres store needs at least 2 connections (pool.max)')
+    // A full build reads its stream on one, writes on another, and looks things up on a third.
+    if (max < 3) throw new ConfigError('a Postgres store needs at least 3 connections (pool.max)')
     this.location = maskedUrl(options.url)
     const settings = sessionSettings({ statementTimeoutMs, lockTimeoutMs })
     const pool = (size: number, idleTimeoutMillis: number): pg.Pool => {

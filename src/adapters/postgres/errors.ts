@@ -35,6 +35,14 @@ export function storageError(error: unknown, operation: string, location: string
   if (state === undefined && !isConnectionError(driver)) return error
   const { sentence, recoverable } = explain(state, location)
   const place = driver.table === undefined ? {} : { table: driver.table, constraint: driver.constraint ?? null }
+  if (state === undefined && /timeout exceeded when trying to connect/.test(driver.message)) {
+    const message = `${operation}: no connection to ${location} came free in time; finish streams that are open, raise pool.max, or check the server`
+    return new StorageError(message, {
+      details: { operation, driver: 'pg', sqlstate: null },
+      recoverable: true,
+      cause: error,
+    })
+  }
   return new StorageError(`${operation}: ${sentence} (${reason(driver, state)})`, {
     details: { operation, driver: 'pg', sqlstate: state ?? null, ...place },
     recoverable,

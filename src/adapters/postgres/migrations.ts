@@ -52,7 +52,6 @@ create table event_entities (
   primary key (sequence, entity_id)
 );
 create index event_entities_entity on event_entities (entity_id, sequence) include (entity_type);
-create index event_entities_shard on event_entities (shard_hash, sequence);
 
 create table merge_log (
   from_entity_id text collate "C" not null,
