@@ -62,10 +62,12 @@ function tlc(jar: string, configuration: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'defacto-tlc-'))
   copyFileSync(protocolFile('defacto.tla'), join(folder, 'defacto.tla'))
   writeFileSync(join(folder, 'one.cfg'), configuration)
-  const options = ['-XX:+UseParallelGC', '-Xmx1500m', '-cp', jar, 'tlc2.TLC', '-deadlock', '-workers', '1']
+  // TLC unpacks its standard modules there and removes them, also under the feet of another TLC.
+  const java = ['-XX:+UseParallelGC', '-Xmx1500m', `-Djava.io.tmpdir=${folder}`, '-cp', jar]
   return new Promise((resolve) => {
+    const options = ['-deadlock', '-workers', '1', '-config', 'one.cfg', 'defacto.tla']
     const settings = { cwd: folder, maxBuffer: 1 << 28 }
-    execFile('java', [...options, '-config', 'one.cfg', 'defacto.tla'], settings, (_, stdout, stderr) => {
+    execFile('java', [...java, 'tlc2.TLC', ...options], settings, (_, stdout, stderr) => {
       rmSync(folder, { recursive: true, force: true })
       resolve(stdout + stderr)
     })
