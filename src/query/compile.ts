@@ -233,8 +233,21 @@ class Compiler {
       const alias = this.#alias()
       return source(text`(${inner}) as ${alias}`, relation.columns, alias)
     }
-    const sides = text`(${leftSql as Fragment}) as ${left} ${relation.how} join (${rightSql as Fragment}) as ${right}`
-    return { ...block, from: text`${sides} on ${on}` }
+    const outer = relation.how === 'full' && !isEquality(relation.on) ? 'left' : relation.how
+    const sides = text`(${leftSql as Fragment}) as ${left} ${outer} join (${rightSql as Fragment}) as ${right}`
+    const joined = { ...block, from: text`${sides} on ${on}` }
+    if (outer === relation.how) return joined
+    // Postgres joins fully by equality only; for other conditions the rows that only the right side has are added.
+    const unmatched = relation.terms.map((term) =>
+      term.op === 'column' && term.side === 'left' ? nullOf(term.type) : at(term),
+    )
+    const rest = this.render({
+      ...block,
+      from: text`(${rightSql as Fragment}) as ${right} where not exists (select 1 from (${leftSql as Fragment}) as ${left} where ${on})`,
+      columns: new Map(relation.columns.map((column, i) => [column.name, unmatched[i] as Term])),
+    })
+    const alias = this.#alias()
+    return source(text`(${this.render(joined)} union all ${rest}) as ${alias}`, relation.columns, alias)
   }
 
   /** Spec 06 §4: the closure follows `merged_into` from the selected entities down to every loser. */
@@ -341,4 +354,16 @@ function carriedOrder(block: Block, outside: ReadonlyMap<string, Term>): OrderTe
 
 function sameColumn(a: Term, b: Term): boolean {
   return a === b || (a.op === 'column' && b.op === 'column' && a.name === b.name && a.source === b.source)
+}
+
+function nullOf(type: ColumnType): Term {
+  return { op: 'value', value: null, type }
+}
+
+/** Equalities of a column of one side with a column of the other. */
+function isEquality(on: Term): boolean {
+  if (on.op !== 'call') return false
+  if (on.fn === 'and') return on.args.every(isEquality)
+  const sides = on.args.map((arg) => (arg.op === 'column' ? arg.side : undefined))
+  return on.fn === 'eq' && sides.includes('left') && sides.includes('right')
 }

@@ -423,6 +423,14 @@ for (const backend of BACKENDS)
         const full = customers.join(orders, (l, r) => l.plan!.eq(r.plan!), { how: 'full', suffixes: ['_c', '_o'] })
         expect(full.columns).toEqual(['customer_id', 'plan_c', 'order_id', 'plan_o'])
         expect(await full.count()).toBe(5)
+        const unequal = customers.join(orders, (l, r) => l.plan!.gte(r.plan!), { how: 'full' })
+        expect(await unequal.orderBy('customer_id', 'order_id').select('customer_id', 'order_id').rows()).toEqual([
+          { customer_id: 'a', order_id: 'o1' },
+          { customer_id: 'b', order_id: null },
+          { customer_id: 'c', order_id: null },
+          { customer_id: 'd', order_id: null },
+          { customer_id: null, order_id: 'o2' },
+        ])
         expect(() => customers.join(orders, { left: 'plan', right: 'pln' } as never)).toThrow(/did you mean 'plan'/)
         expect(() => customers.join(openQueryStore().root.table('order'), 'plan' as never)).toThrow(/same store/)
       })

@@ -120,7 +120,7 @@ function commentEnd(sql: string, start: number): number {
 
 function refused(name: string): QueryError {
   return new QueryError(
-    `function "${name}" is not allowed in queries: they may call built-in functions that read nothing but their arguments`,
+    `function "${name}" is unknown or not allowed: queries may call functions of Postgres itself that read nothing but their arguments`,
     { code: 'E_QUERY_SQL' },
   )
 }
