@@ -1,0 +1,45 @@
+/**
+ * Object storage: an S3 bucket with a prefix, or a folder (spec 07 §5). Paths are relative to that root, consist of
+ * `[A-Za-z0-9._/-]`, and name whole objects; nothing is ever changed in place.
+ *
+ * Failures are `StorageError`s with `details.operation`, `details.object` and `recoverable` (network, throttling, expired
+ * credentials are; denied access and damaged content are not). A missing object is no failure but `undefined` or absence.
+ */
+
+export interface StoredObject {
+  readonly path: string
+  /** Bytes. */
+  readonly size: number
+  readonly modifiedAt: Date
+}
+
+export interface PutResult {
+  /** False if `ifAbsent` was asked for and an object was there already; nothing was written then. */
+  readonly written: boolean
+}
+
+export interface ObjectStore {
+  /** Where it is, secrets masked; for people. */
+  readonly location: string
+  /** The whole object, or `bytes` from `start` (negative: the last ones); undefined if there is none. */
+  get(path: string, range?: { start: number; end?: number }): Promise<Uint8Array | undefined>
+  /** Size and time of an object; undefined if there is none. */
+  stat(path: string): Promise<StoredObject | undefined>
+  /**
+   * Writes a small object at once. With `ifAbsent` exactly one of several writers wins, also across machines; when the
+   * outcome is unknown the call throws (recoverable, `details.outcome: 'unknown'`) and the caller reads to find out.
+   */
+  put(path: string, body: Uint8Array, options?: { ifAbsent?: boolean }): Promise<PutResult>
+  /** Uploads a local file (multipart where it is large), never over an object that is there; checks the stored size. */
+  upload(path: string, file: string): Promise<void>
+  /** Fetches an object into a local file; undefined if there is none, else its size. */
+  download(path: string, file: string): Promise<number | undefined>
+  /** Objects under the prefix in order of their paths; `after`: only paths behind this one. */
+  list(prefix: string, options?: { after?: string }): AsyncIterable<StoredObject>
+  /**
+   * Removes objects, older versions included; those that are not there count as removed. Returns the paths that could not
+   * be removed with the reason (denied, object lock).
+   */
+  remove(paths: readonly string[]): Promise<readonly { readonly path: string; readonly reason: string }[]>
+  close(): Promise<void>
+}
