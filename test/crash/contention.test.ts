@@ -2,13 +2,9 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Defacto } from '../../src/index.ts'
-import type { Defs } from '../oracle/definitions.ts'
-import { oracle } from '../oracle/oracle.ts'
-import { readWorld, sorted } from '../support/world.ts'
-import { BACKENDS, sqliteFile } from './places.ts'
+import { BACKENDS, type CrashPlace, sqliteFile } from './places.ts'
 import { live } from './processes.ts'
-import { EDITIONS, END, expectedOf, expectIntact, NOW, type Workshop, workshop } from './shop-job.ts'
+import { EDITIONS, END, expectedInOrder, expectedOf, expectIntact, NOW, type Workshop, workshop } from './shop-job.ts'
 import type { WorkStep } from './worker.ts'
 
 const [definitions] = EDITIONS as unknown as [never]
@@ -31,14 +27,14 @@ for (const { name, describe, place } of BACKENDS) {
   describe(name, () => {
     test('three processes on one space at the same time: the same history as one', { timeout: 120_000 }, async () => {
       const space = await place(shop.folder, 'shared')
-      await threeProcesses(space.database)
-      await space.expectSound()
+      await threeProcesses(space)
       await space.remove()
     })
   })
 }
 
-async function threeProcesses(database: string): Promise<void> {
+async function threeProcesses(space: CrashPlace): Promise<void> {
+  const { database } = space
   const workers = [0, 1, 2].map((worker) => {
     const steps: WorkStep[] = [open]
     for (let from = worker * PART; from < COUNT; from += 3 * PART) {
@@ -50,19 +46,8 @@ async function threeProcesses(database: string): Promise<void> {
   for (const life of await Promise.all(workers)) expect(life).toMatchObject({ killed: false, error: null })
   expect(await live(shop.folder, job(database, finish))).toMatchObject({ error: null, done: 4 })
 
-  // Which of two equal events came first is up to the race, so the reference gets them in the order of the ledger.
-  await using engine = await Defacto.fromConfig(definitions, {
-    database,
-    clock: () => new Date(NOW),
-    logLevel: 'ERROR',
-  })
-  const deliveries = []
-  for await (const { source, raw } of engine.ledger.scan()) deliveries.push({ source, record: raw })
-  const expected = oracle(definitions as Defs, deliveries, Date.parse(END))
-  expect(expected.rejected).toEqual([])
-  expect(expected.duplicates).toEqual([])
-  expect(deliveries).toHaveLength(expectedOf(shop.records, definitions, definitions).events)
-  expect(await readWorld(engine as unknown as Defacto, definitions)).toEqual(sorted(expected.world))
+  const expected = await expectedInOrder(space, shop.records, definitions)
+  await expectIntact(space, definitions, expected)
 }
 
 test('a full disk is a clear error; with room again the same process chain finishes', {
