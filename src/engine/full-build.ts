@@ -137,8 +137,19 @@ class Replay {
     return this.#newest?.toString() ?? null
   }
 
+  /** While the database writes one batch of entities, the next is read and decoded. */
   async run(): Promise<void> {
     let rows: MappedRow[] = []
+    let writing = Promise.resolve()
+    const write = async (batch: readonly MappedRow[]): Promise<void> => {
+      const lastEntity = batch.at(-1)?.entityId
+      if (lastEntity === undefined) return
+      const groups = groupByEntity(this.#edition, batch)
+      await writing
+      writing = this.#write(groups, lastEntity)
+      // A failure is reported before the next batch is written.
+      writing.catch(() => undefined)
+    }
     const { ledger } = this.#engine.store
     const range = { afterEntity: this.#lastEntity, to: this.shadow.upTo, chunk: ROWS_PER_UNIT }
     for await (const chunk of ledger.mappedByEntity(range)) {
@@ -148,18 +159,17 @@ class Replay {
       // The last entity may go on in the next chunk.
       const boundary = rows.findLastIndex((row) => row.entityId !== last.entityId) + 1
       if (boundary === 0) continue
-      await this.#write(rows.slice(0, boundary))
+      await write(rows.slice(0, boundary))
       rows = rows.slice(boundary)
     }
-    await this.#write(rows)
+    await write(rows)
+    await writing
   }
 
-  async #write(rows: readonly MappedRow[]): Promise<void> {
-    if (rows.length === 0) return
+  async #write(groups: readonly EntityEvents[], lastEntity: string): Promise<void> {
     const { store } = this.#engine
     const { version, program } = this.#edition
-    const groups = groupByEntity(this.#edition, rows)
-    this.#lastEntity = rows.at(-1)?.entityId ?? this.#lastEntity
+    this.#lastEntity = lastEntity
     for (const { type, events } of groups) {
       if (compiledEntity(this.#edition, type) === undefined) continue
       for (const event of events) this.#newest = laterOf(this.#newest, event.timestamp)
