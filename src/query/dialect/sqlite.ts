@@ -25,7 +25,7 @@ export const sqlite: Dialect = {
     mod: ([a, b], term) =>
       term.type === 'integer'
         ? text`(${a as Fragment} % ${b as Fragment})`
-        : text`(${a as Fragment} - ${b as Fragment} * trunc(cast(${a as Fragment} as real) / ${b as Fragment}))`,
+        : text`(${a as Fragment} - ${b as Fragment} * trunc(1.0 * ${a as Fragment} / ${b as Fragment}))`,
     round: ([value, digits]) => text`round(${value as Fragment}, ${digits as Fragment})`,
     year: part(1, 4),
     month: part(6, 2),
