@@ -1,5 +1,5 @@
 /** Starts `worker.ts`, listens to what it says, stops and kills it. */
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,6 +34,8 @@ export interface Running {
   readonly life: Promise<Life>
   /** Steps finished so far. */
   readonly done: number
+  /** Whether it stands still at its failpoint. */
+  readonly stopped: boolean
   kill(signal: NodeJS.Signals): void
 }
 
@@ -94,6 +96,9 @@ export function start(folder: string, job: Job, options: LifeOptions = {}): Runn
     life: ended,
     get done() {
       return life.done
+    },
+    get stopped() {
+      return execFileSync('ps', ['-o', 'stat=', '-p', String(child.pid)], { encoding: 'latin1' }).startsWith('T')
     },
     kill: (signal) => void child.kill(signal),
   }

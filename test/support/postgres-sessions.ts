@@ -17,7 +17,7 @@ const SESSIONS = `select pid, state, coalesce(wait_event_type = 'Lock', false) a
   xact_start is not null as "inTransaction", query
   from pg_stat_activity where datname = current_database() and application_name = 'defacto' order by backend_start`
 
-/** Looks at a server without being among those it sees. */
+/** Looks at a server without being among those it sees. Inside a transaction the server shows the same all the time. */
 export class Watcher implements AsyncDisposable {
   readonly #client: pg.Client
 
