@@ -1,5 +1,7 @@
-/** Builds one shard, or everything: a process of its own. First message: the job; answer: open. Second: build; answer: report. */
-import { once } from 'node:events'
+/**
+ * Builds one shard, or everything: a process of its own, alive as long as the benchmark wants. A job makes it build until
+ * nothing is left; the answer is what that took.
+ */
 import { Defacto } from '../src/index.ts'
 
 export interface WorkerJob {
@@ -18,33 +20,33 @@ export interface WorkerReport {
   readonly shared: Readonly<Record<string, number>>
 }
 
-const [{ place, edition, now, shardId, total }] = (await once(process, 'message')) as [WorkerJob]
-const space = await Defacto.fromConfig(edition, {
-  ...place,
-  ...(total === 1 ? {} : { shardId, totalShards: total }),
-  clock: () => new Date(now),
-  logLevel: 'ERROR',
-  catchUp: false,
+process.on('message', async (job: WorkerJob) => {
+  process.send?.(await work(job))
 })
-process.send?.('open')
-await once(process, 'message')
 
-const [at, used] = [performance.now(), process.cpuUsage()]
-const shared = { renormalizing: 0, identities: 0, mapping: 0, swapping: 0 }
-// A merge that another shard finds later is something to do again.
-while ((await space.nextBuild()).mode !== 'SKIP') {
-  let replayed = 0
-  const { timing } = await space.build({
-    onProgress: ({ phase }) => {
-      if (phase === 'rebuild') replayed = performance.now()
-      else if (phase === 'swap' && replayed > 0) shared.swapping += performance.now() - replayed
-    },
+async function work({ place, edition, now, shardId, total }: WorkerJob): Promise<WorkerReport> {
+  const [at, used] = [performance.now(), process.cpuUsage()]
+  await using space = await Defacto.fromConfig(edition, {
+    ...place,
+    ...(total === 1 ? {} : { shardId, totalShards: total }),
+    clock: () => new Date(now),
+    logLevel: 'ERROR',
+    catchUp: false,
   })
-  shared.renormalizing += timing['renormalize_ms'] ?? 0
-  shared.identities += timing['identity_ms'] ?? 0
-  shared.mapping += timing['map_ms'] ?? 0
+  const shared = { renormalizing: 0, identities: 0, mapping: 0, swapping: 0 }
+  // A merge that another shard finds later is something to do again.
+  while ((await space.nextBuild()).mode !== 'SKIP') {
+    let replayed = 0
+    const { timing } = await space.build({
+      onProgress: ({ phase }) => {
+        if (phase === 'rebuild') replayed = performance.now()
+        else if (phase === 'swap' && replayed > 0) shared.swapping += performance.now() - replayed
+      },
+    })
+    shared.renormalizing += timing['renormalize_ms'] ?? 0
+    shared.identities += timing['identity_ms'] ?? 0
+    shared.mapping += timing['map_ms'] ?? 0
+  }
+  const { user, system } = process.cpuUsage(used)
+  return { ms: performance.now() - at, cpu: (user + system) / 1000, shared }
 }
-const { user, system } = process.cpuUsage(used)
-const report: WorkerReport = { ms: performance.now() - at, cpu: (user + system) / 1000, shared }
-await space.close()
-process.send?.(report, () => process.disconnect?.())

@@ -37,15 +37,20 @@ export function shardsText({ events, one, many, equal, rows }: ShardsResult): st
     perEvent(processes + server),
   ]
   const ratio = (many.processes + many.server) / (one.processes + one.server)
-  const serial = Object.values(one.shared).reduce((sum, ms) => sum + ms, 0)
-  const parts = Object.entries(one.shared).map(([name, ms]) => `${name} ${percent(ms / one.building)}`)
   return [
     '',
     `${number(events)} events in four arrivals, other sources in the middle`,
     ...align([['processes', 'events', 'own processor time', 'server', 'together'], line(one), line(many)]),
     `processor time per event ${ratio.toFixed(2)}× that of one process (target ≤ ${TARGET})${ratio > TARGET ? ', above target' : ''}`,
-    `one at a time: ${percent(serial / one.building)} of the building of one process (${parts.join(', ')})`,
+    ...[one, many].map(sharedText),
     equal ? `the same history, ${number(rows)} rows` : 'THE HISTORIES DIFFER',
     '',
   ].join('\n')
+}
+
+function sharedText({ shards, shared, building }: Division): string {
+  const parts = Object.entries(shared).map(([name, ms]) => `${name} ${percent(ms / building)}`)
+  const sum = Object.values(shared).reduce((total, ms) => total + ms, 0)
+  const waiting = shards === 1 ? '' : ', waiting for others included'
+  return `${shards}: ${percent(sum / building)} of the building is for all at once (${parts.join(', ')}${waiting})`
 }

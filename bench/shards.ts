@@ -41,6 +41,8 @@ try {
     const place = store.place(space)
     const sum = { ms: 0, processes: 0, server: 0, building: 0 }
     const shared: Record<string, number> = {}
+    using stack = new DisposableStack()
+    const workers = Array.from({ length: total }, () => stack.use(startWorker()))
     let part = 0
     let count = 0
     for await (const slice of slices(records, Math.ceil(lines / ARRIVALS))) {
@@ -56,11 +58,10 @@ try {
       for (const { source, lines } of slice) await space.ingest(source, asRecords(lines), { throwIfAllFail: false })
       count = await space.ledger.count()
       await space.close()
-      const workers = await Promise.all(
-        Array.from({ length: total }, (_, shardId) => startWorker({ place, edition, now: CLOCK, shardId, total })),
-      )
       const [server, at] = [store.clock(), performance.now()]
-      const reports = await Promise.all(workers.map((build) => build()))
+      const reports = await Promise.all(
+        workers.map((worker, shardId) => worker.build({ place, edition, now: CLOCK, shardId, total })),
+      )
       sum.ms += performance.now() - at
       sum.server += store.clock() - server
       for (const report of reports) {
@@ -75,21 +76,23 @@ try {
   rmSync(scratch, { recursive: true, force: true })
 }
 
-/** A process that has opened the space; the result makes it build until nothing is left, and end. */
-async function startWorker(job: WorkerJob): Promise<() => Promise<WorkerReport>> {
-  const worker = fork(join(import.meta.dirname, 'shard-worker.ts'), [], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  })
-  const gone = once(worker, 'exit').then(() => {
+interface Worker extends Disposable {
+  build(job: WorkerJob): Promise<WorkerReport>
+}
+
+function startWorker(): Worker {
+  const child = fork(join(import.meta.dirname, 'shard-worker.ts'))
+  const gone = once(child, 'exit').then(() => {
     throw new Error('a process that builds has ended early')
   })
-  const answer = async (): Promise<unknown> => ((await Promise.race([once(worker, 'message'), gone])) as unknown[])[0]
   gone.catch(() => undefined)
-  worker.send(job)
-  await answer()
-  return async () => {
-    worker.send('build')
-    return (await answer()) as WorkerReport
+  return {
+    build: async (job) => {
+      child.send(job)
+      const [report] = await Promise.race([once(child, 'message'), gone])
+      return report as WorkerReport
+    },
+    [Symbol.dispose]: () => child.disconnect(),
   }
 }
 
@@ -99,6 +102,6 @@ function withOtherSource<T extends { sources: Record<string, unknown> }>(definit
   const app = copy.sources['app'] as { events: Record<string, { mappings: Record<string, object> }> }
   const mappings = app.events['session_started']?.mappings
   if (mappings === undefined) throw new Error('no sessions in the source app')
-  mappings['platform'] = { compute: "str::to_uppercase(coalesce(event.device.os, 'web'))" }
+  mappings['platform'] = { compute: "str::trim(str::to_lowercase(coalesce(event.device.os, 'web')))" }
   return copy
 }
