@@ -3,7 +3,8 @@
  * `[A-Za-z0-9._/-]`, and name whole objects; nothing is ever changed in place.
  *
  * Failures are `StorageError`s with `details.operation`, `details.object` and `recoverable` (network, throttling, expired
- * credentials are; denied access and damaged content are not). A missing object is no failure but `undefined` or absence.
+ * credentials, full disks are; denied access and damaged content are not). A missing object is no failure but `undefined`
+ * or absence.
  */
 
 export interface StoredObject {
@@ -21,7 +22,10 @@ export interface PutResult {
 export interface ObjectStore {
   /** Where it is, secrets masked; for people. */
   readonly location: string
-  /** The whole object, or `bytes` from `start` (negative: the last ones); undefined if there is none. */
+  /**
+   * The whole object, or its bytes from `start` (negative: counted from the end) up to, without, `end` (only with a
+   * `start` that is not negative); fewer where the object is shorter. Undefined if there is none.
+   */
   get(path: string, range?: { start: number; end?: number }): Promise<Uint8Array | undefined>
   /** Size and time of an object; undefined if there is none. */
   stat(path: string): Promise<StoredObject | undefined>
@@ -30,11 +34,17 @@ export interface ObjectStore {
    * outcome is unknown the call throws (recoverable, `details.outcome: 'unknown'`) and the caller reads to find out.
    */
   put(path: string, body: Uint8Array, options?: { ifAbsent?: boolean }): Promise<PutResult>
-  /** Uploads a local file (multipart where it is large), never over an object that is there; checks the stored size. */
+  /**
+   * Uploads a local file (multipart where it is large), never over an object that is there (`details.outcome: 'exists'`);
+   * checks the stored size. After a failure something may be there: the next attempt needs a path of its own.
+   */
   upload(path: string, file: string): Promise<void>
   /** Fetches an object into a local file; undefined if there is none, else its size. */
   download(path: string, file: string): Promise<number | undefined>
-  /** Objects under the prefix in order of their paths; `after`: only paths behind this one. */
+  /**
+   * Objects under the prefix in order of their paths; `after`: only paths behind this one. Names that no path can be are
+   * left out: other programs put them there.
+   */
   list(prefix: string, options?: { after?: string }): AsyncIterable<StoredObject>
   /**
    * Removes objects, older versions included; those that are not there count as removed. Returns the paths that could not

@@ -1,5 +1,6 @@
 /** Helpers for tests of definitions and of storage backends (spec 09 §1, 10 §8). */
 export { type FakeClock, fakeClock } from './clock.ts'
 export type { Backend, Contract, OpenOptions, Space, TestApi } from './contract/backend.ts'
+export { type ObjectContract, type ObjectSpace, objectContract } from './contract/objects.ts'
 export { storeContract } from './contract/store.ts'
 export { type Scenario, type ScenarioResult, scenario } from './scenario.ts'
