@@ -446,7 +446,8 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
       const edition = await this.#editions.find(version)
       const result = await build(this.#engine, edition)
       this.#working = edition
-      await this.#settle(edition, true)
+      if (await isBuilt(this.#engine, edition.version)) await this.#switchTo(edition)
+      await this.#store.reader.refresh()
       return result
     })
   }
