@@ -137,7 +137,10 @@ export class Database {
    */
   async *stream(operation: string, sql: string, params: readonly Param[], chunk: number): AsyncGenerator<Row[]> {
     const client = await this.#connect(this.readers, operation)
-    let broken: Error | undefined
+    let broken: Error | boolean = false
+    const ended = Promise.withResolvers<true>()
+    const end = (): void => ended.resolve(true)
+    client.once('end', end)
     try {
       const cursor = client.query(new Cursor<Row>(sql, params as unknown[], { rowMode: 'array', types: TYPES }))
       try {
@@ -150,11 +153,15 @@ export class Database {
           yield rows
         }
       } finally {
-        await cursor.close().catch((error: Error) => {
-          broken = error
-        })
+        const closed = cursor.close().then(
+          () => false,
+          (error: Error) => error,
+        )
+        // On a connection that is gone a cursor never says that it is closed.
+        broken = await Promise.race([closed, ended.promise])
       }
     } finally {
+      client.removeListener('end', end)
       client.release(broken)
     }
   }
