@@ -1,0 +1,75 @@
+/** The archive as a Delta table over object storage (spec 07 §5, protocol (1,2)). */
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import type { Archive, ArchiveRow, ScanRequest } from '../../ports/archive.ts'
+import type { ObjectStore } from '../../ports/objects.ts'
+import { append } from './append.ts'
+import { writeCheckpoint } from './checkpoint.ts'
+import type { ParquetCodec } from './codec.ts'
+import { compact } from './compact.ts'
+import { type Context, Workspace } from './context.ts'
+import { duckdbCodec } from './duckdb-codec.ts'
+import { LogReader } from './log-reader.ts'
+import { rewrite } from './rewrite.ts'
+import { scan } from './scan.ts'
+import { cleanLog, purge, vacuum } from './sweep.ts'
+import { boundaryOf, snapshotOf } from './table-state.ts'
+import { verify } from './verify.ts'
+
+const MIB = 1_048_576
+
+export interface ArchiveOptions {
+  /** The table's folder; stays open when the archive is closed. */
+  readonly objects: ObjectStore
+  readonly now?: () => Date
+  readonly newId?: () => string
+  /** Folder for local copies; default: the system's temporary folder. */
+  readonly temporary?: string
+  /** Memory of the Parquet library, `512MB`; what does not fit goes to the temporary folder. */
+  readonly memory?: string
+  /** Another Parquet library. */
+  readonly codec?: ParquetCodec
+  /** Uncompressed bytes after which an append closes a file; the default gives files of 50 to 130 MB. */
+  readonly fileBytes?: number
+  /** Bytes that merged files come up to. */
+  readonly compactBytes?: number
+}
+
+/** Nothing is read or created before the first call. */
+export async function openDeltaArchive(options: ArchiveOptions): Promise<Archive> {
+  const { objects, now = () => new Date(), newId = randomUUID, memory = '512MB' } = options
+  const workspace = new Workspace(options.temporary)
+  const codec = options.codec ?? duckdbCodec({ spill: join(await workspace.folder(), 'spill'), memory })
+  const { fileBytes = 256 * MIB, compactBytes = 128 * MIB } = options
+  const log = new LogReader(objects, codec, workspace)
+  const context: Context = { objects, codec, log, workspace, fileBytes, compactBytes, now, newId }
+  const snapshot = async () => {
+    const state = await log.newest()
+    return state === null ? null : snapshotOf(state)
+  }
+  return {
+    location: objects.location,
+    snapshot,
+    boundary: async (appId) => boundaryOf(await log.newest(), appId),
+    append: (request) => append(context, request),
+    async *scan(request: ScanRequest = {}): AsyncGenerator<ArchiveRow[]> {
+      const version = request.snapshot ?? (await snapshot())
+      if (version !== null) yield* scan(context, request, version)
+    },
+    rewrite: (request) => rewrite(context, request),
+    purge: (chosen = {}) => purge(context, chosen),
+    vacuum: (chosen = {}) => vacuum(context, chosen),
+    compact: () => compact(context),
+    async checkpoint() {
+      const state = await log.newest()
+      if (state !== null) await writeCheckpoint(context, state)
+      return state?.version ?? null
+    },
+    cleanLog: (chosen = {}) => cleanLog(context, chosen),
+    verify: (chosen = {}) => verify(context, chosen),
+    async close() {
+      await codec.close()
+      await workspace.close()
+    },
+  }
+}

@@ -1,0 +1,136 @@
+/** The log as objects: the newest state of the table with as few reads as it takes. */
+import { StorageError } from '../../errors.ts'
+import type { ObjectStore } from '../../ports/objects.ts'
+import { parseAction, parseCommit } from './actions.ts'
+import { CodecError, type ParquetCodec } from './codec.ts'
+import { damagedFile, type Workspace } from './context.ts'
+import { checkpointPath, commitPath, LAST_CHECKPOINT, LOG, padded, parseLogName } from './log-names.ts'
+import { type Commit, replay, type TableState } from './table-state.ts'
+
+/** Commits fetched at the same time. */
+const PARALLEL = 8
+
+export class LogReader {
+  readonly #objects: ObjectStore
+  readonly #codec: ParquetCodec
+  readonly #workspace: Workspace
+  #known: TableState | null = null
+
+  constructor(objects: ObjectStore, codec: ParquetCodec, workspace: Workspace) {
+    this.#objects = objects
+    this.#codec = codec
+    this.#workspace = workspace
+  }
+
+  /** The newest state; null if there is no table. */
+  async newest(): Promise<TableState | null> {
+    const state = (await this.#newer()) ?? (await this.#whole())
+    // A slower call of the same process must not bring an older state back.
+    if (state !== null && state.version >= (this.#known?.version ?? -1)) this.#known = state
+    return state
+  }
+
+  /** Version that `_last_checkpoint` names; -1 if it is absent or unreadable: it is a hint. */
+  async hint(): Promise<number> {
+    const body = await this.#objects.get(LAST_CHECKPOINT)
+    try {
+      const { version } = JSON.parse(Buffer.from(body ?? '').toString('utf8')) as { version?: unknown }
+      return Number.isSafeInteger(version) ? (version as number) : -1
+    } catch {
+      return -1
+    }
+  }
+
+  /**
+   * The known state and the commits after it; null if nothing is known, or if the log has a newer checkpoint. Then that
+   * one counts, because the commits before it may have been cleaned and a late writer may have put one in their place.
+   */
+  async #newer(): Promise<TableState | null> {
+    const known = this.#known
+    if (known === null) return null
+    const names = await this.#names(`${LOG}${padded(known.version)}`)
+    const checkpoint = Math.max(known.checkpoint, ...names.checkpoints)
+    const there = names.commits.includes(known.version) || checkpoint === known.version
+    if (!there || checkpoint > known.version) return null
+    const versions = names.commits.filter((version) => version > known.version)
+    if (versions.length === 0 && checkpoint === known.checkpoint) return known
+    const commits = await this.#commits(versions)
+    return commits === null ? null : replay(known, commits, checkpoint)
+  }
+
+  async #whole(): Promise<TableState | null> {
+    const hint = await this.hint()
+    const fromHint = hint < 0 ? null : await this.#from(await this.#names(`${LOG}${padded(hint)}`), hint)
+    return fromHint ?? this.#from(await this.#names(LOG), -1)
+  }
+
+  /** State from the newest checkpoint of these names, or from version 0; null if there is no log at all. */
+  async #from(names: LogNames, atLeast: number): Promise<TableState | null> {
+    const checkpoint = Math.max(-1, ...names.checkpoints)
+    if (checkpoint < atLeast) return null
+    const versions = names.commits.filter((version) => version > checkpoint)
+    if (checkpoint < 0 && versions.length === 0) return null
+    if (checkpoint < 0 && versions[0] !== 0) {
+      throw new StorageError(
+        `The archive's log begins with version ${versions[0]} and no checkpoint that this program reads stands before it. Restore '_delta_log' from a backup.`,
+        { details: { operation: 'read', driver: 'delta' } },
+      )
+    }
+    const base: Commit[] = checkpoint < 0 ? [] : [await this.#checkpoint(checkpoint)]
+    const commits = await this.#commits(versions)
+    if (commits === null) throw versionGone()
+    return replay(null, [...base, ...commits], checkpoint)
+  }
+
+  async #names(after: string): Promise<LogNames> {
+    const names: LogNames = { commits: [], checkpoints: [] }
+    for await (const { path } of this.#objects.list(LOG, { after })) {
+      const name = parseLogName(path)
+      if (name?.kind === 'commit') names.commits.push(name.version)
+      else if (name?.kind === 'checkpoint') names.checkpoints.push(name.version)
+    }
+    return names
+  }
+
+  /** Null if one has been removed since it was listed. */
+  async #commits(versions: readonly number[]): Promise<Commit[] | null> {
+    const commits: Commit[] = []
+    for (let at = 0; at < versions.length; at += PARALLEL) {
+      const some = versions.slice(at, at + PARALLEL)
+      const bodies = await Promise.all(some.map((version) => this.#objects.get(commitPath(version))))
+      for (const [index, body] of bodies.entries()) {
+        if (body === undefined) return null
+        const version = some[index]!
+        commits.push({ version, actions: parseCommit(body, commitPath(version)) })
+      }
+    }
+    return commits
+  }
+
+  async #checkpoint(version: number): Promise<Commit> {
+    const path = checkpointPath(version)
+    await using local = await this.#workspace.file('checkpoint.parquet')
+    if ((await this.#objects.download(path, local.path)) === undefined) throw versionGone()
+    try {
+      const rows = await this.#codec.readCheckpoint(local.path)
+      return { version, actions: rows.map((row) => parseAction(row, path)).filter((action) => action !== null) }
+    } catch (error) {
+      if (error instanceof CodecError) throw damagedFile(path, error.message, error)
+      throw error
+    }
+  }
+}
+
+interface LogNames {
+  readonly commits: number[]
+  readonly checkpoints: number[]
+}
+
+/** What was read has been cleaned away by somebody else. */
+export function versionGone(): StorageError {
+  return new StorageError('The version of the archive that was being read is no longer available; read again.', {
+    code: 'E_ARCHIVE_VERSION',
+    recoverable: true,
+    details: { operation: 'read', driver: 'delta' },
+  })
+}

@@ -1,0 +1,80 @@
+/**
+ * Digest of a data file: SHA-256 over the digests of its rows in order. A row's digest is SHA-256 over its columns, each
+ * as byte length, colon, UTF-8 text (`-` for null), so that different rows have different texts. Both halves can be
+ * computed by JavaScript and, for the check after writing, by the database that reads the file.
+ */
+import { createHash, hash } from 'node:crypto'
+import type { ArchiveRow } from '../../ports/archive.ts'
+import type { FileFacts } from './codec.ts'
+import { valuesOf } from './columns.ts'
+
+export function rowDigest(row: ArchiveRow): string {
+  return hash('sha256', rowText(row))
+}
+
+function rowText(row: ArchiveRow): string {
+  let text = ''
+  for (const value of valuesOf(row)) {
+    if (value === null) text += '-'
+    else {
+      const field = String(value)
+      text += `${Buffer.byteLength(field)}:${field}`
+    }
+  }
+  return text
+}
+
+/** Gathers what a file holds from its rows in order. */
+export class FactsCollector {
+  readonly #hash = createHash('sha256')
+  #rows = 0
+  #first = 0
+  #last = 0
+  #firstTime: string | null = null
+  #lastTime: string | null = null
+  #withoutTime = 0
+  #ascending = true
+
+  add(sequence: number, timestamp: string | null, digest: string): void {
+    if (this.#rows === 0) this.#first = sequence
+    else if (sequence <= this.#last) this.#ascending = false
+    this.#rows += 1
+    this.#first = Math.min(this.#first, sequence)
+    this.#last = Math.max(this.#last, sequence)
+    if (timestamp === null) this.#withoutTime += 1
+    else {
+      if (this.#firstTime === null || timestamp < this.#firstTime) this.#firstTime = timestamp
+      if (this.#lastTime === null || timestamp > this.#lastTime) this.#lastTime = timestamp
+    }
+    this.#hash.update(digest)
+  }
+
+  addRows(rows: readonly ArchiveRow[]): void {
+    for (const row of rows) this.add(row.sequence, row.timestamp, rowDigest(row))
+  }
+
+  get rows(): number {
+    return this.#rows
+  }
+
+  get last(): number {
+    return this.#last
+  }
+
+  get ascending(): boolean {
+    return this.#ascending
+  }
+
+  /** Ends the gathering. */
+  facts(): FileFacts {
+    return {
+      rows: this.#rows,
+      first: this.#first,
+      last: this.#last,
+      firstTime: this.#firstTime,
+      lastTime: this.#lastTime,
+      withoutTime: this.#withoutTime,
+      digest: this.#hash.digest('hex'),
+    }
+  }
+}
