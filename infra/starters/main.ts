@@ -4,22 +4,25 @@
  *   npm run postgres
  *   npm run postgres -- --data ~/defacto-postgres --port 5433
  *   npm run postgres -- -- npm test
+ *   npm run s3
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { StarterError } from './host.ts'
 import { findPostgres, type PostgresOptions } from './postgres.ts'
+import { findS3 } from './s3.ts'
 
 const USAGE = `usage: npm run postgres -- [options] [-- command…]
+       npm run s3 -- [--port N] [-- command…]
 
   --data DIR        keep the data in DIR; without it they go when the server stops
   --port N          default: a free one
   --version N       major version; default: the newest of this machine
   --set NAME=VALUE  a setting of the server; may be repeated
-  -- command…       run it with DATABASE_URL set, then stop
+  -- command…       run it with DATABASE_URL or AWS_ENDPOINT_URL_S3 set, then stop
 
-A running server can be named in DEFACTO_POSTGRES_URL; then none is started.
+A running server can be named in DEFACTO_POSTGRES_URL or DEFACTO_S3_ENDPOINT; then none is started.
 `
 
 function usageError(message: string): never {
@@ -32,7 +35,13 @@ function wholeNumber(text: string | undefined, name: string): number | undefined
   return text === undefined ? undefined : Number(text)
 }
 
-function readArguments(): { options: PostgresOptions; command: string[] } {
+interface Arguments {
+  readonly component: 'postgres' | 's3'
+  readonly options: PostgresOptions
+  readonly command: string[]
+}
+
+function readArguments(): Arguments {
   try {
     const { values, positionals } = parseArgs({
       options: {
@@ -45,9 +54,12 @@ function readArguments(): { options: PostgresOptions; command: string[] } {
       allowPositionals: true,
     })
     const [component, ...command] = positionals
-    if (values.help || component !== 'postgres') {
+    if (values.help || (component !== 'postgres' && component !== 's3')) {
       process.stdout.write(USAGE)
       process.exit(values.help ? 0 : 2)
+    }
+    if (component === 's3' && (values.data ?? values.version ?? values.set[0]) !== undefined) {
+      usageError('--data, --version and --set are for postgres alone')
     }
     const settings = values.set.map((text) => {
       const at = text.indexOf('=')
@@ -62,10 +74,29 @@ function readArguments(): { options: PostgresOptions; command: string[] } {
       durable: values.data !== undefined,
       settings: Object.fromEntries(settings),
     }
-    return { options, command }
+    return { component, options, command }
   } catch (error) {
     return usageError((error as Error).message)
   }
+}
+
+interface Started {
+  readonly name: string
+  readonly url: string
+  /** For a command that runs beside it. */
+  readonly environment: NodeJS.ProcessEnv
+  stop(): Promise<void>
+}
+
+async function startComponent({ component, options }: Arguments): Promise<Started> {
+  if (component === 'postgres') {
+    const server = await findPostgres(options)
+    const name = `PostgreSQL ${server.version}`
+    return { name, url: server.url, environment: { DATABASE_URL: server.url }, stop: () => server.stop() }
+  }
+  const server = await findS3(options)
+  const environment = { DEFACTO_S3_ENDPOINT: server.endpoint, AWS_ENDPOINT_URL_S3: server.endpoint }
+  return { name: server.name, url: server.endpoint, environment, stop: () => server.stop() }
 }
 
 /** Resolves when somebody wants this to end. */
@@ -82,8 +113,8 @@ function interrupted(): Promise<void> {
 }
 
 /** Exit code of the command. Ctrl-C at a terminal reaches it as well, and it decides what follows. */
-async function runBeside(url: string, [program = '', ...args]: readonly string[]): Promise<number> {
-  const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, DATABASE_URL: url } })
+async function runBeside(environment: NodeJS.ProcessEnv, [program = '', ...args]: readonly string[]): Promise<number> {
+  const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, ...environment } })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       if (signal !== 'SIGINT') child.kill(signal)
@@ -93,12 +124,13 @@ async function runBeside(url: string, [program = '', ...args]: readonly string[]
   return code ?? 1
 }
 
-const { options, command } = readArguments()
+const wanted = readArguments()
+const { command } = wanted
 try {
-  const server = await findPostgres(options)
-  process.stderr.write(`PostgreSQL ${server.version} answers.${command.length > 0 ? '' : ' Ctrl-C stops it.'}\n`)
+  const server = await startComponent(wanted)
+  process.stderr.write(`${server.name} answers.${command.length > 0 ? '' : ' Ctrl-C stops it.'}\n`)
   try {
-    if (command.length > 0) process.exitCode = await runBeside(server.url, command)
+    if (command.length > 0) process.exitCode = await runBeside(server.environment, command)
     else {
       process.stdout.write(`${server.url}\n`)
       await interrupted()

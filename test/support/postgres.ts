@@ -3,15 +3,12 @@
  * be had, importing fails under `CI=true`; elsewhere `describePostgres` leaves its tests out.
  */
 import { randomBytes } from 'node:crypto'
-import { connect } from 'node:net'
-import { text } from 'node:stream/consumers'
 import pg from 'pg'
 import { describe, inject } from 'vitest'
 import { type PostgresOptions, type PostgresServer, startPostgres } from '../../infra/starters/postgres.ts'
-import type { PostgresAnswer } from './postgres-global.ts'
+import { askDesk } from './desk.ts'
 
-const answer = JSON.parse(await text(connect(inject('postgresDesk'), '127.0.0.1'))) as PostgresAnswer
-if ('missing' in answer && process.env['CI'] === 'true') throw new Error(answer.missing)
+const answer = await askDesk(inject('postgresDesk'))
 
 /** `describe` for what needs Postgres. */
 export const describePostgres = describe.skipIf('missing' in answer)

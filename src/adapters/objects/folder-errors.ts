@@ -29,6 +29,8 @@ export function reasonOf(error: unknown): string {
   return ADVICE[code] ?? (code === '' ? String((error as Error).message) : code)
 }
 
+export const passes = (error: unknown): boolean => PASSING.has(codeOf(error))
+
 export function folderError(
   error: unknown,
   operation: string,
@@ -39,7 +41,7 @@ export function folderError(
   if (error instanceof StorageError) return error
   return new StorageError(`Cannot ${operation} '${object}' in ${root}: ${reasonOf(error)}.`, {
     details: { operation, object, location: root, driver: codeOf(error), ...details },
-    recoverable: PASSING.has(codeOf(error)),
+    recoverable: passes(error),
     cause: error,
   })
 }
