@@ -35,8 +35,10 @@ export async function interpretUpTo(
   // What counts as late must not depend on how the range is cut.
   const watermark = instantOrNull(start.watermark)
   let state = start
+  // A shard finds its part of a range only, so it takes a longer one.
+  const length = BUILD_CHUNK * (engine.store.shard?.total ?? 1)
   while (state.cursor < upTo) {
-    const range = { after: state.cursor, to: Math.min(state.cursor + BUILD_CHUNK, upTo) }
+    const range = { after: state.cursor, to: Math.min(state.cursor + length, upTo) }
     const before = state
     const done = await slot.unit(edition.version, async (unit) => {
       const chunk = new ChunkWork(engine, edition, targets, tally)

@@ -25,8 +25,9 @@ export async function applyChanges(
   const feed = await engine.store.identity.changes(null, start.changeCursor)
   const { shard } = engine.store
   let state = start
-  for (let index = 0; index < feed.length; index += CHANGES_PER_UNIT) {
-    const changes = feed.slice(index, index + CHANGES_PER_UNIT)
+  const length = CHANGES_PER_UNIT * (shard?.total ?? 1)
+  for (let index = 0; index < feed.length; index += length) {
+    const changes = feed.slice(index, index + length)
     const before = state
     const done = await slot.unit(edition.version, async (unit) => {
       const chunk = new ChunkWork(engine, edition, new Targets(engine), tally)
