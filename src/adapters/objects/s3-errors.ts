@@ -70,10 +70,17 @@ const isUnconfigured = ({ name, message }: SdkError): boolean =>
 /** Nothing was sent, so nothing can have happened there. */
 export const wasNotSent = (error: unknown): boolean => isLocal(asSdk(error)) || isUnconfigured(asSdk(error))
 
-/** Throttling, faults of the server, broken connections. */
+/** Throttling, faults of the server, broken connections, bytes that were damaged before they were stored. */
 function isPassing(error: SdkError): boolean {
   const status = error.$metadata?.httpStatusCode ?? 0
-  return status >= 500 || status === 429 || status === 408 || status === 409 || isNetwork(error)
+  return (
+    status >= 500 ||
+    status === 429 ||
+    status === 408 ||
+    status === 409 ||
+    isNetwork(error) ||
+    (status > 0 && isDamage(error))
+  )
 }
 
 export interface Place {
