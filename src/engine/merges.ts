@@ -1,6 +1,6 @@
 /** What merges found elsewhere mean for one version's state (spec 04 §3.5, §4.6; 05 §3.3). */
 import { owns } from '../core/shard.ts'
-import type { BuildState, IdentityChange } from '../ports/store.ts'
+import type { BuildState, IdentityChange, Unit } from '../ports/store.ts'
 import type { Edition, Engine } from './engine.ts'
 import { failpoint, unitRows } from './failpoint.ts'
 import { ChunkWork, instantOrNull } from './interpret-range.ts'
@@ -33,6 +33,7 @@ export async function applyChanges(
       const chunk = new ChunkWork(engine, edition, new Targets(engine), tally)
       const winners = new Set<string>()
       const linked = new Set<string>()
+      const concerned = await losersConcerned(engine, edition, unit, changes)
       for (const change of changes) await applyOne(change)
       const options = {
         upTo: before.cursor,
@@ -53,14 +54,19 @@ export async function applyChanges(
       async function applyOne(change: IdentityChange): Promise<void> {
         if (change.kind !== 'merge' || change.entityId === null || change.intoEntityId === null) return
         const { entityId: from, intoEntityId: into } = change
+        if (concerned.has(from)) await absorb(from, into)
+        linked.delete(from)
+        winners.delete(from)
+        if (owns(shard, into)) winners.add(into)
+      }
+      async function absorb(from: string, into: string): Promise<void> {
         // An id that relationships alone reserved has no events, hence no rows of its own, but edges that lead to it.
         const type = (await engine.store.mapping.entityType(into)) ?? (await survivorType(into)) ?? ''
         const both = await engine.store.history.absorb(unit, edition.program.layout, type, from, into, unit.now)
         for (const id of both) linked.add(id)
         if (owns(shard, from)) chunk.remove(from)
-        linked.delete(from)
-        winners.delete(from)
-        if (owns(shard, into)) winners.add(into)
+        // Edges lead to the winner now, should it lose in turn.
+        concerned.add(into)
       }
       async function survivorType(id: string): Promise<string | undefined> {
         return engine.store.mapping.entityType(await engine.store.identity.survivorOf(id))
@@ -72,4 +78,18 @@ export async function applyChanges(
     await done.chunk.committed()
   }
   return state
+}
+
+/** Losers that left something in this shard's part: they were owned, or edges lead to them. */
+async function losersConcerned(
+  engine: Engine,
+  edition: Edition,
+  unit: Unit,
+  changes: readonly IdentityChange[],
+): Promise<Set<string>> {
+  const { shard, history } = engine.store
+  const losers = changes.flatMap(({ kind, entityId }) => (kind === 'merge' && entityId !== null ? [entityId] : []))
+  const owned = losers.filter((id) => owns(shard, id))
+  const others = losers.filter((id) => !owns(shard, id))
+  return new Set([...owned, ...(await history.targetsAmong(unit, edition.program.layout, others))])
 }

@@ -261,6 +261,8 @@ export interface HistoryPort {
     layout: HistoryLayout,
     sourceIds: readonly string[],
   ): Promise<OpenEdge[]>
+  /** Those of `ids` that edges, of whatever owner, lead to in the version's live tables. */
+  targetsAmong(unit: Unit, layout: HistoryLayout, ids: readonly string[]): Promise<Set<string>>
   /**
    * After `from` merged into `into`: marks the loser's rows (`merged_into`, open row closed at `at` but never before
    * its `valid_from`), removes its outgoing edges (the rebuilt winner has them), and points incoming edges at `into`.

@@ -73,6 +73,21 @@ export class PostgresHistory implements HistoryPort {
     return edges
   }
 
+  async targetsAmong(unit: Unit, layout: HistoryLayout, ids: readonly string[]): Promise<Set<string>> {
+    if (ids.length === 0 || layout.relationships.length === 0) return new Set()
+    // By the indexes over target_id.
+    const leads = layout.relationships.map(
+      ({ type }) => `exists (select 1 from ${this.#live(unit.version, edgeTable(type))} where target_id = w.id)`,
+    )
+    const rows = await this.#space.database.query(
+      unit.tx,
+      'history.targetsAmong',
+      `select w.id from unnest($1::text[]) w (id) where ${leads.join(' or ')}`,
+      [ids],
+    )
+    return new Set(rows.map(([id]) => id as string))
+  }
+
   async absorb(
     unit: Unit,
     layout: HistoryLayout,

@@ -52,6 +52,19 @@ export class SqliteHistory implements HistoryPort {
     })
   }
 
+  async targetsAmong(unit: Unit, layout: HistoryLayout, ids: readonly string[]): Promise<Set<string>> {
+    return this.#within(unit, 'history.targetsAmong', (connection) => {
+      const found = new Set<string>()
+      for (const { type } of layout.relationships) {
+        const leads = connection.statement(
+          `select 1 from ${quote(edgeTable(type, unit.version))} where target_id = ? limit 1`,
+        )
+        for (const id of ids) if (leads.get(id) !== undefined) found.add(id)
+      }
+      return found
+    })
+  }
+
   async absorb(
     unit: Unit,
     layout: HistoryLayout,

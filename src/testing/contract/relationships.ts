@@ -53,6 +53,14 @@ export function relationshipContract({ backend, api }: Contract): void {
       assert.deepEqual({ ...seen }, { source_id: 'm', deposit: 20 })
     })
 
+    test('tells which ids edges lead to, ended ones included', async (store) => {
+      await relate(store, 'loan', 'l', edge('taken_by', 'm', day(2)), edge('taken_by', 'n', day(2), day(3)))
+      await relate(store, 'member', 'm', edge('knows', 'o', day(2)))
+      const found = await inUnit(store, (unit) => store.history.targetsAmong(unit, LAYOUT, ['l', 'm', 'n', 'o', 'p']))
+      assert.deepEqual([...found].sort(), ['m', 'n', 'o'])
+      assert.deepEqual(await inUnit(store, (unit) => store.history.targetsAmong(unit, LAYOUT, [])), new Set())
+    })
+
     test('an edge that both sides wrote is there once at any time', async (store) => {
       await relate(store, 'loan', 'l', edge('taken_by', 'm', day(2), day(9)))
       await relate(store, 'member', 'm', edge('took_out', 'l', day(4), day(6)))
