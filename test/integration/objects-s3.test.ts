@@ -48,7 +48,7 @@ async function partsLeft(): Promise<number> {
   return Uploads?.length ?? 0
 }
 
-const SLOW_DOWN = refusal(503, 'SlowDown')
+const BUSY = refusal(503, 'ServiceUnavailable')
 const CONFLICT = refusal(409, 'ConditionalRequestConflict')
 
 describeS3('S3', () => {
@@ -81,7 +81,7 @@ describeS3('S3', () => {
   })
 
   test('what fails in passing is tried again, with any call', async () => {
-    proxy.decide = ({ time }) => (time % 3 === 0 ? null : time % 3 === 1 ? SLOW_DOWN : { cut: 'before' })
+    proxy.decide = ({ time }) => (time % 3 === 0 ? null : time % 3 === 1 ? BUSY : { cut: 'before' })
     await store.put('a', text('one'))
     expect(await store.put('b', text('two'), { ifAbsent: true })).toEqual({ written: true })
     await store.upload('c', fileOf(9_000_000))
@@ -95,9 +95,11 @@ describeS3('S3', () => {
   })
 
   test('what goes on failing is an error that passes, and names bucket and object', async () => {
-    proxy.decide = () => SLOW_DOWN
+    proxy.decide = () => BUSY
     const error = await failure(store.get('data/a'))
-    expect(error.message).toContain(`'data/a' in s3://${bucket.name}/at: the server is overloaded or failing (SlowDown`)
+    expect(error.message).toContain(
+      `'data/a' in s3://${bucket.name}/at: the server is overloaded or failing (ServiceUnavailable`,
+    )
     expect(error).toMatchObject({ code: 'E_STORAGE', recoverable: true })
     expect(error.details).toMatchObject({ operation: 'get', object: 'data/a', bucket: bucket.name, status: 503 })
     expect(proxy.traffic('GetObject').requests).toBe(4)
@@ -175,9 +177,7 @@ describeS3('S3', () => {
     for (let round = 0; round < 12; round++) {
       proxy.decide = ({ operation, time }) => {
         if (operation !== 'PutObject' || time > 12) return null
-        return (
-          [{ cut: 'after' as const }, null, SLOW_DOWN, { cut: 'before' as const }, CONFLICT][(time + round) % 5] ?? null
-        )
+        return [{ cut: 'after' as const }, null, BUSY, { cut: 'before' as const }, CONFLICT][(time + round) % 5] ?? null
       }
       const path = `log/${round}.json`
       const results = await Promise.all(
@@ -229,7 +229,7 @@ describeS3('S3', () => {
 
   test('an upload that fails leaves neither object nor parts', async () => {
     proxy.decide = ({ operation, query }) =>
-      operation === 'UploadPart' && query.get('partNumber') === '2' ? SLOW_DOWN : null
+      operation === 'UploadPart' && query.get('partNumber') === '2' ? BUSY : null
     const error = await failure(store.upload('a', fileOf(20_000_000)))
     expect(error).toMatchObject({ recoverable: true })
     expect(await direct().stat('a')).toBeUndefined()
