@@ -1,5 +1,5 @@
 /** Columns of the table (spec 07 §5.2), their types, and the properties that every table is created with. */
-import type { ArchiveColumn, ArchiveRow } from '../../ports/archive.ts'
+import type { ArchiveColumn } from '../../ports/archive.ts'
 
 export interface Column {
   readonly field: ArchiveColumn
@@ -43,9 +43,4 @@ export function schemaString(): string {
     type: 'struct',
     fields: COLUMNS.map(({ name, type }) => ({ name, type, nullable: name !== 'sequence', metadata: {} })),
   })
-}
-
-/** Values of a row in the order of `COLUMNS`. */
-export function valuesOf(row: ArchiveRow): (string | number | boolean | null)[] {
-  return COLUMNS.map(({ field }) => row[field])
 }

@@ -6,7 +6,7 @@
 import { createHash, hash } from 'node:crypto'
 import type { ArchiveRow } from '../../ports/archive.ts'
 import type { FileFacts } from './codec.ts'
-import { valuesOf } from './columns.ts'
+import { COLUMNS } from './columns.ts'
 
 export function rowDigest(row: ArchiveRow): string {
   return hash('sha256', rowText(row))
@@ -14,12 +14,11 @@ export function rowDigest(row: ArchiveRow): string {
 
 function rowText(row: ArchiveRow): string {
   let text = ''
-  for (const value of valuesOf(row)) {
-    if (value === null) text += '-'
-    else {
-      const field = String(value)
-      text += `${Buffer.byteLength(field)}:${field}`
-    }
+  for (const { field } of COLUMNS) {
+    const value = row[field]
+    if (typeof value === 'string') text += `${Buffer.byteLength(value)}:${value}`
+    else if (value === null) text += '-'
+    else text += `${String(value).length}:${value}`
   }
   return text
 }
