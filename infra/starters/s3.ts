@@ -2,7 +2,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { freePort, StarterError, temporaryFolder } from './host.ts'
+import { freePort, isFree, StarterError, temporaryFolder } from './host.ts'
 import { type Kept, keep } from './keeper.ts'
 import { type LocalStack, localStack } from './localstack.ts'
 
@@ -46,16 +46,10 @@ export async function findS3(options: S3ServerOptions = {}): Promise<RunningS3> 
  * @throws StarterError when none can be installed, or when it does not start
  */
 export async function startS3(options: S3ServerOptions = {}): Promise<RunningS3 & AsyncDisposable> {
-  const program = await localStack()
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await start(program, options.port ?? (await freePort()))
-    } catch (error) {
-      // Somebody took the free port in between.
-      const taken = error instanceof StarterError && /address already in use|CannotListenError/i.test(error.message)
-      if (!taken || options.port !== undefined || attempt === 5) throw error
-    }
-  }
+  const port = options.port ?? (await freePort())
+  // LocalStack would wait for it in silence.
+  if (!(await isFree(port))) throw new StarterError(`Port ${port} of 127.0.0.1 is taken: choose another one.`)
+  return start(await localStack(), port)
 }
 
 async function start({ python, version }: LocalStack, port: number): Promise<RunningS3 & AsyncDisposable> {
@@ -100,6 +94,7 @@ function environment(folder: string, port: number): NodeJS.ProcessEnv {
     FILESYSTEM_ROOT: join(folder, 'fs'),
     LOCALSTACK_VOLUME_DIR: join(folder, 'volume'),
     TMPDIR: folder,
+    PYTHONUNBUFFERED: '1',
   }
 }
 
