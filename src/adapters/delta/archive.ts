@@ -25,11 +25,11 @@ export interface ArchiveOptions {
   readonly newId?: () => string
   /** Folder for local copies; default: the system's temporary folder. */
   readonly temporary?: string
-  /** Memory of the Parquet library, `512MB`; what does not fit goes to the temporary folder. */
+  /** Memory of the Parquet library, default `256MB`; what does not fit goes to the temporary folder. */
   readonly memory?: string
   /** Another Parquet library. */
   readonly codec?: ParquetCodec
-  /** Uncompressed bytes after which an append closes a file; the default gives files of 50 to 130 MB. */
+  /** Uncompressed bytes after which an append closes a file; the default gives files of 40 to 130 MB. */
   readonly fileBytes?: number
   /** Bytes that merged files come up to. */
   readonly compactBytes?: number
@@ -37,7 +37,7 @@ export interface ArchiveOptions {
 
 /** Nothing is read or created before the first call. */
 export async function openDeltaArchive(options: ArchiveOptions): Promise<Archive> {
-  const { objects, now = () => new Date(), newId = randomUUID, memory = '512MB' } = options
+  const { objects, now = () => new Date(), newId = randomUUID, memory = '256MB' } = options
   const workspace = new Workspace(options.temporary)
   const codec = options.codec ?? duckdbCodec({ spill: join(await workspace.folder(), 'spill'), memory })
   const { fileBytes = 256 * MIB, compactBytes = 128 * MIB } = options

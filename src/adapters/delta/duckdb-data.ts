@@ -42,6 +42,8 @@ class DuckFileWriter implements FileWriter {
   readonly #appender: DuckDBAppender
   readonly #file: string
   readonly #facts = new FactsCollector()
+  /** One for all rows: the memory of chunks is not known to the garbage collector, which frees them late. */
+  readonly #chunk = DuckDBDataChunk.create(TYPES)
   #open = true
 
   constructor(connection: DuckDBConnection, appender: DuckDBAppender, file: string) {
@@ -54,11 +56,12 @@ class DuckFileWriter implements FileWriter {
     this.#facts.addRows(rows)
     for (let at = 0; at < rows.length; at += VECTOR) {
       const some = rows.slice(at, at + VECTOR)
-      const chunk = DuckDBDataChunk.create(TYPES, some.length)
+      this.#chunk.reset()
+      this.#chunk.rowCount = some.length
       COLUMNS.forEach((column, index) => {
-        chunk.setColumnValues(index, vectorOf(some, column))
+        this.#chunk.setColumnValues(index, vectorOf(some, column))
       })
-      this.#appender.appendDataChunk(chunk)
+      this.#appender.appendDataChunk(this.#chunk)
     }
   }
 

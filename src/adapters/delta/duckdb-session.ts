@@ -10,7 +10,7 @@ export const ROW_GROUP_ROWS = 18_432
 export interface SessionOptions {
   /** Folder for what does not fit into memory. */
   readonly spill: string
-  /** `512MB`. */
+  /** `256MB`. */
   readonly memory: string
 }
 
