@@ -45,7 +45,7 @@ const LINE = z.union([
       timestamp: count,
       operation: text,
       operationParameters: z.record(z.string(), z.string()),
-      engineInfo: z.string().startsWith('defacto/'),
+      engineInfo: z.literal('defacto'),
       txnId: z.uuid(),
     }),
   }),

@@ -7,7 +7,7 @@ import type { Context } from './context.ts'
 import { commitPath } from './log-names.ts'
 import { assertWritable, type TableState } from './table-state.ts'
 
-const ENGINE = 'defacto/0.1.0'
+const ENGINE = 'defacto'
 
 export interface Intent {
   readonly operation: string
