@@ -147,6 +147,11 @@ export const CODES = define([
     'The message says what to use instead. Exit 2.',
   ],
   ['E_MIGRATION', 'database tables of another level than the package needs', 'Run `defacto migrate`. Exit 2.'],
+  [
+    'E_ARCHIVE_VERSION',
+    'a version of the archive that was cleaned away while it was read',
+    'Read again; the reading starts from the newest version. Exit 9.',
+  ],
   ['E_QUERY', 'a query that cannot be run', 'The message lists every problem with its position. Exit 2.'],
   ['E_QUERY_SQL', 'SQL that is refused', 'One SELECT, WITH … SELECT or VALUES over the tables of the version. Exit 2.'],
   ['E_QUERY_UNKNOWN_TYPE', 'an entity type that is not defined', 'The message lists the known ones. Exit 7.'],
