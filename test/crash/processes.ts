@@ -1,8 +1,9 @@
 /** Starts `worker.ts`, listens to what it says, stops and kills it. */
-import { execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterAll } from 'vitest'
 import type { Job, Said } from './worker.ts'
 
 export interface Life {
@@ -40,6 +41,12 @@ export interface Running {
 }
 
 let jobs = 0
+const running = new Set<ChildProcess>()
+
+// A test that failed may have left a process standing still.
+afterAll(() => {
+  for (const child of running) child.kill('SIGKILL')
+})
 
 /** Runs the job in a process of its own, to its end. */
 export function live(folder: string, job: Job, options: LifeOptions = {}): Promise<Life> {
@@ -62,6 +69,7 @@ export function start(folder: string, job: Job, options: LifeOptions = {}): Runn
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.gid }),
   })
+  running.add(child)
   const life: Life = { done: 0, killed: false, error: null, ms: 0 }
   let began = performance.now()
   let timer: NodeJS.Timeout | undefined
@@ -86,6 +94,7 @@ export function start(folder: string, job: Job, options: LifeOptions = {}): Runn
   const ended = new Promise<Life>((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code, signal) => {
+      running.delete(child)
       clearTimeout(timer)
       if (code !== 0 && signal === null) life.error ??= complaint
       resolve({ ...life, killed: signal === 'SIGKILL', ms: performance.now() - began })
