@@ -20,7 +20,7 @@ export interface S3Request {
   readonly query: URLSearchParams
   readonly headers: IncomingHttpHeaders
   readonly body: Buffer
-  /** How often this operation on this object has been asked for, this time included. */
+  /** How often this operation on this object, or this part of it, has been asked for, this time included. */
   readonly time: number
 }
 
@@ -31,7 +31,7 @@ export type Fault =
   | { readonly cut: 'before' | 'after' | 'midway' }
   /** Nothing happens any more on the connection. */
   | 'silence'
-  /** The answer waits. */
+  /** The request waits before the server gets it. */
   | { readonly until: Promise<unknown> }
   /** The server gets so many bytes of the body; without checksums it cannot notice. */
   | { readonly bytes: number; readonly checksums: boolean }
@@ -55,6 +55,7 @@ export interface S3Proxy extends AsyncDisposable {
 interface Seen {
   readonly operation: string
   readonly object: string
+  readonly part: string | null
   sent: number
   received: number
 }
@@ -75,9 +76,12 @@ export async function s3Proxy(endpoint: string): Promise<S3Proxy> {
   async function serve(asked: IncomingMessage, answer: ServerResponse): Promise<void> {
     const body = await buffer(asked)
     const { operation, object, query } = describe(asked)
-    const entry = { operation, object, sent: body.length, received: 0 }
+    const part = query.get('partNumber')
+    const entry: Seen = { operation, object, part, sent: body.length, received: 0 }
     seen.push(entry)
-    const time = seen.filter((other) => other.operation === operation && other.object === object).length
+    const alike = (other: Seen): boolean =>
+      other.operation === operation && other.object === object && other.part === part
+    const time = seen.filter(alike).length
     const { method = '', headers } = asked
     const fault = proxy.decide({ operation, method, object, query, headers, body, time })
     if (fault === 'silence') return
@@ -88,9 +92,9 @@ export async function s3Proxy(endpoint: string): Promise<S3Proxy> {
     }
     const cut = fault !== null && 'cut' in fault ? fault.cut : null
     if (cut === 'before') return void asked.socket.destroy()
+    if (fault !== null && 'until' in fault) await fault.until
     const short = fault !== null && 'bytes' in fault ? fault : null
     const upstream = await forward(asked, short === null ? headers : shortened(headers, short), short, body)
-    if (fault !== null && 'until' in fault) await fault.until
     const said = await buffer(upstream)
     entry.received = said.length
     if (cut === 'after') return void asked.socket.destroy()
