@@ -2,12 +2,11 @@
 import type { Instant } from '../../core/instant.ts'
 import { shardHash } from '../../core/shard.ts'
 import type { Checkpoint, CheckpointPort, Unit } from '../../ports/store.ts'
+import { CHECKPOINT_COLUMNS, checkpoint } from '../sql/rows.ts'
 import { NULL } from './columns.ts'
-import { copyField, type Row } from './connection.ts'
+import { copyField } from './connection.ts'
 import { owned, STATE_TABLE } from './names.ts'
 import type { Space } from './space.ts'
-
-const COLUMNS = 'id, type, body, generation, revision, applied_upto, next_due'
 
 export class PostgresCheckpoints implements CheckpointPort {
   readonly #space: Space
@@ -23,7 +22,7 @@ export class PostgresCheckpoints implements CheckpointPort {
       unit?.tx,
       'checkpoints.load',
       // By the primary key.
-      `select ${COLUMNS} from (select distinct unnest($1::text[]) as id) w join ${table} using (id)`,
+      `select ${CHECKPOINT_COLUMNS} from (select distinct unnest($1::text[]) as id) w join ${table} using (id)`,
       [ids],
     )
     return new Map(rows.map((row) => [row[0] as string, checkpoint(row)]))
@@ -68,12 +67,12 @@ export class PostgresCheckpoints implements CheckpointPort {
   async #copy(unit: Unit, checkpoints: readonly Checkpoint[]): Promise<void> {
     const { database, names, shard } = this.#space
     const table = names.table(unit.version, STATE_TABLE, 'shadow', shard)
-    const sql = `copy ${table} (${COLUMNS}, shard_hash) from stdin`
+    const sql = `copy ${table} (${CHECKPOINT_COLUMNS}, shard_hash) from stdin`
     await database.copy(unit.tx, 'checkpoints.save', sql, copyLines(checkpoints))
   }
 
   async #upsert(unit: Unit, checkpoints: readonly Checkpoint[]): Promise<void> {
-    const sql = `insert into ${this.#table(unit.version)} (${COLUMNS}, shard_hash)
+    const sql = `insert into ${this.#table(unit.version)} (${CHECKPOINT_COLUMNS}, shard_hash)
       select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
         $7::timestamptz[], $8::bigint[])
       on conflict (id) do update set type = excluded.type, body = excluded.body, generation = excluded.generation,
@@ -110,17 +109,5 @@ function* copyLines(checkpoints: readonly Checkpoint[]): Iterable<string> {
   for (const c of checkpoints) {
     const numbers = `${c.generation}\t${c.revision}\t${c.appliedUpto}`
     yield `${copyField(c.id)}\t${copyField(c.type)}\t${copyField(c.body)}\t${numbers}\t${c.nextDue ?? NULL}\t${shardHash(c.id)}`
-  }
-}
-
-function checkpoint(row: Row): Checkpoint {
-  return {
-    id: row[0] as string,
-    type: row[1] as string,
-    body: row[2] as string,
-    generation: row[3] as number,
-    revision: row[4] as number,
-    appliedUpto: row[5] as number,
-    nextDue: row[6] as string | null,
   }
 }

@@ -13,7 +13,7 @@ import {
   schemaMark,
   storedRelations,
 } from './history-tables.ts'
-import { literal, owned, qualified, quote, replacedSchema, STATE_TABLE, shardHashSql } from './names.ts'
+import { fromExcluded, literal, owned, qualified, quote, replacedSchema, STATE_TABLE, shardHashSql } from './names.ts'
 import { lockSchemaChanges } from './open.ts'
 import type { Space } from './space.ts'
 import { createKeys, type EntityLayout, entityTable, OURS, tablesOf, type VersionTable } from './version-tables.ts'
@@ -138,7 +138,7 @@ function replaceRows({ shard }: Space, table: VersionTable, live: string, shadow
   return `delete from ${target} l where ${mine}
       and not exists (select 1 from ${source} s where ${key.map((column) => `s.${column} = l.${column}`).join(' and ')});
     insert into ${target} as l (${columns.join(', ')}) select ${columns.join(', ')} from ${source}
-      on conflict (${key.join(', ')}) do update set ${others.map((c) => `${c} = excluded.${c}`).join(', ')}
+      on conflict (${key.join(', ')}) do update set ${fromExcluded(others)}
       where (${others.map((c) => `l.${c}`).join(', ')})
         is distinct from (${others.map((c) => `excluded.${c}`).join(', ')})`
 }

@@ -3,10 +3,9 @@ import { type Instant, instantFromText } from '../../core/instant.ts'
 import { StorageError } from '../../errors.ts'
 import { checkEpoch, expiry, inTheWay, lockHeld } from '../../ports/slots.ts'
 import type { Holder, LockPort, LockRow, Tx } from '../../ports/store.ts'
-import type { Row } from './connection.ts'
+import { LOCK_COLUMNS, lockRow } from '../sql/rows.ts'
 import type { Space } from './space.ts'
 
-const COLUMNS = 'slot, epoch, holder, acquired_at, renewed_at, expires_at'
 const FREE = 'holder = null, acquired_at = null, renewed_at = null, expires_at = null'
 
 export class PostgresLocks implements LockPort {
@@ -35,7 +34,7 @@ export class PostgresLocks implements LockPort {
       await database.query(tx, 'locks.acquire', 'select pg_advisory_xact_lock(hashtextextended($1, 0))', [
         `defacto/${names.namespace}/slots`,
       ])
-      const rows = await database.query(tx, 'locks.acquire', `select ${COLUMNS} from ${this.#table} order by slot`)
+      const rows = await database.query(tx, 'locks.acquire', `select ${LOCK_COLUMNS} from ${this.#table} order by slot`)
       const { held, lapsed } = inTheWay(rows.map(lockRow), { slot, holder, now, isDead: this.#isDead })
       if (held !== undefined) throw lockHeld(held)
       // A new epoch waits for the chunk its former holder has open (`fence`), and for nothing else.
@@ -98,19 +97,8 @@ export class PostgresLocks implements LockPort {
     const rows = await this.#space.database.query(
       null,
       'locks.list',
-      `select ${COLUMNS} from ${this.#table} order by slot`,
+      `select ${LOCK_COLUMNS} from ${this.#table} order by slot`,
     )
     return rows.map(lockRow)
-  }
-}
-
-function lockRow(row: Row): LockRow {
-  return {
-    slot: row[0] as string,
-    epoch: row[1] as number,
-    holder: row[2] === null ? null : (JSON.parse(row[2] as string) as Holder),
-    acquiredAt: row[3] as string | null,
-    renewedAt: row[4] as string | null,
-    expiresAt: row[5] as string | null,
   }
 }

@@ -102,3 +102,8 @@ export function owned(shard: Shard | null, hashColumn: string): string {
 export function shardHashSql(idColumn: string): string {
   return `('x' || left(encode(sha256(convert_to(${idColumn}, 'UTF8')), 'hex'), 8))::bit(32)::bigint`
 }
+
+/** What an upsert sets: `a = excluded.a, …`. */
+export function fromExcluded(columns: readonly string[]): string {
+  return columns.map((column) => `${column} = excluded.${column}`).join(', ')
+}

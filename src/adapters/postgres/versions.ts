@@ -1,7 +1,8 @@
 /** Registered definition sets (spec 04 §2.2, §4.11). */
 import { StorageError } from '../../errors.ts'
 import type { Unit, VersionPort, VersionRow } from '../../ports/store.ts'
-import type { Param, Row } from './connection.ts'
+import { VERSION_COLUMNS, versionRow } from '../sql/rows.ts'
+import type { Param } from './connection.ts'
 import type { Space } from './space.ts'
 
 export class PostgresVersions implements VersionPort {
@@ -12,7 +13,7 @@ export class PostgresVersions implements VersionPort {
   constructor(space: Space) {
     this.#space = space
     this.#table = space.names.infra('definition_versions')
-    this.#select = `select version, definitions, definition_hash, source_hash, identity_hash, active, created_at
+    this.#select = `select ${VERSION_COLUMNS}
       from ${this.#table}`
   }
 
@@ -74,17 +75,5 @@ export class PostgresVersions implements VersionPort {
 
   async #read(operation: string, sql: string, params: readonly Param[] = []): Promise<VersionRow[]> {
     return (await this.#space.database.query(null, operation, sql, params)).map(versionRow)
-  }
-}
-
-function versionRow(row: Row): VersionRow {
-  return {
-    version: row[0] as string,
-    definitions: row[1] as string,
-    definitionHash: row[2] as string,
-    sourceHash: row[3] as string,
-    identityHash: row[4] as string,
-    active: row[5] as boolean,
-    createdAt: row[6] as string,
   }
 }

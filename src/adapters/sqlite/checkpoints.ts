@@ -1,11 +1,10 @@
 /** Working states of entities, one table per version (spec 04 §4.10). */
 import type { Instant } from '../../core/instant.ts'
 import type { Checkpoint, CheckpointPort, Unit } from '../../ports/store.ts'
+import { CHECKPOINT_COLUMNS, checkpoint } from '../sql/rows.ts'
 import type { Connection, Row } from './connection.ts'
 import type { Database } from './database.ts'
 import { quote, stateTable } from './names.ts'
-
-const COLUMNS = 'id, type, body, generation, revision, applied_upto, next_due'
 
 /** Creates the table of live or shadow checkpoints. The index over due times serves `due`. */
 export function createStateTable(connection: Connection, table: string): void {
@@ -31,7 +30,7 @@ export class SqliteCheckpoints implements CheckpointPort {
     return this.#database.read(unit?.tx, 'checkpoints.load', (connection) => {
       const found = new Map<string, Checkpoint>()
       if (ids.length === 0 || !connection.hasTable(table)) return found
-      const select = connection.statement(`select ${COLUMNS} from ${quote(table)} where id = ?`)
+      const select = connection.statement(`select ${CHECKPOINT_COLUMNS} from ${quote(table)} where id = ?`)
       for (const id of ids) {
         const row = select.get(id) as unknown as Row | undefined
         if (row !== undefined) found.set(id, checkpoint(row))
@@ -42,7 +41,8 @@ export class SqliteCheckpoints implements CheckpointPort {
 
   async save(unit: Unit, target: 'live' | 'shadow', checkpoints: readonly Checkpoint[]): Promise<void> {
     this.#database.within(unit.tx, 'checkpoints.save', (connection) => {
-      const insert = connection.statement(`insert into ${quote(stateTable(unit.version, target))} (${COLUMNS})
+      const insert =
+        connection.statement(`insert into ${quote(stateTable(unit.version, target))} (${CHECKPOINT_COLUMNS})
         values (?, ?, ?, ?, ?, ?, ?) on conflict (id) do update set type = excluded.type, body = excluded.body,
         generation = excluded.generation, revision = excluded.revision, applied_upto = excluded.applied_upto,
         next_due = excluded.next_due`)
@@ -77,17 +77,5 @@ export class SqliteCheckpoints implements CheckpointPort {
       const rows = connection.all(`select type, count(*) from ${quote(table)} group by type order by type`)
       return rows.map((row) => ({ entityType: row[0] as string, entities: row[1] as number }))
     })
-  }
-}
-
-function checkpoint(row: Row): Checkpoint {
-  return {
-    id: row[0] as string,
-    type: row[1] as string,
-    body: row[2] as string,
-    generation: row[3] as number,
-    revision: row[4] as number,
-    appliedUpto: row[5] as number,
-    nextDue: row[6] as string | null,
   }
 }

@@ -3,10 +3,10 @@ import { type Instant, instantFromDate } from '../../core/instant.ts'
 import { StorageError } from '../../errors.ts'
 import { checkEpoch, expiry, inTheWay, lockHeld } from '../../ports/slots.ts'
 import type { Holder, LockPort, LockRow, Tx } from '../../ports/store.ts'
-import type { Row } from './connection.ts'
+import { LOCK_COLUMNS, lockRow } from '../sql/rows.ts'
 import type { Database } from './database.ts'
 
-const SELECT = 'select slot, epoch, holder, acquired_at, renewed_at, expires_at from namespace_lock'
+const SELECT = `select ${LOCK_COLUMNS} from namespace_lock`
 
 export class SqliteLocks implements LockPort {
   readonly #database: Database
@@ -97,16 +97,5 @@ export class SqliteLocks implements LockPort {
       connection.all(`${SELECT} order by slot`),
     )
     return rows.map(lockRow)
-  }
-}
-
-function lockRow(row: Row): LockRow {
-  return {
-    slot: row[0] as string,
-    epoch: row[1] as number,
-    holder: row[2] === null ? null : (JSON.parse(row[2] as string) as Holder),
-    acquiredAt: row[3] as string | null,
-    renewedAt: row[4] as string | null,
-    expiresAt: row[5] as string | null,
   }
 }

@@ -1,10 +1,11 @@
 /** Registered definition sets (spec 04 §2.2, §4.11). */
 import { StorageError } from '../../errors.ts'
 import type { Unit, VersionPort, VersionRow } from '../../ports/store.ts'
+import { VERSION_COLUMNS, versionRow } from '../sql/rows.ts'
 import type { Row } from './connection.ts'
 import type { Database } from './database.ts'
 
-const SELECT = `select version, definitions, definition_hash, source_hash, identity_hash, active, created_at
+const SELECT = `select ${VERSION_COLUMNS}
   from definition_versions`
 
 export class SqliteVersions implements VersionPort {
@@ -70,17 +71,5 @@ export class SqliteVersions implements VersionPort {
 
   #read(operation: string, sql: string, ...params: string[]): Promise<Row[]> {
     return this.#database.read(null, operation, (connection) => connection.all(sql, ...params))
-  }
-}
-
-function versionRow(row: Row): VersionRow {
-  return {
-    version: row[0] as string,
-    definitions: row[1] as string,
-    definitionHash: row[2] as string,
-    sourceHash: row[3] as string,
-    identityHash: row[4] as string,
-    active: row[5] === 1,
-    createdAt: row[6] as string,
   }
 }
