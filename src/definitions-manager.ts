@@ -85,10 +85,10 @@ export class DefinitionsManager {
 
   /** What building these definitions as a new version would take; the decision a build makes itself. */
   async #impact(definitions: Definitions): Promise<ModeDecision> {
-    const { store } = this.#parts.engine
+    const { engine } = this.#parts
+    const { store } = engine
     const { hashes } = definitions
     const active = await store.versions.active()
-    const { engine } = this.#parts
     const previous = active === undefined ? undefined : await latestState(engine, active.version)
     return detectMode({
       hashes,

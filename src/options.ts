@@ -136,7 +136,7 @@ export function checkOptions(given: object): DefactoOptions {
       throw new ConfigError(`option '${name}' must be a non-empty text`)
     }
   }
-  const { version, namespace } = options as DefactoOptions
+  const { version, namespace, mode, database } = options as DefactoOptions
   if (version !== undefined && !/^[A-Za-z0-9_]+$/.test(version)) {
     throw new ConfigError(`version name '${version}' may hold only letters, digits and '_'`)
   }
@@ -145,8 +145,6 @@ export function checkOptions(given: object): DefactoOptions {
   }
   if (options['pool'] !== undefined) options['pool'] = checkPool(options['pool'])
   checkShard(options as DefactoOptions)
-  const { mode } = options as DefactoOptions
-  const { database } = options as DefactoOptions
   if (mode === 'production' && (database === undefined || !isPostgres(database))) {
     throw new ConfigError("mode 'production' needs a Postgres database; SQLite serves development and single machines")
   }

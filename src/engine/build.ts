@@ -50,9 +50,9 @@ export async function buildInSlot(
   if (mode === 'SKIP') return tally.result('SKIP')
   const asOf = options.asOf === undefined ? engine.now() : options.asOf
   const head = await safeHead(engine, options)
-  const unresolvedBefore = await buildStateOf(engine, edition)
 
   let state = await begin(engine, edition, slot)
+  const { cursor: cursorBefore } = state
   if (mode === 'INCREMENTAL') {
     await tally.timed('map_ms', () => mapUpTo(engine, edition, slot, head, tally))
     // The first build has nothing to add to: replaying entity by entity is the same work done faster.
@@ -74,7 +74,7 @@ export async function buildInSlot(
   // Events of no entity are nobody's; the first shard counts them for all.
   if ((engine.store.shard?.id ?? 0) === 0) {
     tally.eventsUnresolved += await engine.store.ledger.countUnmapped(
-      mode === 'INCREMENTAL' ? unresolvedBefore.cursor : 0,
+      mode === 'INCREMENTAL' ? cursorBefore : 0,
       state.cursor,
     )
   }

@@ -89,7 +89,8 @@ async function losersConcerned(
 ): Promise<Set<string>> {
   const { shard, history } = engine.store
   const losers = changes.flatMap(({ kind, entityId }) => (kind === 'merge' && entityId !== null ? [entityId] : []))
-  const owned = losers.filter((id) => owns(shard, id))
-  const others = losers.filter((id) => !owns(shard, id))
-  return new Set([...owned, ...(await history.targetsAmong(unit, edition.program.layout, others))])
+  const concerned = new Set(losers.filter((id) => owns(shard, id)))
+  const others = losers.filter((id) => !concerned.has(id))
+  for (const id of await history.targetsAmong(unit, edition.program.layout, others)) concerned.add(id)
+  return concerned
 }

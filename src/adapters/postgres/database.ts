@@ -186,6 +186,8 @@ export class Database {
     this.#assertOpen()
     const { connectionString } = this.readers.options
     const client = new pg.Client({ connectionString, keepAlive: true, fallback_application_name: 'defacto' })
+    // As for those of the pool: whoever waits for an answer is told, and an unheard error would end the process.
+    client.on('error', () => undefined)
     await this.#guard(operation, () => client.connect())
     return client
   }

@@ -183,7 +183,6 @@ export class PostgresQueryReader implements QueryReader {
   async #cancel(pid: number, ended: AbortSignal): Promise<void> {
     try {
       const client = await this.#space.database.ownConnection('query.cancel')
-      client.on('error', () => undefined)
       while (!ended.aborted) {
         await client.query('select pg_cancel_backend($1)', [pid])
         await pause(CANCEL_AGAIN_MS, undefined, { signal: ended }).catch(() => undefined)
