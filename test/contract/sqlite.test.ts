@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { isDead, processStartTime } from '../../src/adapters/host/process-identity.ts'
 import { storageError } from '../../src/adapters/sqlite/errors.ts'
 import { openSqliteStore, type SqliteStoreOptions } from '../../src/adapters/sqlite/store.ts'
@@ -330,8 +330,7 @@ describe('two processes on one file', () => {
 describe('processes', () => {
   const host = { host: '', pid: process.pid, startedAt: processStartTime(process.pid) ?? '', purpose: 'test' }
 
-  it('are dead only if that is certain', async () => {
-    const { hostname } = await import('node:os')
+  it('are dead only if that is certain', () => {
     const here = { ...host, host: hostname() }
     expect(here.startedAt).not.toBe('')
     expect(isDead(here)).toBe(false)
@@ -339,5 +338,22 @@ describe('processes', () => {
     expect(isDead({ ...here, host: 'elsewhere', pid: 999_999_999 })).toBe(false)
     expect(isDead({ ...here, pid: 999_999_999 })).toBe(true)
     expect(isDead({ ...here, startedAt: '', pid: 999_999_999 })).toBe(false)
+  })
+
+  it('are dead when killed, although their parent never asks for their outcome', async () => {
+    // The second sleep takes the place of the shell and knows nothing of the first.
+    const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] })
+    try {
+      const lines = createInterface({ input: parent.stdout })[Symbol.asyncIterator]()
+      const pid = Number((await lines.next()).value)
+      const child = { ...host, host: hostname(), pid, startedAt: processStartTime(pid) ?? '' }
+      expect(isDead(child)).toBe(false)
+      process.kill(pid, 'SIGKILL')
+      await vi.waitFor(() => expect(isDead(child)).toBe(true))
+      // Still there: only its parent could make it go.
+      expect(() => process.kill(pid, 0)).not.toThrow()
+    } finally {
+      parent.kill('SIGKILL')
+    }
   })
 })
