@@ -17,6 +17,8 @@ export interface Life {
 
 export interface LifeOptions {
   killAfterMs?: number
+  /** The time until the kill begins when this many steps are finished, not when the code is loaded. */
+  killAfterSteps?: number
   failpoint?: string
   /** The failpoint stops the process instead of killing it. */
   pause?: boolean
@@ -54,8 +56,8 @@ export function live(folder: string, job: Job, options: LifeOptions = {}): Promi
 }
 
 /**
- * Starts a process with the job. With `killAfterMs` it gets SIGKILL that long after it has loaded its code; with
- * `failpoint` it kills or stops itself there.
+ * Starts a process with the job. With `killAfterMs` it gets SIGKILL that long after it has loaded its code or finished
+ * `killAfterSteps`; with `failpoint` it kills or stops itself there.
  */
 export function start(folder: string, job: Job, options: LifeOptions = {}): Running {
   const file = join(folder, `job-${++jobs}.json`)
@@ -75,6 +77,10 @@ export function start(folder: string, job: Job, options: LifeOptions = {}): Runn
   let timer: NodeJS.Timeout | undefined
   let rest = ''
   let complaint = ''
+  const stepped = (done: number): void => {
+    if (options.killAfterMs === undefined || done !== (options.killAfterSteps ?? 0)) return
+    timer = setTimeout(() => child.kill('SIGKILL'), options.killAfterMs)
+  }
   child.stderr.on('data', (text) => {
     complaint += text
   })
@@ -86,9 +92,11 @@ export function start(folder: string, job: Job, options: LifeOptions = {}): Runn
       const said = JSON.parse(line) as Said
       if ('ready' in said) {
         began = performance.now()
-        if (options.killAfterMs !== undefined) timer = setTimeout(() => child.kill('SIGKILL'), options.killAfterMs)
-      } else if ('done' in said) life.done = said.done + 1
-      else life.error = said.stack ?? `${said.error}: ${said.message}`
+        stepped(0)
+      } else if ('done' in said) {
+        life.done = said.done + 1
+        stepped(life.done)
+      } else life.error = said.stack ?? `${said.error}: ${said.message}`
     }
   })
   const ended = new Promise<Life>((resolve, reject) => {
