@@ -10,12 +10,14 @@ import { mappingContract } from './mapping.ts'
 import { relationshipContract } from './relationships.ts'
 import { renormalizeContract } from './renormalize.ts'
 import { shadowContract } from './shadow.ts'
+import { tierContract } from './tiers.ts'
 import { queryContract, transactionContract } from './transactions.ts'
 
 /** Registers every suite with the test runner behind `api`. */
 export function storeContract(contract: Contract): void {
   ledgerContract(contract)
   renormalizeContract(contract)
+  tierContract(contract)
   mappingContract(contract)
   identityContract(contract)
   historyContract(contract)
