@@ -32,6 +32,15 @@ export const FAILPOINTS = [
   'tick.committed',
   'finish.written',
   'finish.committed',
+  'tiers.filled',
+  'flush.claimed',
+  'flush.archived',
+  'flush.recorded',
+  'prune.confirmed',
+  'prune.written',
+  'prune.committed',
+  'restore.written',
+  'restore.committed',
 ] as const
 
 /** Rows per unit of work; tests set `DEFACTO_UNIT_ROWS` so that little work takes many units. */

@@ -30,7 +30,7 @@ export async function putMapping(engine: Engine, unit: Unit, next: Partial<Mappi
 }
 
 /** Hash that no definitions have: the ledger holds events normalized for several definition sets. */
-const MIXED = 'mixed'
+export const MIXED = 'mixed'
 
 /**
  * Notes that events normalized for `hashes` join the ledger. If that holds events of other sources or identity rules,
@@ -91,7 +91,7 @@ async function mapChunk(
   if (mappedUpto >= upTo) return { mappedUpto, merges: [] }
   const to = Math.min(mappedUpto + BUILD_CHUNK, upTo)
   const events: HintedEvent[] = []
-  for await (const rows of ledger.scan({ after: mappedUpto, to, raw: false })) {
+  for await (const rows of ledger.scan({ unit, after: mappedUpto, to, raw: false })) {
     for (const row of rows) events.push(hintedEvent(edition, row))
   }
   const merges = await mapEvents(engine, unit, events)

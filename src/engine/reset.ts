@@ -8,6 +8,7 @@ import { decodeEvent, normalizeBatch, rehint } from '../core/normalize.ts'
 import { compileProgram } from '../core/program.ts'
 import type { FullLedgerRow, HintRow, MappingState, Renormalized } from '../ports/store.ts'
 import type { EventFailure } from '../results.ts'
+import { whileArchiveRests } from './cold/slot.ts'
 import type { Edition, Engine } from './engine.ts'
 import { failpoint, unitRows } from './failpoint.ts'
 import { normalizationFailure } from './failures.ts'
@@ -17,13 +18,26 @@ import type { BuildTally } from './tally.ts'
 
 const CHUNK = unitRows(2000)
 
+/** Changes of archived rows that wait in the database before their files are written anew. */
+const SETTLE_ROWS = unitRows(500_000)
+
 /**
  * Brings ledger, identity and mappings to the current definitions. Every phase keeps its position in `mapping_state`, so
  * an interrupted reset goes on where it stopped; live state is untouched throughout. Ids that continue in others are in
  * the merge log afterwards, which is where the swap of a full build finds them. Always concerns the whole ledger: a part
  * left in its old form would be taken for renormalized.
  */
-export async function resetSpace(
+export function resetSpace(
+  engine: Engine,
+  edition: Edition,
+  slot: Slot,
+  options: { renormalize: boolean },
+  tally: BuildTally,
+): Promise<void> {
+  return whileArchiveRests(engine, 'reset', slot.signal, () => reset(engine, edition, slot, options, tally))
+}
+
+async function reset(
   engine: Engine,
   edition: Edition,
   slot: Slot,
@@ -58,6 +72,7 @@ export async function resetSpace(
   const upTo = await ledger.head()
   if (state.phase === 'renormalize') {
     await tally.timed('renormalize_ms', () => renormalizeRows(engine, edition, slot, state, upTo, tally))
+    await ledger.settle()
     await enter({ phase: 'identity', phaseCursor: 0 }, 'end')
   }
   if (state.phase === 'identity') {
@@ -65,6 +80,7 @@ export async function resetSpace(
   }
   if (state.phase === 'rehint') {
     await tally.timed('identity_ms', () => rehintRows(engine, edition, slot, state, upTo, tally))
+    await ledger.settle()
     await enter({ phase: 'map', phaseCursor: 0 })
   }
   if (state.phase === 'map') {
@@ -111,6 +127,7 @@ async function renormalizeRows(
       failpoint('renormalize.written')
     })
     failpoint('renormalize.committed')
+    await ledger.settle({ pending: SETTLE_ROWS })
     tally.failures.push(...failures)
     tally.eventsFailed += failures.reduce((sum, failure) => sum + (failure.advisory ? 0 : 1), 0)
     await engine.report(failures)
@@ -131,7 +148,7 @@ function renormalizeChunk(engine: Engine, edition: Edition, rows: readonly FullL
     const source = edition.program.sources.get(sourceName)
     if (source === undefined) {
       for (const [index, row] of sourceRows.entries()) {
-        changes.push({ sequence: row.sequence, event: null })
+        changes.push({ sequence: row.sequence, event: null, before: row })
         const failure = { error: `source '${sourceName}' is not defined any more`, field: null }
         failures.push(
           normalizationFailure(
@@ -149,12 +166,12 @@ function renormalizeChunk(engine: Engine, edition: Edition, rows: readonly FullL
       const event = normal.events[position]
       if (row === undefined || event === undefined) continue
       // Hints stay as they are for now: `regroup` learns from them which old id goes on in which group.
-      changes.push({ sequence: row.sequence, event: { ...event, hintsJson: row.hints } })
+      changes.push({ sequence: row.sequence, event: { ...event, hintsJson: row.hints }, before: row })
     }
     for (const { index, ...failure } of normal.failures) {
       const row = sourceRows[index]
       if (row === undefined) continue
-      if (!failure.advisory) changes.push({ sequence: row.sequence, event: null })
+      if (!failure.advisory) changes.push({ sequence: row.sequence, event: null, before: row })
       failures.push(
         normalizationFailure(records[index] ?? { value: null }, failure, {
           source: sourceName,
@@ -201,6 +218,7 @@ async function rehintRows(
       await putMapping(engine, unit, { phaseCursor })
       failpoint('hints.written')
     })
+    await ledger.settle({ pending: SETTLE_ROWS })
     tally.failures.push(...failures)
     tally.eventsFailed += failures.length
     await engine.report(failures)

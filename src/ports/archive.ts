@@ -8,6 +8,8 @@
  * succeed later, and repeating a call that failed half-way is always safe.
  */
 
+import type { Member } from './tiers.ts'
+
 /** A row of the table. All but `sequence` are null in a tombstone; JSON columns as stored text. */
 export interface ArchiveRow {
   readonly sequence: number
@@ -96,8 +98,35 @@ export interface RewriteRequest {
   readonly txn: { readonly appId: string; readonly version: number }
   /** Rows to change, in any order; sequences that are not archived are ignored. */
   readonly sequences: readonly number[] | 'all'
-  /** The row as it shall be, with the same sequence; pure, because it is asked again after a conflict. */
-  change(row: ArchiveRow): ArchiveRow
+  /**
+   * The wanted rows of a chunk (ascending) as they shall be, in the same order with the same sequences. Asked again after
+   * a conflict: the same rows must give the same answer.
+   */
+  change(rows: readonly ArchiveRow[]): readonly ArchiveRow[] | Promise<readonly ArchiveRow[]>
+}
+
+/** Archived rows for the entities they concern, entity after entity. */
+export interface MembersRequest {
+  /** Which event concerns which entity, by ascending sequence; an event may concern several. */
+  readonly members: AsyncIterable<readonly Member[]>
+  /** Rows with `sequence <= to`. */
+  readonly to: number
+  readonly columns?: readonly ArchiveColumn[]
+  readonly snapshot?: ArchiveSnapshot
+}
+
+export interface MemberRow {
+  readonly entityId: string
+  readonly entityType: string
+  readonly row: ArchiveRow
+}
+
+export interface ConfirmRequest {
+  /** The range `after < sequence <= to`. */
+  readonly after: number
+  readonly to: number
+  /** What must be archived: every row of the range, ascending, in chunks. */
+  readonly rows: AsyncIterable<readonly ArchiveRow[]>
 }
 
 export interface RewriteResult {
@@ -144,6 +173,16 @@ export interface Archive {
   append(request: AppendRequest): Promise<AppendResult>
   /** Rows in chunks. Files and row groups that cannot hold wanted rows are not read; memory does not grow with the rows. */
   scan(request?: ScanRequest): AsyncIterable<ArchiveRow[]>
+  /**
+   * Archived rows with their entities, ordered by (entity id as UTF-8, timestamp, sequence), in chunks; rows without a
+   * timestamp and members that are not archived are left out. Sorts on disk: memory does not grow with the rows.
+   */
+  scanMembers(request: MembersRequest): AsyncIterable<MemberRow[]>
+  /**
+   * Reads a range of the newest version with a second, independent Parquet reader and compares count, sequences and
+   * content with the given rows. Returns the version. `StorageError` that names the file where they differ.
+   */
+  confirm(request: ConfirmRequest): Promise<number>
   /**
    * Changes rows by replacing the files that hold them, in one commit, made even when no row changes, so that a
    * concurrent append meets it and reads its rows again. Old files stay until `purge` or `vacuum`.

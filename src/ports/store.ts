@@ -20,6 +20,8 @@ import type { Instant } from '../core/instant.ts'
 import type { Shard } from '../core/shard.ts'
 import type { Value } from '../core/value.ts'
 import type { BuildMode } from '../results.ts'
+import type { Archive } from './archive.ts'
+import type { TierPort } from './tiers.ts'
 
 /** An open transaction; its type is the adapter's own business. */
 export type Tx = { readonly __tx: unique symbol }
@@ -42,6 +44,9 @@ export interface Store {
   /** Where the database lies, secrets masked; for people. */
   readonly location: string
   readonly ledger: LedgerPort
+  readonly tiers: TierPort
+  /** Where rows go that leave the database; null: nowhere. */
+  readonly archive: Archive | null
   readonly identity: IdentityPort
   readonly mapping: MappingPort
   readonly history: HistoryPort
@@ -96,6 +101,14 @@ export interface Renormalized {
   readonly sequence: number
   /** Null: `raw` does not normalize any more; the row keeps its data and is marked `excluded`. */
   readonly event: NormalizedEvent | null
+  /** The row as it was read, so that an archived one that stays as it is need not be looked at again. */
+  readonly before?: FullLedgerRow
+}
+export interface RenormalizeResult {
+  /** Rows of the ledger table that were written. */
+  readonly changed: number
+  /** Those of the given rows that repeat an earlier one, with its sequence. */
+  readonly duplicateOf: ReadonlyMap<number, number>
 }
 
 export interface LedgerPort {
@@ -107,9 +120,11 @@ export interface LedgerPort {
   holdAppends(unit: Unit): Promise<void>
   /**
    * Rows with `after < sequence <= to` in sequence order, in chunks. Replayable rows only (no duplicates, excluded rows
-   * or tombstones) unless `all`; with `raw: false` the `raw` of the rows is empty and not read.
+   * or tombstones) unless `all`; with `raw: false` the `raw` of the rows is empty and not read. `unit`: the caller is
+   * inside this unit; what is read was committed before.
    */
   scan(options: {
+    unit?: Unit
     after: number
     to: number
     all?: boolean
@@ -132,10 +147,16 @@ export interface LedgerPort {
   /** All mapped rows of these entities with `sequence <= to`, ordered by (entityId, timestamp, sequence). */
   mappedFor(unit: Unit | null, entityIds: readonly string[], to: number): Promise<MappedRow[]>
   /**
-   * Every mapped row with `sequence <= to` of owned entities with an id above `afterEntity` (null: all), ordered by
-   * (entityId, timestamp, sequence), in chunks; the basis of full builds. Memory does not grow with the ledger.
+   * Every mapped row with `after < sequence <= to` (`after`: 0) of owned entities with an id above `afterEntity` (null:
+   * all), ordered by (entityId, timestamp, sequence), in chunks; the basis of full builds. Memory does not grow with the
+   * ledger.
    */
-  mappedByEntity(options: { afterEntity: string | null; to: number; chunk?: number }): AsyncIterable<MappedRow[]>
+  mappedByEntity(options: {
+    afterEntity: string | null
+    after?: number
+    to: number
+    chunk?: number
+  }): AsyncIterable<MappedRow[]>
   /** All stored rows including duplicates, without tombstones. */
   count(options?: { source?: string }): Promise<number>
   /** Replayable rows above `cursor`. */
@@ -151,14 +172,19 @@ export interface LedgerPort {
   /**
    * Applies renormalized rows in ascending sequence order within one reset (spec 04 §4.4): new data, id, type,
    * timestamp, hints, kinds; recomputes `duplicate_of` against the ids seen so far in this reset (lowest sequence is
-   * canonical, on-disk index). Unchanged rows are not written. Returns how many rows changed.
+   * canonical, on-disk index). Unchanged rows are not written.
    */
-  renormalize(unit: Unit, rows: readonly Renormalized[]): Promise<number>
+  renormalize(unit: Unit, rows: readonly Renormalized[]): Promise<RenormalizeResult>
   /** Starts (forgets ids seen) or ends a renormalization. */
   beginRenormalize(unit: Unit): Promise<void>
   endRenormalize(unit: Unit): Promise<void>
   /** Replaces `resolution_hints` of rows (identity reset). */
   updateHints(unit: Unit, rows: readonly { sequence: number; hintsJson: string }[]): Promise<void>
+  /**
+   * Carries what units changed in archived rows into the archive, if more than `pending` changes (0) wait. Called outside
+   * units; a read of archived rows does it by itself.
+   */
+  settle(options?: { pending?: number }): Promise<void>
 }
 
 // ── identity and mappings ────────────────────────────────────────────────────────────────────────────────────────

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { Defs } from '../oracle/definitions.ts'
 import { type Delivery, oracle } from '../oracle/oracle.ts'
-import { END, END_HOUR, inPlace, type Place, Player, sqlitePlace } from './scenario.ts'
+import { END, END_HOUR, inPlace, type Place, Player, type Step, sqlitePlace } from './scenario.ts'
 import { sorted } from './world.ts'
 import { definitionsArbitrary, type GeneratedDefinitions } from './world-arbitrary.ts'
 
@@ -19,11 +19,19 @@ export const changeArbitrary: fc.Arbitrary<Change> = fc.record({
   reset: fc.constantFrom('none', 'identity', 'sources'),
 })
 
-/** `shards`: how many processes work with the first edition, and how many with the second. */
+/** `shards`: how many processes work with the first edition, and how many with the second; `between` comes between. */
 export async function assertChangeAsOracle(
   { before, after, reset }: Change,
   deliveries: readonly Delivery[],
-  { place = sqlitePlace, shards = [1, 1] }: { place?: () => Promise<Place>; shards?: readonly [number, number] } = {},
+  {
+    place = sqlitePlace,
+    shards = [1, 1],
+    between = [],
+  }: {
+    place?: () => Promise<Place>
+    shards?: readonly [number, number]
+    between?: readonly Exclude<Step, { do: 'ingest' }>[]
+  } = {},
 ): Promise<void> {
   const changed = edition(before, after, reset)
   const kept = accepted(before as unknown as Defs, deliveries)
@@ -33,6 +41,7 @@ export async function assertChangeAsOracle(
     await first.open({})
     await first.ingest(deliveries, true)
     await first.step({ do: 'tick', hour: END_HOUR })
+    for (const step of between) await first.step(step)
     await first.close()
     // Another seed: ids of its own, not those of the first once more.
     const second = new Player(changed, options, 1, shards[1])

@@ -24,6 +24,8 @@ export type Step =
   | { do: 'clock'; hour: number }
   /** Close and open again, with another batch size. */
   | { do: 'restart'; batchSize: number; catchUp: boolean }
+  /** What is there goes to the archive, and all but the last `keep` rows leave the database, as far as they may. */
+  | { do: 'archive'; keep: number; compact: boolean }
 
 /** Later than every event and every instant a step can name. */
 export const END_HOUR = SPAN_HOURS + 700
@@ -61,6 +63,22 @@ export const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
 )
 export const planArbitrary = fc.array(stepArbitrary, { maxLength: 14, size: 'max' })
 
+/** Plans for places with a cold tier. */
+export const tieredPlanArbitrary: fc.Arbitrary<Step[]> = fc.array(
+  fc.oneof(
+    { weight: 3, arbitrary: stepArbitrary },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        do: fc.constant('archive' as const),
+        keep: fc.constantFrom(0, 0, 1, 5),
+        compact: fc.boolean(),
+      }),
+    },
+  ),
+  { maxLength: 18, size: 'max' },
+)
+
 export interface Outcome {
   world: World
   ingested: number
@@ -83,6 +101,19 @@ export async function sqlitePlace(): Promise<Place> {
   return {
     options: { database: join(folder, 'defacto.db') },
     dispose: async () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+/** A place with a cold tier in a folder. */
+export async function tieredPlace(make: () => Promise<Place> = sqlitePlace): Promise<Place> {
+  const place = await make()
+  const folder = mkdtempSync(join(room(), 'defacto-cold-'))
+  return {
+    options: { ...place.options, coldLedger: folder },
+    async dispose() {
+      await place.dispose()
+      rmSync(folder, { recursive: true, force: true })
+    },
   }
 }
 
@@ -218,6 +249,12 @@ export class Player {
       const shard = this.#turn % this.#shards
       await this.#engines[shard]?.close()
       this.#engines[shard] = await this.#open(shard, { batchSize: step.batchSize, catchUp: step.catchUp })
+    } else if (step.do === 'archive') {
+      const { tiers } = (this.#engines[this.#turn % this.#shards] ?? this.engine).ledger
+      await tiers.flush()
+      const { head } = await tiers.status()
+      await tiers.prune({ before: Math.max(0, head - step.keep) })
+      if (step.compact) await tiers.compact()
     } else if (step.do === 'tick') {
       await this.#all((engine) => engine.tick({ asOf: START + step.hour * HOUR }))
     } else {

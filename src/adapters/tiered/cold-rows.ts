@@ -1,0 +1,136 @@
+/**
+ * Archived rows by their sequences, for readers inside and outside units of work. Nothing remote happens inside a
+ * transaction (spec 07 §3): a unit that meets archived rows it does not have is rolled back, the rows are fetched, and
+ * the unit runs again.
+ */
+import { ConfigError, StorageError } from '../../errors.ts'
+import type { Archive, ArchiveColumn, ArchiveRow } from '../../ports/archive.ts'
+import type { Store, Tx, Unit } from '../../ports/store.ts'
+import { settleChanges } from './settle.ts'
+
+/** What interpreting and mapping need of a row. */
+const COLUMNS: readonly ArchiveColumn[] = [
+  'eventId',
+  'eventType',
+  'timestamp',
+  'source',
+  'data',
+  'hints',
+  'duplicateOf',
+  'excluded',
+  'kinds',
+]
+
+/** How often one unit may find that it needs other archived rows: once for each kind of read, and for changes meanwhile. */
+const ROUNDS = 20
+
+/** Thrown inside a unit that needs archived rows; ends its transaction. */
+class RowsNeeded extends Error {
+  readonly sequences: readonly number[]
+
+  constructor(sequences: readonly number[]) {
+    super('archived rows are needed')
+    this.sequences = sequences
+  }
+}
+
+/** What was fetched for one unit; right as long as no change of archived rows was committed since. */
+class Fetched {
+  /** Null: not archived, or nothing that a replay sees. */
+  readonly rows = new Map<number, ArchiveRow | null>()
+  /** Number of changes when they were fetched. */
+  job = -1
+}
+
+export class ColdRows {
+  readonly #hot: Store
+  readonly #archive: Archive | null
+  readonly #units = new WeakMap<Tx, Fetched>()
+
+  constructor(hot: Store, archive: Archive | null) {
+    this.#hot = hot
+    this.#archive = archive
+  }
+
+  /** The archive with all committed changes in it. Outside units only. */
+  async current(): Promise<Archive> {
+    await this.settle()
+    return this.#open()
+  }
+
+  async settle(): Promise<void> {
+    if (this.#archive !== null) await settleChanges(this.#hot, this.#archive)
+  }
+
+  /** As the hot store's `transaction`, for work that may read archived rows. */
+  async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    const fetched = new Fetched()
+    for (let round = 0; round < ROUNDS; round += 1) {
+      try {
+        return await this.#hot.transaction((tx) => {
+          this.#units.set(tx, fetched)
+          return work(tx)
+        })
+      } catch (error) {
+        if (!(error instanceof RowsNeeded)) throw error
+        await this.#fetch(fetched, error.sequences)
+      }
+    }
+    throw new StorageError('Archived rows changed again and again while they were read; try again.', {
+      recoverable: true,
+      details: { operation: 'ledger.read', driver: 'tiered' },
+    })
+  }
+
+  /** The archived ones of these rows, without `raw`. */
+  async get(unit: Unit | null, sequences: readonly number[]): Promise<Map<number, ArchiveRow>> {
+    if (sequences.length === 0) return new Map()
+    if (unit === null) {
+      const rows = new Map<number, ArchiveRow>()
+      for await (const row of this.#scan(sequences, COLUMNS)) rows.set(row.sequence, row)
+      return rows
+    }
+    const fetched = this.#units.get(unit.tx)
+    const state = await this.#hot.tiers.state(unit)
+    const valid = fetched?.job === state?.job && (await this.#hot.tiers.countStaged(unit)) === 0
+    if (fetched === undefined || !valid) throw new RowsNeeded(sequences)
+    const missing = sequences.filter((sequence) => !fetched.rows.has(sequence))
+    if (missing.length > 0) throw new RowsNeeded(missing)
+    return new Map(
+      sequences.flatMap((sequence) => {
+        const row = fetched.rows.get(sequence)
+        return row ? [[sequence, row]] : []
+      }),
+    )
+  }
+
+  /** The raw records of archived rows. Outside units only. */
+  async raws(sequences: readonly number[]): Promise<Map<number, string>> {
+    const raws = new Map<number, string>()
+    if (sequences.length === 0) return raws
+    for await (const { sequence, raw } of this.#scan(sequences, ['raw'])) if (raw !== null) raws.set(sequence, raw)
+    return raws
+  }
+
+  async #fetch(fetched: Fetched, sequences: readonly number[]): Promise<void> {
+    await this.settle()
+    const job = (await this.#hot.tiers.state())?.job ?? -1
+    if (job !== fetched.job) fetched.rows.clear()
+    fetched.job = job
+    for (const sequence of sequences) fetched.rows.set(sequence, null)
+    for await (const row of this.#scan(sequences, COLUMNS)) fetched.rows.set(row.sequence, row)
+  }
+
+  async *#scan(sequences: readonly number[], columns: readonly ArchiveColumn[]): AsyncGenerator<ArchiveRow> {
+    const archive = await this.current()
+    for await (const rows of archive.scan({ sequences, columns })) yield* rows
+  }
+
+  #open(): Archive {
+    if (this.#archive !== null) return this.#archive
+    throw new ConfigError(
+      "Part of this ledger lies in its cold tier, and no place for it was given; name it with the option 'coldLedger'.",
+      { code: 'E_CONFIG_COLD_LEDGER_MISSING', details: { option: 'coldLedger' } },
+    )
+  }
+}

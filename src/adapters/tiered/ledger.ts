@@ -1,0 +1,348 @@
+/**
+ * One ledger over two tiers (spec 07 §4.2). Each sequence is read from exactly one: the archive up to `pruned`, the
+ * database above. Rows leave the database together with the rise of `pruned`, so a reader that finds it unchanged
+ * afterwards has missed nothing.
+ */
+import type { NormalizedEvent } from '../../core/event.ts'
+import { StorageError } from '../../errors.ts'
+import type { Archive, ArchiveColumn, ArchiveRow } from '../../ports/archive.ts'
+import type {
+  AppendResult,
+  FullLedgerRow,
+  LedgerPort,
+  LedgerRow,
+  MappedRow,
+  Renormalized,
+  RenormalizeResult,
+  Store,
+  Unit,
+} from '../../ports/store.ts'
+import type { Member, StagedChange, TierState } from '../../ports/tiers.ts'
+import { fullLedgerRow, isReplayable, ledgerRow, mappedRow, renormalizedChange } from './changes.ts'
+import type { ColdRows } from './cold-rows.ts'
+import { byEntity, byTime, mergeOrdered } from './merge.ts'
+
+const REPLAY_COLUMNS: readonly ArchiveColumn[] = [
+  'eventId',
+  'eventType',
+  'timestamp',
+  'source',
+  'data',
+  'duplicateOf',
+  'excluded',
+  'kinds',
+]
+const SCAN_COLUMNS: readonly ArchiveColumn[] = [...REPLAY_COLUMNS, 'hints']
+const FULL_COLUMNS: readonly ArchiveColumn[] = [...SCAN_COLUMNS, 'raw']
+
+type ScanOptions = Parameters<LedgerPort['scan']>[0]
+type ReplayOptions = Parameters<LedgerPort['replay']>[0]
+type EntityRange = Parameters<LedgerPort['mappedByEntity']>[0]
+
+export class TieredLedger implements LedgerPort {
+  readonly #hot: Store
+  readonly #cold: ColdRows
+  /** Changes staged here since the last settling, and perhaps some that were rolled back. */
+  #staged = 0
+
+  constructor(hot: Store, cold: ColdRows) {
+    this.#hot = hot
+    this.#cold = cold
+  }
+
+  // ── what needs no archived row ─────────────────────────────────────────────────────────────────────────────────
+
+  append(unit: Unit, events: readonly NormalizedEvent[]): Promise<AppendResult[]> {
+    return this.#hot.ledger.append(unit, events)
+  }
+
+  head(): Promise<number> {
+    return this.#hot.ledger.head()
+  }
+
+  holdAppends(unit: Unit): Promise<void> {
+    return this.#hot.ledger.holdAppends(unit)
+  }
+
+  count(options?: { source?: string }): Promise<number> {
+    return this.#hot.ledger.count(options)
+  }
+
+  countAfter(cursor: number): Promise<number> {
+    return this.#hot.ledger.countAfter(cursor)
+  }
+
+  countMapped(to: number): Promise<number> {
+    return this.#hot.ledger.countMapped(to)
+  }
+
+  countUnmapped(after: number, to: number): Promise<number> {
+    return this.#hot.ledger.countUnmapped(after, to)
+  }
+
+  beginRenormalize(unit: Unit): Promise<void> {
+    return this.#hot.ledger.beginRenormalize(unit)
+  }
+
+  endRenormalize(unit: Unit): Promise<void> {
+    return this.#hot.ledger.endRenormalize(unit)
+  }
+
+  // ── streams ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async *scan(options: ScanOptions): AsyncGenerator<FullLedgerRow[]> {
+    const { unit, to } = options
+    for (let at = options.after; at < to; ) {
+      const pruned = await this.#pruned(unit ?? null)
+      if (at < pruned) {
+        const end = Math.min(pruned, to)
+        for await (const rows of this.#archived(options, at, end)) {
+          const wanted = rows.filter((row) => isWanted(row, options)).flatMap((row) => fullLedgerRow(row) ?? [])
+          if (wanted.length > 0) yield wanted
+        }
+        at = end
+        continue
+      }
+      for await (const rows of this.#hot.ledger.scan({ ...options, after: at })) {
+        if ((await this.#pruned(unit ?? null)) > at) break
+        yield rows
+        at = rows.at(-1)?.sequence ?? at
+      }
+      if ((await this.#pruned(unit ?? null)) <= at) return
+    }
+  }
+
+  async *replay(options: ReplayOptions): AsyncGenerator<LedgerRow[]> {
+    const { from, to = Number.MAX_SAFE_INTEGER, includeDuplicates } = options
+    const pruned = await this.#pruned(null)
+    if (from > pruned) return yield* this.#unpruned(this.#hot.ledger.replay(options), pruned)
+    const cold = this.#replayArchived(from - 1, Math.min(pruned, to), includeDuplicates === true)
+    if (to <= pruned) return yield* cold
+    const hot = this.#unpruned(this.#hot.ledger.replay({ ...options, from: pruned + 1 }), pruned)
+    yield* mergeOrdered(cold, hot, byTime)
+  }
+
+  async *mappedByEntity(options: EntityRange): AsyncGenerator<MappedRow[]> {
+    const { to, after = 0 } = options
+    const pruned = await this.#pruned(null)
+    if (after >= pruned) return yield* this.#unpruned(this.#hot.ledger.mappedByEntity(options), pruned)
+    const cold = this.#mappedArchived(options, Math.min(pruned, to))
+    if (to <= pruned) return yield* cold
+    const hot = this.#unpruned(this.#hot.ledger.mappedByEntity({ ...options, after: pruned }), pruned)
+    yield* mergeOrdered(cold, hot, byEntity)
+  }
+
+  // ── entities and single events ─────────────────────────────────────────────────────────────────────────────────
+
+  mappedRange(unit: Unit | null, range: { after: number; to: number }): Promise<MappedRow[]> {
+    const { tiers, ledger } = this.#hot
+    const { after, to } = range
+    return this.#stitch(unit, async (pruned) => {
+      if (after >= pruned) return ledger.mappedRange(unit, range)
+      const members = await tiers.membersIn(unit, { after, to: Math.min(to, pruned) })
+      const hot = to > pruned ? await ledger.mappedRange(unit, { after: pruned, to }) : []
+      return this.#withArchived(unit, members, hot)
+    })
+  }
+
+  mappedFor(unit: Unit | null, entityIds: readonly string[], to: number): Promise<MappedRow[]> {
+    const { tiers, ledger } = this.#hot
+    return this.#stitch(unit, async (pruned) => {
+      const hot = await ledger.mappedFor(unit, entityIds, to)
+      if (pruned === 0) return hot
+      return this.#withArchived(unit, await tiers.membersOf(unit, entityIds, Math.min(to, pruned)), hot)
+    })
+  }
+
+  eventsFor(entityId: string): Promise<{ sequence: number; eventId: string; eventType: string; timestamp: string }[]> {
+    return this.#stitch(null, async (pruned) => {
+      const hot = await this.#hot.ledger.eventsFor(entityId)
+      if (pruned === 0) return hot
+      const members = await this.#hot.tiers.membersOf(null, [entityId], pruned)
+      const cold = (await this.#withArchived(null, members, [])).sort(byTime)
+      const events = cold.map(({ sequence, eventId, eventType, timestamp }) => ({
+        sequence,
+        eventId,
+        eventType,
+        timestamp,
+      }))
+      return [...events, ...hot].sort((a, b) =>
+        a.timestamp === b.timestamp ? a.sequence - b.sequence : a.timestamp < b.timestamp ? -1 : 1,
+      )
+    })
+  }
+
+  event(ref: { sequence: number } | { eventId: string }): Promise<FullLedgerRow | undefined> {
+    const { ledger, tiers } = this.#hot
+    return this.#stitch(null, async (pruned) => {
+      if (pruned === 0) return ledger.event(ref)
+      const sequence = 'sequence' in ref ? ref.sequence : await tiers.sequenceOf(ref.eventId)
+      if (sequence === undefined) return undefined
+      if (sequence > pruned) return ledger.event({ sequence })
+      const archive = await this.#cold.current()
+      for await (const rows of archive.scan({ sequences: [sequence], columns: FULL_COLUMNS })) {
+        return rows[0] === undefined ? undefined : (fullLedgerRow(rows[0]) ?? undefined)
+      }
+      return undefined
+    })
+  }
+
+  raws(sequences: readonly number[]): Promise<Map<number, string>> {
+    return this.#stitch(null, async (pruned) => {
+      const hot = await this.#hot.ledger.raws(sequences.filter((sequence) => sequence > pruned))
+      const cold = await this.#cold.raws(sequences.filter((sequence) => sequence <= pruned))
+      return new Map([...cold, ...hot])
+    })
+  }
+
+  // ── changes ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async renormalize(unit: Unit, rows: readonly Renormalized[]): Promise<RenormalizeResult> {
+    const state = await this.#hot.tiers.lock(unit)
+    const result = await this.#hot.ledger.renormalize(unit, rows)
+    await this.#stage(unit, state, () =>
+      rows.flatMap((row) => renormalizedChange(row, result.duplicateOf.get(row.sequence) ?? null) ?? []),
+    )
+    return result
+  }
+
+  async updateHints(unit: Unit, rows: readonly { sequence: number; hintsJson: string }[]): Promise<void> {
+    const state = await this.#hot.tiers.lock(unit)
+    await this.#hot.ledger.updateHints(unit, rows)
+    await this.#stage(unit, state, () =>
+      rows.map(({ sequence, hintsJson }) => ({ sequence, change: { hints: hintsJson } })),
+    )
+  }
+
+  async settle({ pending = 0 }: { pending?: number } = {}): Promise<void> {
+    if (pending > 0 && this.#staged <= pending) return
+    await this.#cold.settle()
+    this.#staged = 0
+  }
+
+  /** Rows above `claimed` are not archived, and will be read again before they are. */
+  async #stage(unit: Unit, state: TierState | null, changes: () => readonly StagedChange[]): Promise<void> {
+    if (state === null || state.claimed === 0) return
+    const archived = changes().filter(({ sequence }) => sequence <= state.claimed)
+    if (archived.length === 0) return
+    this.#staged += archived.length
+    await this.#hot.tiers.stage(unit, state.job, archived)
+  }
+
+  // ── the two tiers ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #pruned(unit: Unit | null): Promise<number> {
+    return (await this.#hot.tiers.state(unit ?? undefined))?.pruned ?? 0
+  }
+
+  /** Reads both tiers, again if rows left the database meanwhile. */
+  async #stitch<T>(unit: Unit | null, read: (pruned: number) => Promise<T>): Promise<T> {
+    for (;;) {
+      const state = await this.#hot.tiers.state(unit ?? undefined)
+      const pruned = state?.pruned ?? 0
+      const result = await read(pruned)
+      if (state === null || (await this.#pruned(unit)) === pruned) return result
+    }
+  }
+
+  /** Rows of the database; a failure if some of them may have left it before they were read. */
+  async *#unpruned<T>(chunks: AsyncIterable<T[]>, pruned: number): AsyncGenerator<T[]> {
+    for await (const rows of chunks) {
+      await this.#assertPruned(pruned)
+      yield rows
+    }
+    await this.#assertPruned(pruned)
+  }
+
+  async #assertPruned(pruned: number): Promise<void> {
+    if ((await this.#pruned(null)) === pruned) return
+    throw new StorageError('Events moved to the cold tier while they were replayed; run it again.', {
+      recoverable: true,
+      details: { operation: 'ledger.replay', driver: 'tiered' },
+    })
+  }
+
+  /** Archived rows of a scan. Inside a unit they come from what was fetched for it. */
+  async *#archived({ unit, raw }: ScanOptions, after: number, to: number): AsyncGenerator<readonly ArchiveRow[]> {
+    if (unit !== undefined) {
+      const sequences = Array.from({ length: to - after }, (_, index) => after + 1 + index)
+      yield [...(await this.#cold.get(unit, sequences)).values()]
+      return
+    }
+    const columns = raw === false ? SCAN_COLUMNS : FULL_COLUMNS
+    let at = after
+    yield* retrying(async function* (archive: Archive) {
+      for await (const rows of archive.scan({ after: at, to, columns })) {
+        yield rows
+        at = rows.at(-1)?.sequence ?? at
+      }
+    }, this.#cold)
+  }
+
+  async *#replayArchived(after: number, to: number, includeDuplicates: boolean): AsyncGenerator<LedgerRow[]> {
+    const archive = await this.#cold.current()
+    for await (const rows of archive.scan({ after, to, order: 'time', columns: REPLAY_COLUMNS })) {
+      const wanted = rows.filter((row) =>
+        includeDuplicates ? row.eventType !== null && row.excluded !== true : isReplayable(row),
+      )
+      const replayed = wanted.flatMap((row) => ledgerRow(row) ?? [])
+      if (replayed.length > 0) yield replayed
+    }
+  }
+
+  async *#mappedArchived(options: EntityRange, to: number): AsyncGenerator<MappedRow[]> {
+    const { afterEntity, after = 0, chunk } = options
+    const archive = await this.#cold.current()
+    const members = above(this.#hot.tiers.members({ to, afterEntity }), after)
+    for await (const rows of archive.scanMembers({ members, to, columns: REPLAY_COLUMNS })) {
+      const mapped = rows.flatMap((member) => mappedRow(member.row, member) ?? [])
+      const size = chunk ?? Math.max(1, mapped.length)
+      for (let at = 0; at < mapped.length; at += size) yield mapped.slice(at, at + size)
+    }
+  }
+
+  async #withArchived(unit: Unit | null, members: readonly Member[], hot: readonly MappedRow[]): Promise<MappedRow[]> {
+    if (members.length === 0) return [...hot]
+    const rows = await this.#cold.get(
+      unit,
+      members.map(({ sequence }) => sequence),
+    )
+    const cold = members.flatMap((member) => {
+      const row = rows.get(member.sequence)
+      return (row && mappedRow(row, member)) ?? []
+    })
+    return [...cold, ...hot].sort(byEntity)
+  }
+}
+
+function isWanted(row: ArchiveRow, { all, source }: ScanOptions): boolean {
+  if (source !== undefined && row.source !== source) return false
+  return all === true || isReplayable(row)
+}
+
+async function* above(members: AsyncIterable<Member[]>, after: number): AsyncGenerator<Member[]> {
+  for await (const some of members) {
+    const wanted = after === 0 ? some : some.filter(({ sequence }) => sequence > after)
+    if (wanted.length > 0) yield wanted
+  }
+}
+
+/** How often a version may vanish before any of its rows was read. */
+const VANISHED = 3
+
+/** Reads on in the newest version where the one being read was removed meanwhile; `read` goes on where it was. */
+async function* retrying<T>(read: (archive: Archive) => AsyncIterable<T>, cold: ColdRows): AsyncGenerator<T> {
+  for (let vanished = 0; ; ) {
+    try {
+      for await (const item of read(await cold.current())) {
+        vanished = 0
+        yield item
+      }
+      return
+    } catch (error) {
+      const isGone = error instanceof StorageError && error.code === 'E_ARCHIVE_VERSION'
+      vanished += 1
+      if (!isGone || vanished > VANISHED) throw error
+    }
+  }
+}

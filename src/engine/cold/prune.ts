@@ -1,0 +1,104 @@
+/** Removing rows from the database that the archive is proven to have (spec 07 §4.3). */
+import { addDuration, Duration } from '../../core/instant.ts'
+import { STATE } from '../../ports/slots.ts'
+import type { Engine } from '../engine.ts'
+import { failpoint, unitRows } from '../failpoint.ts'
+import { type Slot, withSlot } from '../slot.ts'
+import { beginTiers, settledState } from './flush.ts'
+import { archiveOf, COLD, type ColdCall, withColdSlot } from './slot.ts'
+
+const PRUNE_ROWS = unitRows(10_000)
+const DAY_MS = 86_400_000
+
+export interface PruneResult {
+  /** Rows removed from the database, or that would be. */
+  readonly rows: number
+  /** Rows at or below are in the archive only. */
+  readonly pruned: number
+}
+
+export interface Retention {
+  /** Rows stay in the database until every event before and among them is older than so many days. */
+  readonly hotDays?: number
+  /** So many of the last rows stay in the database. */
+  readonly hotRows?: number
+}
+
+/**
+ * Removes rows at or below `before` that are archived and that the active version has interpreted. First an independent
+ * reader reads them back from the archive's newest version and compares. `before` 0 or left out: nothing.
+ * @throws LockHeld while a build runs, StorageError that names the file in which a row differs
+ */
+export function pruneCold(
+  engine: Engine,
+  options: ColdCall & { readonly before?: number; readonly dryRun?: boolean } = {},
+): Promise<PruneResult> {
+  const archive = archiveOf(engine)
+  return withColdSlot(engine, 'prune', options.signal, async (slot) => {
+    const { store } = engine
+    await beginTiers(engine, slot.signal)
+    const { flushed, pruned } = await settledState(engine, archive, slot)
+    const to = Math.min(options.before ?? 0, flushed, await interpreted(engine))
+    if (to <= pruned) return { rows: 0, pruned }
+    if (options.dryRun === true) return { rows: to - pruned, pruned }
+    await store.ledger.settle()
+    const version = await archive.confirm({ after: pruned, to, rows: store.tiers.rows({ after: pruned, to }) })
+    failpoint('prune.confirmed')
+    const rows = await withSlot(engine, STATE, 'prune', slot.signal, (state) =>
+      removeRows(engine, { cold: slot, state }, { pruned, to, version }, options.progress),
+    )
+    return { rows, pruned: to }
+  })
+}
+
+/** Up to where every shard of the active version has interpreted the ledger; nothing if it was never built. */
+async function interpreted({ store }: Engine): Promise<number> {
+  const active = await store.versions.active()
+  if (active === undefined) return 0
+  const states = await store.builds.all(active.version)
+  return states.length === 0 ? 0 : Math.min(...states.map(({ cursor }) => cursor))
+}
+
+async function removeRows(
+  engine: Engine,
+  slots: { cold: Slot; state: Slot },
+  { pruned, to, version }: { pruned: number; to: number; version: number },
+  progress: ColdCall['progress'],
+): Promise<number> {
+  const { tiers, locks } = engine.store
+  let removed = 0
+  for (let at = pruned; at < to; ) {
+    const end = Math.min(at + PRUNE_ROWS, to)
+    removed += await slots.state.unit('', async (unit) => {
+      await locks.fence(unit.tx, COLD, slots.cold.epoch)
+      await tiers.lock(unit)
+      const rows = await tiers.prune(unit, end)
+      await tiers.put(unit, { tableVersion: version })
+      failpoint('prune.written')
+      return rows
+    })
+    failpoint('prune.committed')
+    at = end
+    progress?.(at - pruned, to - pruned)
+  }
+  return removed
+}
+
+/** The `before` of a prune that keeps to the retention; 0 if it does not say what may go. */
+export async function retentionBound(engine: Engine, { hotDays, hotRows }: Retention): Promise<number> {
+  const { store } = engine
+  if (hotDays === undefined && hotRows === undefined) return 0
+  const head = await store.ledger.head()
+  const byRows = hotRows === undefined ? head : Math.max(0, head - hotRows)
+  if (hotDays === undefined) return byRows
+  const until = engine.now()
+  const since = addDuration(until, new Duration(-hotDays * DAY_MS))
+  if (since === null) return 0
+  // Events dated later than now do not keep others from going.
+  const first = await store.tiers.firstSequence({
+    after: (await store.tiers.state())?.pruned ?? 0,
+    since: since.toString(),
+    until: until.toString(),
+  })
+  return first === null ? byRows : Math.min(byRows, first - 1)
+}
