@@ -16,6 +16,7 @@ import { Definitions } from './definitions.ts'
 import { DefinitionsManager } from './definitions-manager.ts'
 import type { Editions } from './editions.ts'
 import { build, type BuildOptions as EngineBuildOptions, nextMode } from './engine/build.ts'
+import { ColdSchedule } from './engine/cold/schedule.ts'
 import type { Edition, Engine } from './engine/engine.ts'
 import { stagesOf } from './engine/failures.ts'
 import { appendRecords } from './engine/ingest.ts'
@@ -25,7 +26,7 @@ import { withSlot, withStateSlot } from './engine/slot.ts'
 import { previewTick } from './engine/tick.ts'
 import { replayEntity } from './engine/timeline.ts'
 import { buildStateOf, isBuilt, statusOf, switchActive } from './engine/versions.ts'
-import { ConfigError, IngestError, LockHeld, StorageError } from './errors.ts'
+import { ConfigError, IngestError, LockHeld } from './errors.ts'
 import { IdentityInspection, LedgerInspection } from './inspection.ts'
 import { type OpenedSpace, openSpace } from './open-space.ts'
 import type { DefactoOptions } from './options.ts'
@@ -38,6 +39,8 @@ import type { TableQuery } from './query/table-query.ts'
 import { describeChanges } from './query/timeline.ts'
 import { type RawEvent, toRecords } from './records.ts'
 import type { BuildResult, BuildStatus, IngestResult, TickResult, Timeline } from './results.ts'
+import { loggingStorage } from './storage-log.ts'
+import { LedgerTiers, type TierCallOptions } from './tiers.ts'
 
 /**
  * An open space: ledger, identity, versions and state history of one database.
@@ -55,6 +58,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   readonly #programOptions: ProgramOptions
   readonly #writes = new Serial()
   readonly #editions: Editions
+  readonly #schedule: ColdSchedule | null
   readonly #cleanup: () => Promise<void>
   readonly #deadLetterPath: string | null
   readonly #isDead: (holder: Holder) => boolean
@@ -73,7 +77,9 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
     this.#deadLetterPath = parts.deadLetterPath
     this.#isDead = parts.isDead
     this.#editions = parts.editions
-    this.ledger = new LedgerInspection(this.#store)
+    this.ledger = new LedgerInspection(this.#store, new LedgerTiers(this.#engine, parts.cold, () => this.#assertOpen()))
+    const { flushEveryMs, retention } = parts.cold ?? {}
+    this.#schedule = flushEveryMs === undefined ? null : new ColdSchedule(this.#engine, { flushEveryMs, retention })
     this.identity = new IdentityInspection(this.#store)
     this.definitions = new DefinitionsManager({
       engine: this.#engine,
@@ -94,24 +100,41 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   }
 
   static async fromDirectory(path: string, options: DefactoOptions = {}): Promise<Defacto> {
-    const definitions = await Definitions.fromDirectory(path)
-    const database = options.database ?? join(resolve(path), '.defacto', 'defacto.db')
-    return Defacto.#open(definitions, { ...options, database })
+    return Defacto.#open(await Definitions.fromDirectory(path), withDatabase(path, options))
   }
 
   static async fromConfig<D extends DefinitionsInput>(
     config: D | Definitions,
     options: DefactoOptions = {},
   ): Promise<Defacto<D>> {
-    const definitions = config instanceof Definitions ? config : Definitions.fromObject(config)
-    return Defacto.#open(definitions, options) as unknown as Promise<Defacto<D>>
+    return Defacto.#open(definitionsOf(config), options) as unknown as Promise<Defacto<D>>
   }
 
-  static async #open(definitions: Definitions, options: object): Promise<Defacto> {
-    const opened = await openSpace(definitions, options)
+  /**
+   * Takes events that only the archive has into a database that was lost, or put back to an older backup, and returns how
+   * many. Such a space cannot be opened otherwise. The next build makes entities of them. Nothing may be ingested before.
+   */
+  static async restore<D extends DefinitionsInput>(
+    config: string | D | Definitions,
+    options: DefactoOptions & TierCallOptions,
+  ): Promise<{ rows: number; head: number }> {
+    const { signal, onProgress, ...rest } = options
+    const definitions = typeof config === 'string' ? await Definitions.fromDirectory(config) : definitionsOf(config)
+    const located = typeof config === 'string' ? withDatabase(config, rest) : rest
+    const space = await Defacto.#open(definitions, { ...located, catchUp: false }, false)
+    try {
+      return await space.ledger.tiers.restore({ signal, onProgress })
+    } finally {
+      await space.close()
+    }
+  }
+
+  static async #open(definitions: Definitions, options: object, compare = true): Promise<Defacto> {
+    const opened = await openSpace(definitions, options, compare)
     try {
       const instance = new Defacto(opened)
       await instance.#start(opened.catchUp)
+      instance.#schedule?.start()
       return instance
     } catch (error) {
       await opened.engine.store.close()
@@ -378,7 +401,9 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   }
 
   async #release(): Promise<void> {
+    await this.#schedule?.stop()
     await this.#writes.idle()
+    await this.ledger.tiers.idle()
     await this.#engine.deadLetter?.close()
     await this.#store.close()
     await this.#cleanup()
@@ -386,18 +411,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
 
   /** Queues work that writes: one call after the other, in call order. Every storage failure is logged once. */
   async #write<T>(work: () => Promise<T>): Promise<T> {
-    return this.#writes.run(async () => {
-      try {
-        return await work()
-      } catch (error) {
-        if (error instanceof StorageError) {
-          const { operation, driver } = error.details
-          const fields = { code: error.code, operation, driver, recoverable: error.recoverable }
-          this.#logger.child('defacto.storage').error('storage operation failed', fields)
-        }
-        throw error
-      }
-    })
+    return this.#writes.run(() => loggingStorage(this.#logger, work))
   }
 
   /** The version of this name; none named: the working one. */
@@ -472,4 +486,12 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   #assertOpen(): void {
     if (this.#closing !== null) throw new ConfigError('this engine is closed; open it again')
   }
+}
+
+function definitionsOf(config: DefinitionsInput | Definitions): Definitions {
+  return config instanceof Definitions ? config : Definitions.fromObject(config)
+}
+
+function withDatabase(path: string, options: DefactoOptions): DefactoOptions {
+  return { ...options, database: options.database ?? join(resolve(path), '.defacto', 'defacto.db') }
 }

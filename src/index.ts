@@ -1,6 +1,7 @@
 /** The public API (spec 09). */
 
 export type { BuildCallOptions, EngineStats, IngestOptions, TickOptions } from './calls.ts'
+export type { ColdLedgerOptions, ObjectStorage } from './cold-options.ts'
 export { defineProject, type ProjectConfig, type ProjectSettings } from './config/define.ts'
 export { readDeadLetters, settleDeadLetters } from './dead-letters.ts'
 export { Defacto } from './defacto.ts'
@@ -54,3 +55,4 @@ export type { QueryRoot } from './query/root.ts'
 export type { GroupedQuery, TableQuery } from './query/table-query.ts'
 export { type RawEvent, SourceRecord } from './records.ts'
 export type * from './results.ts'
+export type { LedgerTiers, TierCallOptions, TierStatus } from './tiers.ts'

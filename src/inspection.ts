@@ -3,6 +3,7 @@
 import type { Hints } from './core/event.ts'
 import { parseJson } from './core/expression/json.ts'
 import type { FullLedgerRow, Store } from './ports/store.ts'
+import type { LedgerTiers } from './tiers.ts'
 
 /** One ledger event as stored; `data` is plain JSON (instants are text). */
 export interface LedgerEventView {
@@ -19,10 +20,12 @@ export interface LedgerEventView {
 }
 
 export class LedgerInspection {
+  readonly tiers: LedgerTiers
   readonly #store: Store
 
-  constructor(store: Store) {
+  constructor(store: Store, tiers: LedgerTiers) {
     this.#store = store
+    this.tiers = tiers
   }
 
   /** Stored events, of one source or all. */

@@ -6,15 +6,19 @@ import { join } from 'node:path'
 import { FileDeadLetterSink } from './adapters/dead-letter/file.ts'
 import { isDead as isDeadProcess, processStartTime } from './adapters/host/process-identity.ts'
 import { adoptLogger, createLogger } from './adapters/log/logger.ts'
+import { tieredStore } from './adapters/tiered/store.ts'
+import type { ColdLedger } from './cold-options.ts'
+import { openColdPlace } from './cold-place.ts'
 import { type Instant, instantFromDate } from './core/instant.ts'
 import { compileProgram, type ProgramOptions } from './core/program.ts'
 import type { Definitions } from './definitions.ts'
 import { Editions, programOf } from './editions.ts'
+import { reconcileCold } from './engine/cold/compare.ts'
 import { type Edition, Engine } from './engine/engine.ts'
 import { isOver } from './engine/slot.ts'
 import { buildStateOf, registerVersion } from './engine/versions.ts'
 import { ConfigError } from './errors.ts'
-import { checkOptions, type DefactoOptions, isPostgres, sqlitePath } from './options.ts'
+import { type CheckedOptions, checkOptions, isPostgres, sqlitePath } from './options.ts'
 import type { DeadLetterSink } from './ports/dead-letter.ts'
 import type { Logger } from './ports/logger.ts'
 import type { Holder, Store } from './ports/store.ts'
@@ -29,6 +33,8 @@ export interface OpenedSpace {
   readonly readable: Edition
   readonly editions: Editions
   readonly catchUp: boolean
+  /** Null: the ledger lies in the database alone. */
+  readonly cold: ColdLedger | null
   /** Whether a holder of this machine is known to be gone. */
   readonly isDead: (holder: Holder) => boolean
   /** File of the dead letter sink; null for other sinks and none. */
@@ -37,8 +43,11 @@ export interface OpenedSpace {
   readonly cleanup: () => Promise<void>
 }
 
-/** Checks options and definitions before anything is opened, then opens the store and settles the versions. */
-export async function openSpace(definitions: Definitions, given: object): Promise<OpenedSpace> {
+/**
+ * Checks options and definitions before anything is opened, then opens the store and settles the versions. With
+ * `compare` false, database and archive may be apart from each other: for the one who brings them together.
+ */
+export async function openSpace(definitions: Definitions, given: object, compare: boolean): Promise<OpenedSpace> {
   const options = checkOptions(given)
   const logger =
     options.logger === undefined
@@ -67,6 +76,8 @@ export async function openSpace(definitions: Definitions, given: object): Promis
       batchSize: options.batchSize ?? 100,
       processStart: processStartTime(process.pid) ?? '',
     })
+    if (store.archive === null) await refuseWithoutArchive(store)
+    else if (compare) await reconcileCold(engine)
     const own = { version: options.version ?? program.version, program }
     const chosen = await chooseVersion(engine, own, options.activate ?? 'if-new', programOptions)
     const editions = new Editions(store.versions, programOptions, [chosen.working, chosen.readable])
@@ -78,6 +89,7 @@ export async function openSpace(definitions: Definitions, given: object): Promis
       editions,
       cleanup,
       catchUp: options.catchUp !== false,
+      cold: options.coldLedger ?? null,
       deadLetterPath,
       isDead,
       ...chosen,
@@ -123,9 +135,39 @@ function isDead(holder: Holder): boolean {
   return isOver(holder) || isDeadProcess(holder)
 }
 
-/** The store the URL asks for (spec 07 §1); drivers are loaded when they are needed. */
+/** The database with the archive behind it. A wrong address of either is found before anything is made. */
 async function openStore(
-  options: DefactoOptions,
+  options: CheckedOptions,
+  clock: () => Date,
+  logger: Logger,
+): Promise<{ store: Store; cleanup: () => Promise<void> }> {
+  const cold = options.coldLedger === undefined ? null : await openColdPlace(options.coldLedger)
+  try {
+    const hot = await openDatabase(options, clock, logger)
+    const cleanup = async (): Promise<void> => {
+      await cold?.close()
+      await hot.cleanup()
+    }
+    return { store: tieredStore(hot.store, cold?.archive ?? null), cleanup }
+  } catch (error) {
+    await cold?.close()
+    throw error
+  }
+}
+
+/** Rows that are only in the archive would be missing in every build. */
+async function refuseWithoutArchive(store: Store): Promise<void> {
+  const state = await store.tiers.state()
+  if (state === null || state.pruned === 0) return
+  throw new ConfigError(
+    `events up to ${state.pruned} of this space are in its cold ledger only: name its place in the option 'coldLedger', as 'cold_ledger' in the configuration file or in DEFACTO_COLD_LEDGER`,
+    { code: 'E_CONFIG_COLD_LEDGER_MISSING', details: { pruned: state.pruned } },
+  )
+}
+
+/** The store the URL asks for (spec 07 §1); drivers are loaded when they are needed. */
+async function openDatabase(
+  options: CheckedOptions,
   clock: () => Date,
   logger: Logger,
 ): Promise<{ store: Store; cleanup: () => Promise<void> }> {
@@ -153,7 +195,7 @@ async function openStore(
   }
 }
 
-function deadLetterSink(option: DefactoOptions['deadLetter']): DeadLetterSink | null {
+function deadLetterSink(option: CheckedOptions['deadLetter']): DeadLetterSink | null {
   if (option === undefined) return null
   if ('send' in option) return option
   if (option.type === 'file') return new FileDeadLetterSink(option.path, { maxBytes: option.maxBytes })

@@ -1,4 +1,5 @@
 /** Options of `Defacto.open` (spec 09 §2): names in every documented spelling, checked before anything is opened. */
+import { type ColdLedger, type ColdLedgerOptions, checkColdLedger } from './cold-options.ts'
 import { closest } from './core/spelling.ts'
 import { ConfigError } from './errors.ts'
 import type { DeadLetterSink } from './ports/dead-letter.ts'
@@ -22,6 +23,8 @@ export interface DefactoOptions {
   shardId?: number
   totalShards?: number
   namespace?: string
+  /** Where events go that leave the database (spec 07 §4): a URL or folder, or that with when and how. */
+  coldLedger?: string | ColdLedgerOptions
   deadLetter?: FileDeadLetterOptions | DeadLetterSink
   logLevel?: LogLevel
   logFormat?: LogFormat
@@ -52,6 +55,7 @@ const NAMES: readonly (keyof DefactoOptions)[] = [
   'shardId',
   'totalShards',
   'namespace',
+  'coldLedger',
   'deadLetter',
   'logLevel',
   'logFormat',
@@ -69,7 +73,7 @@ const NAMES: readonly (keyof DefactoOptions)[] = [
 ]
 
 /** Options of the specification that this version of the package does not offer; named so that nobody guesses. */
-const NOT_OFFERED = ['workers', 'kafka', 'coldLedger', 'graph', 'redactionKey'] as const
+const NOT_OFFERED = ['workers', 'kafka', 'graph', 'redactionKey'] as const
 
 const CHOICES: Partial<Record<keyof DefactoOptions, readonly string[]>> = {
   logLevel: ['DEBUG', 'INFO', 'WARNING', 'ERROR'],
@@ -81,13 +85,16 @@ const CHOICES: Partial<Record<keyof DefactoOptions, readonly string[]>> = {
   expressionClock: ['event', 'wall'],
 }
 
+/** Options as the rest of the package reads them. */
+export type CheckedOptions = Omit<DefactoOptions, 'coldLedger'> & { coldLedger?: ColdLedger }
+
 /** The documented spelling of an option name: `batch_size`, `batch-size`, `batch.size` → `batchSize`. */
 export function optionName(spelling: string): string {
   return spelling.replace(/[_.-]+([a-zA-Z])/g, (_, letter: string) => letter.toUpperCase())
 }
 
 /** Options under their documented names; `ConfigError` for unknown names (with a suggestion) and wrong values. */
-export function checkOptions(given: object): DefactoOptions {
+export function checkOptions(given: object): CheckedOptions {
   const options: Record<string, unknown> = {}
   for (const [spelling, value] of Object.entries(given)) {
     const name = optionName(spelling)
@@ -149,7 +156,8 @@ export function checkOptions(given: object): DefactoOptions {
     throw new ConfigError("mode 'production' needs a Postgres database; SQLite serves development and single machines")
   }
   if (database !== undefined && !isPostgres(database)) sqlitePath(database)
-  return options as DefactoOptions
+  if (options['coldLedger'] !== undefined) options['coldLedger'] = checkColdLedger(options['coldLedger'], optionName)
+  return options as CheckedOptions
 }
 
 function checkPool(given: unknown): unknown {

@@ -100,6 +100,12 @@ export const CATALOG: readonly CatalogEntry[] = [
     load: async () => (await import('./commands/explain.ts')).command,
   },
   {
+    name: 'cold',
+    group: 'Operate',
+    summary: 'move events between the database and the archive',
+    load: async () => (await import('./commands/cold.ts')).command,
+  },
+  {
     name: 'migrate',
     group: 'Operate',
     summary: 'bring the database tables up to date',

@@ -146,11 +146,56 @@ export const CODES = define([
     'something this version of the package does not offer',
     'The message says what to use instead. Exit 2.',
   ],
+  [
+    'E_CONFIG_COLD_LEDGER',
+    'a cold ledger that cannot be used as configured',
+    'The message names the setting; see where it comes from with `defacto config show --origin`. Exit 2.',
+  ],
+  [
+    'E_CONFIG_COLD_LEDGER_MISSING',
+    'a space whose older events are in the archive only, opened without it',
+    'Name the place of the archive as cold_ledger in defacto.config.yaml or in DEFACTO_COLD_LEDGER. Exit 2.',
+  ],
+  [
+    'E_CONFIG_NO_COLD_LEDGER',
+    'a call about the archive, in a space that has none',
+    'Name a place for it as cold_ledger in defacto.config.yaml or in DEFACTO_COLD_LEDGER. Exit 2.',
+  ],
+  [
+    'E_CONFIG_DRIVER',
+    'a package that is needed and not installed',
+    'Install with optional packages: `npm install --include=optional`. Exit 2.',
+  ],
   ['E_MIGRATION', 'database tables of another level than the package needs', 'Run `defacto migrate`. Exit 2.'],
   [
     'E_ARCHIVE_VERSION',
     'a version of the archive that was cleaned away while it was read',
     'Read again; the reading starts from the newest version. Exit 9.',
+  ],
+  [
+    'E_COLD_FOREIGN',
+    'an archive that is not the one of this database',
+    'Point cold_ledger to the right place; if the database was lost, run `defacto cold restore`. Exit 1.',
+  ],
+  [
+    'E_COLD_BEHIND',
+    'an archive that lacks events which were archived',
+    'It is an older copy, or its newest files were removed: bring them back. Exit 1.',
+  ],
+  [
+    'E_COLD_AHEAD',
+    'an archive with events that the database does not know',
+    'After restoring a backup of the database run `defacto cold restore`, before anything is ingested. Exit 1.',
+  ],
+  [
+    'E_COLD_DIVERGED',
+    'a database and an archive with different events under the same sequences',
+    'Restore the backup once more and run `defacto cold restore` first; ingest afterwards. Exit 1.',
+  ],
+  [
+    'E_LEDGER_GAP',
+    'a ledger that lacks a row',
+    'Nothing beyond it was archived. Restore the database from a backup. Exit 1.',
   ],
   ['E_QUERY', 'a query that cannot be run', 'The message lists every problem with its position. Exit 2.'],
   ['E_QUERY_SQL', 'SQL that is refused', 'One SELECT, WITH … SELECT or VALUES over the tables of the version. Exit 2.'],

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { type LoadedProject, loadProject } from '../config/project.ts'
 import { ConfigError, NotFoundError } from '../errors.ts'
-import type { Defacto } from '../index.ts'
+import type { Defacto, TierCallOptions } from '../index.ts'
 import { ConfirmationError, Interrupted } from './errors.ts'
 import { remarks } from './log-target.ts'
 import type { Output, Row } from './output.ts'
@@ -69,6 +69,20 @@ export class Context {
    * Opens the project's engine without catching up; it is closed when the command ends.
    */
   async open(overrides: Record<string, unknown> = {}): Promise<Defacto> {
+    const { Defacto } = await import('../index.ts')
+    const defacto = await Defacto.open((await this.project()).definitions, await this.#options(overrides))
+    this.#opened.push(defacto)
+    return defacto
+  }
+
+  /** Brings a lost or older database up to the archive; the space is closed afterwards. */
+  async restore(call: TierCallOptions): Promise<{ rows: number; head: number }> {
+    const { Defacto } = await import('../index.ts')
+    const { definitions } = await this.project()
+    return Defacto.restore(definitions, { ...(await this.#options({ activate: 'never' })), ...call })
+  }
+
+  async #options(overrides: Record<string, unknown>): Promise<Record<string, unknown>> {
     const project = await this.project()
     if (project.value('engine') === 'temporal') {
       throw new ConfigError("engine 'temporal' is not available in this version of the package; use --local", {
@@ -76,24 +90,21 @@ export class Context {
       })
     }
     const options = project.options()
-    const { Defacto } = await import('../index.ts')
-    const defacto = await Defacto.open(project.definitions, {
+    return {
       catchUp: false,
       ...options,
       ...(options['logLevel'] === undefined && options['logFormat'] === undefined
         ? { logger: remarks(this.output) }
         : {}),
       ...overrides,
-    })
-    this.#opened.push(defacto)
-    return defacto
+    }
   }
 
   /**
    * Opens the space for looking at it: the active version stays, and a database that is not there is a `NotFoundError`
    * instead of an empty one made under a mistyped name.
    */
-  async openToRead(): Promise<Defacto> {
+  async openToRead(overrides: Record<string, unknown> = {}): Promise<Defacto> {
     const project = await this.project()
     const database = String(project.value('database'))
     const path = database.replace(/^sqlite:\/\/(?=\/)/, '')
@@ -103,7 +114,7 @@ export class Context {
       definitions.assertValid()
       throw new NotFoundError(`the database ${path} does not exist yet; the first ingest makes it`)
     }
-    return this.open({ activate: 'never' })
+    return this.open({ activate: 'never', ...overrides })
   }
 
   /** Closes everything that was opened. */

@@ -106,6 +106,8 @@ export function adviceFor(error: unknown): string | null {
     case 'Fenced':
       return 'Another process took over; nothing of this one was written after that. Run again if it is still needed.'
     case 'StorageError':
+      // The message says the way out already.
+      if (/^E_(COLD|LEDGER)_/.test(error.code)) return null
       if ('folder' in error.details) return 'Make room and run again.'
       return error.recoverable
         ? 'Nothing half done was kept. Run again; `defacto doctor` shows the state of the database.'

@@ -37,6 +37,18 @@ const kafka: Readonly<Record<string, KeyKind>> = {
   client: { kind: 'open', secret: 'always' },
 }
 
+/** Credentials are not among them: they come from the environment of AWS. */
+const storage: Readonly<Record<string, KeyKind>> = {
+  region: text,
+  endpoint: { kind: 'text', secret: 'url' },
+  pathStyle: boolean,
+  forcePathStyle: boolean,
+  serverSideEncryption: choice('AES256', 'aws:kms', 'aws:kms:dsse'),
+  kmsKeyId: text,
+  attempts: atLeast(1),
+  silenceMs: atLeast(1),
+}
+
 /** Options of `Defacto.open` that text can carry (spec 09 §2). */
 export const OPTION_KEYS: Readonly<Record<string, KeyKind>> = {
   database: url,
@@ -54,7 +66,7 @@ export const OPTION_KEYS: Readonly<Record<string, KeyKind>> = {
       url,
       flushEveryMs: atLeast(1),
       retention: { kind: 'group', keys: { hotDays: atLeast(0), hotRows: atLeast(0) } },
-      storage: { kind: 'open', secret: 'always' },
+      storage: { kind: 'group', keys: storage },
     },
   },
   deadLetter: {

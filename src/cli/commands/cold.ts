@@ -1,0 +1,220 @@
+import { CheckError } from '../../errors.ts'
+import type { Defacto, TierStatus } from '../../index.ts'
+import type { CommandSpec } from '../command.ts'
+import type { Context } from '../context.ts'
+import { UsageError } from '../errors.ts'
+import { snakeKeys } from '../json.ts'
+import { count, flag } from '../options.ts'
+import type { Result } from '../output.ts'
+import { bytesText, summary } from '../summary.ts'
+import { printable } from '../table-text.ts'
+
+const flush: CommandSpec = {
+  name: 'flush',
+  summary: 'copy new events to the archive; they stay in the database',
+  options: [{ flags: '--up-to <sequence>', description: 'no event above this sequence (default: all)' }],
+  examples: ['defacto cold flush', 'defacto cold flush --up-to 1000000'],
+  async run(context, _args, options) {
+    const upTo = count(options, 'upTo')
+    const { tiers } = (await openTiered(context)).ledger
+    const rows = await withBar(context, 'archiving', (call) => tiers.flush({ ...call, upTo }))
+    return moved(await tiers.status(), { flushed_rows: rows }, `archived ${rows} events`)
+  },
+}
+
+const prune: CommandSpec = {
+  name: 'prune',
+  summary: 'remove archived events from the database; they stay readable',
+  options: [
+    { flags: '--before <sequence>', description: 'events up to this sequence (default: what the retention leaves)' },
+    { flags: '--dry-run', description: 'say how many would go, remove nothing' },
+  ],
+  examples: ['defacto cold prune --dry-run', 'defacto cold prune --before 1000000'],
+  async run(context, _args, options) {
+    const before = count(options, 'before')
+    const dryRun = flag(options, 'dryRun')
+    const project = await context.project()
+    const retained = ['hotDays', 'hotRows'].some((key) => project.value('coldLedger', 'retention', key) !== undefined)
+    if (before === undefined && !retained) {
+      throw new UsageError(
+        'cold prune needs --before, or a bound to use without it: cold_ledger.retention with hot_days or hot_rows',
+      )
+    }
+    const { tiers } = (await openTiered(context)).ledger
+    const rows = await withBar(context, 'removing', (call) => tiers.prune({ ...call, before, dryRun }))
+    const status = await tiers.status()
+    if (!dryRun) return moved(status, { pruned_rows: rows }, `removed ${rows} events from the database`)
+    return {
+      data: { dry_run: true, pruned_rows: rows, ...statusData(status) },
+      text: `${rows} of ${status.hotRows} events in the database would be removed; they are archived`,
+    }
+  },
+}
+
+const compact: CommandSpec = {
+  name: 'compact',
+  summary: 'merge small files of the archive',
+  examples: ['defacto cold compact'],
+  async run(context) {
+    const { tiers } = (await openTiered(context)).ledger
+    const { before, after } = await tiers.compact({ signal: context.signal })
+    const text = before === after ? `nothing to merge: ${after} files` : `${before} files are ${after} now`
+    return { data: { files_before: before, files_after: after }, receipt: true, text }
+  },
+}
+
+const vacuum: CommandSpec = {
+  name: 'vacuum',
+  summary: 'remove files that the archive has not used for seven days',
+  examples: ['defacto cold vacuum'],
+  async run(context) {
+    const { tiers } = (await openTiered(context)).ledger
+    const { removed, bytes, pending } = await tiers.vacuum({ signal: context.signal })
+    for (const { path, reason } of pending) context.output.warn(`${path} is still there: ${reason}`)
+    return {
+      data: { removed, bytes, pending },
+      receipt: true,
+      text: removed === 0 ? 'nothing to remove' : `removed ${removed} files, ${bytesText(bytes)}`,
+    }
+  },
+}
+
+const verify: CommandSpec = {
+  name: 'verify',
+  summary: 'read the whole archive and compare it with its log and the database',
+  examples: ['defacto cold verify', 'defacto cold verify -o json'],
+  async run(context) {
+    const { tiers } = (await openTiered(context)).ledger
+    return withBar(context, 'verifying', async (call) => {
+      const { version, files, rows, withoutDigest, problems } = await tiers.verify(call)
+      const foreign = withoutDigest === 0 ? '' : `; ${withoutDigest} files of other writers carry no digest`
+      const lines = problems.map(({ path, problem }) => `${path}: ${printable(problem)}`)
+      const bad = problems.length === 1 ? '1 problem' : `${problems.length} problems`
+      return {
+        data: { version, files, rows, without_digest: withoutDigest, problems },
+        rows: problems.map((problem) => ({ ...problem })),
+        text: ({ paint }) =>
+          [
+            ...lines,
+            problems.length === 0
+              ? `${paint.green('the archive is sound')}: ${rows} events in ${files} files${foreign}`
+              : `${paint.red('the archive is damaged')}: ${bad} in ${files} files`,
+          ].join('\n'),
+        error: problems.length === 0 ? undefined : new CheckError(`the archive is damaged: ${bad}`),
+      }
+    })
+  },
+}
+
+const status: CommandSpec = {
+  name: 'status',
+  summary: 'what is in the database, what in the archive',
+  examples: ['defacto cold status', 'defacto cold status -o json'],
+  async run(context) {
+    const found = await (await openTiered(context)).ledger.tiers.status()
+    return {
+      data: statusData(found),
+      text: ({ paint }) =>
+        summary(paint, `ledger in two tiers, the archive in ${found.location}`, {
+          'last event': String(found.head),
+          'archived up to': String(found.flushed),
+          'not yet archived': String(Math.max(0, found.head - found.flushed)),
+          'removed up to': String(found.pruned),
+          'hot rows': String(found.hotRows),
+          'cold rows': String(found.coldRows),
+          'cold files': `${found.files}, ${bytesText(found.bytes)}`,
+          'table version': found.version === null ? null : String(found.version),
+          'changes on their way': found.staged === 0 ? null : String(found.staged),
+        }),
+    }
+  },
+}
+
+const restore: CommandSpec = {
+  name: 'restore',
+  summary: 'take events that only the archive has into a lost or older database',
+  examples: ['defacto cold restore', 'defacto build'],
+  async run(context) {
+    // The database may be gone: here, and here alone, it is made.
+    const { rows, head } = await withBar(context, 'restoring', (call) => context.restore({ ...call }))
+    return {
+      data: { restored_rows: rows, head },
+      receipt: true,
+      text:
+        rows === 0
+          ? `nothing to restore: the database has every archived event, the last is ${head}`
+          : `took ${rows} events from the archive, the last is ${head}; a build makes entities of them: defacto build`,
+    }
+  },
+}
+
+const move: CommandSpec = {
+  name: 'move',
+  summary: 'copy the archive to another place and read it there',
+  arguments: [['<url>', 's3://bucket/prefix, file:///folder or a folder; must be empty']],
+  examples: ['defacto cold move s3://my-bucket/ledger'],
+  async run(context, [to = '']) {
+    const defacto = await openTiered(context)
+    const done = await withBar(context, 'copying', (call) => defacto.ledger.tiers.move(to, call))
+    const { problems } = done.verified
+    const project = await context.project()
+    const setting = project.shown().find(({ key }) => key === 'cold_ledger.url')
+    return {
+      data: { from: done.from, to: done.to, files: done.files, bytes: done.bytes, problems, setting: setting?.origin },
+      text: [
+        `copied ${done.files} files, ${bytesText(done.bytes)}, and read ${done.verified.rows} events there`,
+        `change the place in ${setting?.origin ?? 'the configuration'}: cold_ledger: ${to}`,
+        `${done.from} stays as it is; remove it when all processes use the new place`,
+      ].join('\n'),
+      error: problems.length === 0 ? undefined : new CheckError(`the copy is damaged: ${problems.length} problems`),
+    }
+  },
+}
+
+export const command: CommandSpec = {
+  name: 'cold',
+  summary: 'move events between the database and the archive',
+  subcommands: [flush, prune, compact, vacuum, verify, status, restore, move],
+}
+
+/** The schedule of the project stays out of it: what happens is what the command says. */
+async function openTiered(context: Context): Promise<Defacto> {
+  const cold = (await context.project()).options()['coldLedger']
+  return context.openToRead(cold === undefined ? {} : { coldLedger: { ...cold, flushEveryMs: undefined } })
+}
+
+/** Long work with the progress bar and the signal to stop. */
+async function withBar<T>(
+  context: Context,
+  label: string,
+  work: (call: {
+    signal: AbortSignal
+    onProgress: (progress: { readonly done: number; readonly total: number }) => void
+  }) => Promise<T>,
+): Promise<T> {
+  const bar = await context.progress()
+  try {
+    const { signal } = context
+    return await work({ signal, onProgress: ({ done, total }) => bar.update(done, total, label) })
+  } finally {
+    bar.stop()
+  }
+}
+
+function moved(status: TierStatus, counts: Readonly<Record<string, number>>, headline: string): Result {
+  return {
+    data: { ...counts, ...statusData(status) },
+    receipt: true,
+    text: ({ paint }) =>
+      summary(paint, headline, {
+        'archived up to': status.flushed,
+        'removed up to': status.pruned,
+        'hot rows': status.hotRows,
+        'cold rows': status.coldRows,
+      }),
+  }
+}
+
+function statusData(status: TierStatus): Record<string, unknown> {
+  return snakeKeys(status)
+}
