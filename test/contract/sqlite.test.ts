@@ -9,11 +9,16 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { isDead, processStartTime } from '../../src/adapters/host/process-identity.ts'
 import { storageError } from '../../src/adapters/sqlite/errors.ts'
+import { countSkipped } from '../../src/adapters/sqlite/event-ids.ts'
+import { MIGRATIONS } from '../../src/adapters/sqlite/migrations.ts'
+import { APPLICATION_ID } from '../../src/adapters/sqlite/open.ts'
 import { openSqliteStore, type SqliteStoreOptions } from '../../src/adapters/sqlite/store.ts'
 import { ConfigError, LockHeld, StorageError } from '../../src/errors.ts'
+import { tombstone } from '../../src/ports/archive.ts'
 import type { Store } from '../../src/ports/store.ts'
-import { inUnit, NOW } from '../../src/testing/contract/backend.ts'
-import { event, prepareVersion } from '../../src/testing/contract/fixtures.ts'
+import { drain, inUnit, NOW } from '../../src/testing/contract/backend.ts'
+import { day, event, prepareVersion } from '../../src/testing/contract/fixtures.ts'
+import { tier } from '../../src/testing/contract/tiering.ts'
 
 let folder: string
 let path: string
@@ -111,6 +116,31 @@ describe('opening a file', () => {
   })
 })
 
+/** As the package made files before there were tiers: an event, its repetition, a tombstone, and an excluded row. */
+function firstLevelFile(): void {
+  const db = new DatabaseSync(path)
+  db.exec('pragma page_size = 8192; pragma journal_mode = wal')
+  db.exec(`pragma application_id = ${APPLICATION_ID}; create table meta (key text primary key, value text not null) without rowid;
+    insert into meta values ('space_id', 'a-b-c'), ('namespace', 'shop'), ('schema', '1'), ('schema_minimum', '1'),
+      ('migration/1', '${NOW} ledger, identity, mappings, versions, build state, locks')`)
+  db.exec(MIGRATIONS[0]?.sql ?? '')
+  const at = day(1).toString()
+  const insert =
+    db.prepare(`insert into ledger (sequence, event_id, event_type, timestamp, source, data, resolution_hints,
+    duplicate_of, excluded, raw) values (?, ?, 'joined', '${at}', 'kiosk', '{}', '{}', ?, ?, '{}')`)
+  insert.run(1, 'a', null, 0)
+  insert.run(2, 'a', 1, 0)
+  insert.run(4, 'd', null, 1)
+  db.exec(`insert into ledger (sequence) values (3); update head set last = 4;
+    insert into source_counts values ('kiosk', 3)`)
+  db.close()
+}
+
+const THIRD_AND_FOURTH = [
+  { sequence: 3, event: event('c') },
+  { sequence: 4, event: event('d') },
+]
+
 describe('migrations', () => {
   const edit = (key: string, value: string): void => {
     const db = new DatabaseSync(path)
@@ -123,7 +153,53 @@ describe('migrations', () => {
     const db = new DatabaseSync(path)
     const keys = db.prepare('select key from meta order by key').all()
     db.close()
-    expect(keys.map((row) => row['key'])).toEqual(['migration/1', 'namespace', 'schema', 'schema_minimum', 'space_id'])
+    expect(keys.map((row) => row['key'])).toEqual([
+      'migration/1',
+      'migration/2',
+      'namespace',
+      'schema',
+      'schema_minimum',
+      'space_id',
+    ])
+  })
+
+  it('bring a file of the first level up to date, with everything that is in it', async () => {
+    firstLevelFile()
+    for (const options of [{ migrations: 'check' }, { readOnly: true }] as const) {
+      const error = await failure(options)
+      expect(error).toBeInstanceOf(ConfigError)
+      expect(error.message).toContain('has tables of level 1, this package needs 2')
+    }
+    const store = await open()
+    expect([store.namespace, store.spaceId]).toEqual(['shop', 'a-b-c'])
+    expect([await store.ledger.head(), await store.ledger.count(), await store.ledger.countAfter(0)]).toEqual([4, 3, 1])
+    expect(await store.tiers.state()).toBeNull()
+    const append = (...ids: string[]) =>
+      inUnit(store, (unit) =>
+        store.ledger.append(
+          unit,
+          ids.map((id) => event(id)),
+        ),
+      )
+    expect(await append('a', 'b')).toEqual([
+      { sequence: 1, inserted: false },
+      { sequence: 5, inserted: true },
+    ])
+    // Its rows, tombstones included, can go into the archive like any others.
+    await tier(store, 'on')
+    expect(await store.ledger.countAfter(0)).toBe(2)
+    expect((await drain(store.tiers.rows({ after: 0, to: 4 })))[2]).toEqual(tombstone(3))
+    await tier(store, 'empty')
+    expect(await inUnit(store, (unit) => store.ledger.renormalize(unit, THIRD_AND_FOURTH))).toEqual({
+      changed: 0,
+      duplicateOf: new Map(),
+    })
+    expect(await store.ledger.countAfter(0)).toBe(3)
+    expect(await append('a', 'b', 'c', 'd')).toEqual(
+      [1, 5, 6, 4].map((sequence) => ({ sequence, inserted: sequence === 6 })),
+    )
+    await store.close()
+    await (await open({ migrations: 'check' })).close()
   })
 
   it('a file made by a newer package is refused if it says so', async () => {
@@ -227,6 +303,10 @@ describe('plans', () => {
     expect(plan(`select count(*) from ledger where sequence > 1 and ${skipped}`)).toContain('ledger_skipped')
     expect(plan('select 1 from ledger where event_id = 1 and duplicate_of is null and excluded = 0')).toContain(
       'ledger_event_id',
+    )
+    expect(plan(`select ${countSkipped('sequence > 1')} from head`)).toMatch(/event_ids_skipped.*ledger_skipped/)
+    expect(plan('select 1 from event_ids where event_id = 1 and duplicate_of is null and excluded = 0')).toContain(
+      'event_ids_canonical',
     )
     expect(plan(`select id from "entity_state~v1" where next_due < '2' order by next_due, id limit 3`)).toMatch(
       /SEARCH .*"?entity_state~v1 due/,

@@ -7,10 +7,13 @@ import type {
   LedgerRow,
   MappedRow,
   Renormalized,
+  RenormalizeResult,
   Unit,
 } from '../../ports/store.ts'
 import type { Connection, Row } from './connection.ts'
 import type { Database } from './database.ts'
+import { canonicalOf, countSkipped, INSERT_ID, INSERT_NEW_ID } from './event-ids.ts'
+import { moveHead, readHead, type Tiering } from './head.ts'
 import {
   FULL_COLUMNS,
   FULL_COLUMNS_WITHOUT_RAW,
@@ -21,7 +24,7 @@ import {
   mappedRow,
 } from './ledger-rows.ts'
 import { mappedPages } from './mapped-pages.ts'
-import { beginRenormalize, endRenormalize, isRenormalizing, renormalize } from './renormalize.ts'
+import { beginRenormalize, endRenormalize, renormalize } from './renormalize.ts'
 
 const CHUNK = 5000
 
@@ -30,10 +33,8 @@ const INSERT = `insert into ledger
   values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 /** Uses the unique index `ledger_event_id`. */
 const INSERT_NEW = `${INSERT} on conflict (event_id) where duplicate_of is null and excluded = 0 do nothing`
-const CANONICAL = 'select sequence from ledger where event_id = ? and duplicate_of is null and excluded = 0'
-/** Rows a replay sees; `ledger_skipped` is the partial index over all others. */
+/** Rows a replay sees. */
 const REPLAYABLE = 'l.duplicate_of is null and l.excluded = 0 and l.event_type is not null'
-const SKIPPED = '(duplicate_of is not null or excluded = 1 or event_type is null)'
 
 export class SqliteLedger implements LedgerPort {
   readonly #database: Database
@@ -47,7 +48,7 @@ export class SqliteLedger implements LedgerPort {
   }
 
   async head(): Promise<number> {
-    return this.#database.read(null, 'ledger.head', head)
+    return this.#database.read(null, 'ledger.head', (connection) => readHead(connection).last)
   }
 
   /** Every write transaction of SQLite is alone. */
@@ -135,7 +136,12 @@ export class SqliteLedger implements LedgerPort {
     return rows.map(mappedRow)
   }
 
-  mappedByEntity(options: { afterEntity: string | null; to: number; chunk?: number }): AsyncIterable<MappedRow[]> {
+  mappedByEntity(options: {
+    afterEntity: string | null
+    after?: number
+    to: number
+    chunk?: number
+  }): AsyncIterable<MappedRow[]> {
     return mappedPages(this.#database, REPLAYABLE, { chunk: CHUNK, ...options })
   }
 
@@ -152,7 +158,7 @@ export class SqliteLedger implements LedgerPort {
     const [row] = await this.#read(
       null,
       'ledger.countAfter',
-      `select last, (select count(*) from ledger where sequence > ?1 and ${SKIPPED}) from head`,
+      `select last, ${countSkipped('sequence > ?1')} from head`,
       cursor,
     )
     const [last, skipped] = row as [number, number]
@@ -168,7 +174,7 @@ export class SqliteLedger implements LedgerPort {
     const [row] = await this.#read(
       null,
       'ledger.countUnmapped',
-      `select min(last, ?2), (select count(*) from ledger where sequence > ?1 and sequence <= ?2 and ${SKIPPED}),
+      `select min(last, ?2), ${countSkipped('sequence > ?1 and sequence <= ?2')},
         (select count(*) from (select distinct sequence from event_entities where sequence > ?1 and sequence <= ?2))
         from head`,
       after,
@@ -219,7 +225,7 @@ export class SqliteLedger implements LedgerPort {
     return new Map(rows.map((row) => [row[0] as number, row[1] as string]))
   }
 
-  async renormalize(unit: Unit, rows: readonly Renormalized[]): Promise<number> {
+  async renormalize(unit: Unit, rows: readonly Renormalized[]): Promise<RenormalizeResult> {
     return this.#database.within(unit.tx, 'ledger.renormalize', (connection) => renormalize(connection, rows))
   }
 
@@ -238,74 +244,64 @@ export class SqliteLedger implements LedgerPort {
     })
   }
 
+  /** Nothing waits: there is no archive here. */
+  async settle(): Promise<void> {}
+
   #read(unit: Unit | null, operation: string, sql: string, ...params: (string | number)[]): Promise<Row[]> {
     return this.#database.read(unit?.tx, operation, (connection) => connection.all(sql, ...params))
   }
 }
 
-export function head(connection: Connection): number {
-  return connection.get('select last from head')?.[0] as number
-}
-
 function appendAll(connection: Connection, events: readonly NormalizedEvent[]): AppendResult[] {
   const results: AppendResult[] = []
   if (events.length === 0) return results
-  const before = head(connection)
-  const insert = connection.statement(INSERT_NEW)
+  // Only while a renormalization runs: a row it has not reached yet may be about to give up its id.
+  const { last: before, renormalizing: keepDuplicates, tiering } = readHead(connection)
+  const insert = inserter(connection, tiering)
   const counts = new Map<string, number>()
   let last = before
-  // Only while a renormalization runs: a row it has not reached yet may be about to give up its id.
-  const keepDuplicates = isRenormalizing(connection)
   for (const event of events) {
-    const { eventId } = event
-    const { changes } = insert.run(
-      last + 1,
-      eventId,
-      event.eventType,
-      event.timestamp.toString(),
-      event.source,
-      event.dataJson,
-      event.hintsJson,
-      null,
-      event.kindsJson,
-      event.rawJson,
-    )
-    if (changes === 0) {
-      const canonical = connection.get(CANONICAL, eventId)?.[0] as number
+    if (!insert(last + 1, event, null)) {
+      const canonical = canonicalOf(connection, event.eventId) as number
       if (!keepDuplicates || canonical > before) {
         results.push({ sequence: canonical, inserted: false })
         continue
       }
-      insertDuplicate(connection, last + 1, event, canonical)
+      insert(last + 1, event, canonical)
     }
     last += 1
     counts.set(event.source, (counts.get(event.source) ?? 0) + 1)
     results.push({ sequence: last, inserted: true })
   }
-  if (last === before) return results
-  connection.run('update head set last = ?', last)
-  for (const [source, added] of counts) {
-    connection.run(
-      'insert into source_counts (source, events) values (?, ?) on conflict do update set events = events + excluded.events',
-      source,
-      added,
-    )
-  }
+  if (last > before) moveHead(connection, last, counts)
   return results
 }
 
-function insertDuplicate(connection: Connection, sequence: number, event: NormalizedEvent, canonical: number): void {
-  connection.run(
-    INSERT,
-    sequence,
-    event.eventId,
-    event.eventType,
-    event.timestamp.toString(),
-    event.source,
-    event.dataJson,
-    event.hintsJson,
-    canonical,
-    event.kindsJson,
-    event.rawJson,
-  )
+type Insert = (sequence: number, event: NormalizedEvent, duplicateOf: number | null) => boolean
+
+/** Inserts a row wherever it has to be; false, and nothing is written, if its id is that of another row. */
+function inserter(connection: Connection, tiering: Tiering): Insert {
+  // The table that knows all ids comes first and decides.
+  const row = connection.statement(tiering === 'on' ? INSERT : INSERT_NEW)
+  const insertRow: Insert = (sequence, event, duplicateOf) => {
+    const { changes } = row.run(
+      sequence,
+      event.eventId,
+      event.eventType,
+      event.timestamp.toString(),
+      event.source,
+      event.dataJson,
+      event.hintsJson,
+      duplicateOf,
+      event.kindsJson,
+      event.rawJson,
+    )
+    return changes === 1
+  }
+  if (tiering === 'off') return insertRow
+  const id = connection.statement(tiering === 'on' ? INSERT_NEW_ID : INSERT_ID)
+  const insertId: Insert = (sequence, { eventId, source }, duplicateOf) =>
+    id.run(sequence, eventId, source, duplicateOf, 0).changes === 1
+  const [first, second] = tiering === 'on' ? [insertId, insertRow] : [insertRow, insertId]
+  return (sequence, event, duplicateOf) => first(sequence, event, duplicateOf) && second(sequence, event, duplicateOf)
 }

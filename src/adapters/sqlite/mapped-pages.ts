@@ -12,24 +12,24 @@ import { MAPPED_COLUMNS, mappedRow } from './ledger-rows.ts'
 export async function* mappedPages(
   database: Database,
   replayable: string,
-  options: { afterEntity: string | null; to: number; chunk: number },
+  options: { afterEntity: string | null; after?: number; to: number; chunk: number },
 ): AsyncIterable<MappedRow[]> {
-  const { to, chunk } = options
+  const { after: above = 0, to, chunk } = options
   // Walks event_entities_entity; SQLite then sorts only within each entity.
   const select = `select ${MAPPED_COLUMNS}
     from event_entities e indexed by event_entities_entity cross join ledger l on l.sequence = e.sequence`
   const order = 'order by e.entity_id, l.timestamp, l.sequence'
-  const page = `${select} where e.entity_id > ? and e.entity_id <= ? and e.sequence <= ? and ${replayable} ${order}`
-  const single = `${select} where e.entity_id = ? and e.sequence <= ? and ${replayable} ${order}`
+  const page = `${select} where e.entity_id > ? and e.entity_id <= ? and e.sequence > ? and e.sequence <= ? and ${replayable} ${order}`
+  const single = `${select} where e.entity_id = ? and e.sequence > ? and e.sequence <= ? and ${replayable} ${order}`
   let after = options.afterEntity ?? ''
   while (true) {
     const from = after
     const last = await database.read(null, 'ledger.mappedByEntity', (connection) => pageEnd(connection, from, chunk))
     if (last === null) return
-    if (last.large) yield* singlePages(database, single, last.entityId, to, chunk)
+    if (last.large) yield* singlePages(database, single, [last.entityId, above, to], chunk)
     else {
       const rows = await database.read(null, 'ledger.mappedByEntity', (connection) =>
-        connection.all(page, from, last.entityId, to),
+        connection.all(page, from, last.entityId, above, to),
       )
       if (rows.length > 0) yield rows.map(mappedRow)
     }
@@ -55,14 +55,13 @@ function pageEnd(connection: Connection, after: string, chunk: number): { entity
 async function* singlePages(
   database: Database,
   sql: string,
-  entityId: string,
-  to: number,
+  params: (string | number)[],
   chunk: number,
 ): AsyncIterable<MappedRow[]> {
   const own = database.inMemory ? null : database.openReader()
   try {
     const connection = own ?? (await database.read(null, 'ledger.mappedByEntity', (shared) => shared))
-    const rows = connection.iterate(sql, entityId, to)
+    const rows = connection.iterate(sql, ...params)
     for (let part = take(rows, chunk, database); part.length > 0; part = take(rows, chunk, database)) yield part
   } finally {
     own?.close()

@@ -150,6 +150,39 @@ create table namespace_lock (
 ) without rowid;
 `,
   },
+  {
+    number: 2,
+    name: 'ledger in two tiers',
+    breaking: true,
+    sql: `
+-- In the row that appends read anyway: which table knows event ids and skipped rows.
+alter table head add column tiering text not null default 'off' check (tiering in ('off', 'filling', 'on'));
+
+-- What stays of every row; all but the sequence null in a tombstone.
+create table event_ids (
+  sequence integer primary key,
+  event_id text,
+  source text,
+  duplicate_of integer,
+  excluded integer not null default 0
+);
+create unique index event_ids_canonical on event_ids (event_id)
+  where duplicate_of is null and excluded = 0 and event_id is not null;
+create index event_ids_skipped on event_ids (sequence)
+  where duplicate_of is not null or excluded = 1 or source is null;
+
+create table tiered_state (key text primary key, value text) without rowid;
+
+create table tier_jobs (
+  id integer primary key autoincrement,
+  job integer not null,
+  sequence integer not null,
+  change text not null
+);
+-- By sequence first: what waits is asked for by ranges of sequences, over all numbers.
+create index tier_jobs_sequence on tier_jobs (sequence, job);
+`,
+  },
 ]
 
 export const LATEST = MIGRATIONS.at(-1)?.number ?? 0

@@ -1,21 +1,40 @@
 /** Rewriting ledger rows from `raw` (spec 04 §4.4): new values, and `duplicate_of` recomputed from scratch. */
 import type { NormalizedEvent } from '../../core/event.ts'
-import type { Renormalized } from '../../ports/store.ts'
+import type { Renormalized, RenormalizeResult } from '../../ports/store.ts'
+import type { TierState } from '../../ports/tiers.ts'
 import type { Connection, Row } from './connection.ts'
+import { canonicalOf } from './event-ids.ts'
+import { readHead, type Tiering } from './head.ts'
+import { stage } from './staged.ts'
+import { tierState } from './tier-state.ts'
 
 /*
  * Rows arrive in ascending sequence order, so the unique index over canonical ids answers all questions: a canonical
  * row below the current one has been renormalized already and is final; one above has not, gives way, and is looked at
  * again when its turn comes. No second index of ids is needed and uniqueness holds at every commit.
+ *
+ * In a tiered ledger `event_ids` says the same of every row as the ledger does, and goes on where rows have left it.
  */
-const CANONICAL = 'select sequence from ledger where event_id = ? and duplicate_of is null and excluded = 0'
 const STORED = `select event_id, event_type, timestamp, data, resolution_hints, kinds, duplicate_of, excluded
   from ledger where sequence = ?`
 const UPDATE = `update ledger set event_id = ?, event_type = ?, timestamp = ?, data = ?, resolution_hints = ?, kinds = ?,
   duplicate_of = ?, excluded = 0 where sequence = ?`
+const UPDATE_ID = `update event_ids set event_id = ?2, duplicate_of = ?3, excluded = 0
+  where sequence = ?1 and (event_id is not ?2 or duplicate_of is not ?3 or excluded = 1)`
+const EXCLUDE_ID = `update event_ids set duplicate_of = null, excluded = 1
+  where sequence = ? and (duplicate_of is not null or excluded = 0)`
 
-export function isRenormalizing(connection: Connection): boolean {
-  return connection.get('select renormalizing from head')?.[0] === 1
+/** What is the same for all rows of a call. */
+interface Context {
+  readonly connection: Connection
+  readonly tiering: Tiering
+  /** Null: no row is archived. */
+  readonly tiers: TierState | null
+}
+
+function contextOf(connection: Connection): Context {
+  const { tiering } = readHead(connection)
+  return { connection, tiering, tiers: tiering === 'off' ? null : tierState(connection) }
 }
 
 export function beginRenormalize(connection: Connection): void {
@@ -27,48 +46,67 @@ export function beginRenormalize(connection: Connection): void {
  * their turn now, in ascending order.
  */
 export function endRenormalize(connection: Connection): void {
-  const stray = connection.all(`select d.sequence, d.event_id from ledger d join ledger c on c.sequence = d.duplicate_of
+  const context = contextOf(connection)
+  const ids = context.tiering === 'on' ? 'event_ids' : 'ledger'
+  const stray = connection.all(`select d.sequence, d.event_id from ${ids} d join ${ids} c on c.sequence = d.duplicate_of
     where d.duplicate_of is not null
       and (c.event_id is not d.event_id or c.duplicate_of is not null or c.excluded = 1) order by d.sequence`)
   for (const [sequence, eventId] of stray as [number, string][]) {
-    connection.run(
-      'update ledger set duplicate_of = ? where sequence = ?',
-      claim(connection, sequence, eventId),
-      sequence,
-    )
+    mark(context, sequence, claim(context, sequence, eventId))
   }
   connection.run('update head set renormalizing = 0')
 }
 
-/** Returns how many rows changed. */
-export function renormalize(connection: Connection, rows: readonly Renormalized[]): number {
+export function renormalize(connection: Connection, rows: readonly Renormalized[]): RenormalizeResult {
+  const context = contextOf(connection)
+  const duplicates = new Map<number, number>()
   let changed = 0
   for (const { sequence, event } of rows) {
     const stored = connection.get(STORED, sequence)
-    // Tombstones have no type; they are nobody's to change.
-    if (stored === undefined || stored[1] === null) continue
-    changed += event === null ? exclude(connection, sequence, stored) : rewrite(connection, sequence, stored, event)
+    if (!isPresent(context, sequence, stored)) continue
+    if (event === null) {
+      changed += exclude(context, sequence, stored)
+      continue
+    }
+    const duplicateOf = claim(context, sequence, event.eventId)
+    if (duplicateOf !== null) duplicates.set(sequence, duplicateOf)
+    changed += rewrite(context, sequence, stored, event, duplicateOf)
   }
-  return changed
+  return { changed, duplicateOf: duplicates }
 }
 
-function exclude(connection: Connection, sequence: number, stored: Row): number {
-  if (stored[7] === 1 && stored[6] === null) return 0
+/** Tombstones are nobody's to change: they have no type, and no source. */
+function isPresent({ connection, tiering }: Context, sequence: number, stored: Row | undefined): boolean {
+  if (stored !== undefined) return stored[1] !== null
+  if (tiering !== 'on') return false
+  return connection.get('select 1 from event_ids where sequence = ? and source is not null', sequence) !== undefined
+}
+
+function exclude({ connection, tiering }: Context, sequence: number, stored: Row | undefined): number {
+  if (tiering !== 'off') connection.run(EXCLUDE_ID, sequence)
+  if (stored === undefined || (stored[7] === 1 && stored[6] === null)) return 0
   return connection.run('update ledger set excluded = 1, duplicate_of = null where sequence = ?', sequence)
 }
 
-function rewrite(connection: Connection, sequence: number, stored: Row, event: NormalizedEvent): number {
-  const duplicateOf = claim(connection, sequence, event.eventId)
+function rewrite(
+  { connection, tiering }: Context,
+  sequence: number,
+  stored: Row | undefined,
+  event: NormalizedEvent,
+  duplicateOf: number | null,
+): number {
+  if (tiering !== 'off') connection.run(UPDATE_ID, sequence, event.eventId, duplicateOf)
   const timestamp = event.timestamp.toString()
   const same =
-    stored[0] === event.eventId &&
-    stored[1] === event.eventType &&
-    stored[2] === timestamp &&
-    stored[3] === event.dataJson &&
-    stored[4] === event.hintsJson &&
-    stored[5] === event.kindsJson &&
-    stored[6] === duplicateOf &&
-    stored[7] === 0
+    stored === undefined ||
+    (stored[0] === event.eventId &&
+      stored[1] === event.eventType &&
+      stored[2] === timestamp &&
+      stored[3] === event.dataJson &&
+      stored[4] === event.hintsJson &&
+      stored[5] === event.kindsJson &&
+      stored[6] === duplicateOf &&
+      stored[7] === 0)
   if (same) return 0
   return connection.run(
     UPDATE,
@@ -84,10 +122,18 @@ function rewrite(connection: Connection, sequence: number, stored: Row, event: N
 }
 
 /** Makes `sequence` the canonical row of `eventId` (null), or returns the lower sequence that is. */
-function claim(connection: Connection, sequence: number, eventId: string): number | null {
-  const canonical = connection.get(CANONICAL, eventId)?.[0] as number | undefined
+function claim(context: Context, sequence: number, eventId: string): number | null {
+  const canonical = canonicalOf(context.connection, eventId)
   if (canonical === undefined || canonical === sequence) return null
   if (canonical < sequence) return canonical
-  connection.run('update ledger set duplicate_of = ? where sequence = ?', sequence, canonical)
+  mark(context, canonical, sequence)
   return null
+}
+
+/** Marks a row that nobody has given: an archived one has to be told, too. */
+function mark({ connection, tiering, tiers }: Context, sequence: number, duplicateOf: number | null): void {
+  connection.run('update ledger set duplicate_of = ? where sequence = ?', duplicateOf, sequence)
+  if (tiering === 'off' || tiers === null) return
+  connection.run('update event_ids set duplicate_of = ? where sequence = ?', duplicateOf, sequence)
+  if (sequence <= tiers.claimed) stage(connection, tiers.job, [{ sequence, change: { duplicateOf } }])
 }

@@ -13,6 +13,7 @@ import { SqliteLocks } from './locks.ts'
 import { SqliteMapping } from './mapping.ts'
 import { prepareSpace } from './open.ts'
 import { SqliteQueryReader } from './reader.ts'
+import { SqliteTiers } from './tiers.ts'
 import { SqliteVersions } from './versions.ts'
 
 export interface SqliteStoreOptions {
@@ -56,6 +57,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       shard: null,
       location: path,
       ledger: new SqliteLedger(database),
+      tiers: new SqliteTiers(database),
+      archive: null,
       identity: new SqliteIdentity(database),
       mapping: new SqliteMapping(database),
       history: new SqliteHistory(database),

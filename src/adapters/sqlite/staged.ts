@@ -1,0 +1,27 @@
+/** Table `tier_jobs`: changes of archived rows on their way into the archive (spec 07 §5.6). */
+import type { StagedChange } from '../../ports/tiers.ts'
+import type { Connection } from './connection.ts'
+
+export function stage(connection: Connection, job: number, changes: readonly StagedChange[]): void {
+  const insert = connection.statement('insert into tier_jobs (job, sequence, change) values (?, ?, ?)')
+  for (const { sequence, change } of changes) insert.run(job, sequence, JSON.stringify(change))
+}
+
+export function stagedChanges(
+  connection: Connection,
+  job: number,
+  range: { from: number; to: number },
+): StagedChange[] {
+  // Range of tier_jobs_sequence; ids ascend in the order of staging.
+  const rows = connection.all(
+    'select sequence, change from tier_jobs where sequence between ? and ? and job <= ? order by sequence, id',
+    range.from,
+    range.to,
+    job,
+  )
+  const merged = new Map<number, StagedChange['change']>()
+  for (const [sequence, text] of rows as [number, string][]) {
+    merged.set(sequence, { ...merged.get(sequence), ...(JSON.parse(text) as StagedChange['change']) })
+  }
+  return [...merged].map(([sequence, change]) => ({ sequence, change }))
+}
