@@ -1,15 +1,18 @@
-/** Adding events to the ledger (spec 04 §2.3, §2.5). */
+/** Adding events to the ledger (spec 04 §2.3, §2.5), and to `event_ids` if it has tiers (spec 07 §4.1). */
 import type { NormalizedEvent } from '../../core/event.ts'
 import { storedText } from '../../core/stored-text.ts'
 import type { AppendResult, Unit } from '../../ports/store.ts'
 import { copyField, type Param } from './connection.ts'
+import { CANONICAL, type IdMode, idTables } from './id-tables.ts'
 import { storedJson, wellFormedJson } from './json.ts'
+import type { Names } from './names.ts'
 import type { Space } from './space.ts'
 
 /** Below this many rows one statement with arrays is faster than COPY and the statements around it. */
 const COPY_FROM = 50
 
 const COLUMNS = `sequence, event_id, event_type, "timestamp", source, data, resolution_hints, duplicate_of, kinds, raw`
+const ID_COLUMNS = 'sequence, event_id, source, duplicate_of'
 
 interface NewRow {
   readonly sequence: number
@@ -21,39 +24,42 @@ interface NewRow {
 export async function append(space: Space, unit: Unit, events: readonly NormalizedEvent[]): Promise<AppendResult[]> {
   if (events.length === 0) return []
   const head = await lockHead(space, unit)
-  const known = await knownIds(space, unit, events)
+  const { lookup, kept } = idTables(space.names, head.tiers)
+  const known = await knownIds(space, unit, lookup, events)
   const { rows, results } = number(events, head, known)
-  if (rows.length > 0) await write(space, unit, rows)
+  if (rows.length > 0) await write(space, unit, kept, rows)
   return results
 }
 
 interface Head {
   readonly last: number
   readonly renormalizing: boolean
+  readonly tiers: IdMode
 }
 
 export async function lockHead({ database, names }: Space, unit: Unit): Promise<Head> {
   const [row] = await database.query(
     unit.tx,
     'ledger.append',
-    `select last, renormalizing from ${names.infra('head')} for no key update`,
+    `select last, renormalizing, tiers from ${names.infra('head')} for no key update`,
   )
-  return { last: row?.[0] as number, renormalizing: row?.[1] as boolean }
+  return { last: row?.[0] as number, renormalizing: row?.[1] as boolean, tiers: row?.[2] as IdMode }
 }
 
 /** Canonical sequences of stored event ids. This statement begins after the lock was given, so it sees all rows below the head. */
 async function knownIds(
-  { database, names }: Space,
+  { database }: Space,
   unit: Unit,
+  lookup: string,
   events: readonly NormalizedEvent[],
 ): Promise<Map<string, number>> {
-  // One probe of ledger_event_id each, whatever the statistics say.
+  // One probe of ledger_event_id or event_ids_event_id each, whatever the statistics say.
   const found = await database.query(
     unit.tx,
     'ledger.append',
     `select w.id, l.sequence from unnest($1::text[]) w (id)
-      cross join lateral (select sequence from ${names.infra('ledger')}
-        where event_id = w.id and duplicate_of is null and not excluded limit 1) l`,
+      cross join lateral (select sequence from ${lookup}
+        where event_id = w.id and ${CANONICAL} limit 1) l`,
     [[...new Set(events.map((event) => storedText(event.eventId)))]],
   )
   return new Map(found as [string, number][])
@@ -80,29 +86,62 @@ function number(
   return { rows, results }
 }
 
-async function write(space: Space, unit: Unit, rows: readonly NewRow[]): Promise<void> {
-  const { database, names } = space
+async function write(
+  { database, names }: Space,
+  unit: Unit,
+  kept: string | null,
+  rows: readonly NewRow[],
+): Promise<void> {
   const ledger = names.infra('ledger')
-  const counts = new Map<string, number>()
-  for (const { event } of rows) counts.set(event.source, (counts.get(event.source) ?? 0) + 1)
-  const totals: Param[] = [rows.at(-1)?.sequence ?? 0, [...counts.keys()].map(storedText), [...counts.values()]]
-  const count = `moved as (update ${names.infra('head')} set last = $1)
-    insert into ${names.infra('source_counts')} as c (source, events) select * from unnest($2::text[], $3::bigint[])
-    on conflict (source) do update set events = c.events + excluded.events`
+  const sources = rows.map(({ event }) => event.source)
+  const moved = headParams(rows.at(-1)?.sequence ?? 0, sources)
   if (rows.length >= COPY_FROM) {
     await database.copy(unit.tx, 'ledger.append', `copy ${ledger} (${COLUMNS}) from stdin`, copyLines(rows))
-    await database.query(unit.tx, 'ledger.append', `with ${count}`, totals)
+    if (kept !== null) {
+      await database.copy(unit.tx, 'ledger.append', `copy ${kept} (${ID_COLUMNS}) from stdin`, idLines(rows))
+    }
+    await database.query(unit.tx, 'ledger.append', `with ${moveHead(names)}`, moved)
     return
   }
   const added = `added as (insert into ${ledger} (${COLUMNS}) select * from unnest($4::bigint[], $5::text[], $6::text[],
     $7::timestamptz[], $8::text[], $9::jsonb[], $10::jsonb[], $11::bigint[], $12::json[], $13::json[]))`
+  const alsoKept =
+    kept === null
+      ? ''
+      : `kept as (insert into ${kept} (${ID_COLUMNS})
+          select * from unnest($4::bigint[], $5::text[], $8::text[], $11::bigint[])),`
   const fields = rows.map(fieldsOf)
   const columns = COLUMNS.split(',').map((_, i) => fields.map((row) => row[i] ?? null))
-  await database.query(unit.tx, 'ledger.append', `with ${added}, ${count}`, [...totals, ...columns])
+  await database.query(unit.tx, 'ledger.append', `with ${added}, ${alsoKept} ${moveHead(names)}`, [
+    ...moved,
+    ...columns,
+  ])
+}
+
+/** The end of a statement that adds rows: moves the head and counts by source. Its parameters are those of `headParams`. */
+export function moveHead(names: Names): string {
+  return `moved as (update ${names.infra('head')} set last = $1)
+    insert into ${names.infra('source_counts')} as c (source, events) select * from unnest($2::text[], $3::bigint[])
+    on conflict (source) do update set events = c.events + excluded.events`
+}
+
+/** $1 to $3 of `moveHead`: the new head, and the source of each added row. */
+export function headParams(last: number, sources: readonly string[]): Param[] {
+  const counts = new Map<string, number>()
+  for (const source of sources) counts.set(source, (counts.get(source) ?? 0) + 1)
+  return [last, [...counts.keys()].map(storedText), [...counts.values()]]
 }
 
 function* copyLines(rows: readonly NewRow[]): Iterable<string> {
   for (const row of rows) yield fieldsOf(row).map(copyField).join('\t')
+}
+
+/** Fields in the order of `ID_COLUMNS`. */
+function* idLines(rows: readonly NewRow[]): Iterable<string> {
+  for (const { sequence, event, duplicateOf } of rows) {
+    const fields = [sequence, storedText(event.eventId), storedText(event.source), duplicateOf]
+    yield fields.map(copyField).join('\t')
+  }
 }
 
 /** In the order of `COLUMNS`. */

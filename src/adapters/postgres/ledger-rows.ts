@@ -1,5 +1,6 @@
 /** Select lists of ledger reads and the objects made of them; the order of columns and fields belongs together. */
 import { givenText } from '../../core/stored-text.ts'
+import { type ArchiveRow, tombstone } from '../../ports/archive.ts'
 import type { FullLedgerRow, LedgerRow, MappedRow } from '../../ports/store.ts'
 import type { Row } from './connection.ts'
 import { compactJson, givenJson } from './json.ts'
@@ -8,11 +9,11 @@ export const LEDGER_COLUMNS = 'l.sequence, l.event_id, l.event_type, l.timestamp
 export const FULL_COLUMNS = `${LEDGER_COLUMNS}, l.resolution_hints, l.raw, l.duplicate_of, l.excluded`
 /** As `FULL_COLUMNS` for readers that do without `raw`, which may be most of a row. */
 export const FULL_COLUMNS_WITHOUT_RAW = FULL_COLUMNS.replace('l.raw', `''`)
+export const ARCHIVE_COLUMNS = `${FULL_COLUMNS}, l.redaction`
 export const MAPPED_COLUMNS = `${LEDGER_COLUMNS}, e.entity_id, e.entity_type`
 
 /** Rows a replay sees; `ledger_skipped` is the partial index over all others. */
 export const REPLAYABLE = 'l.duplicate_of is null and not l.excluded and l.event_type is not null'
-export const SKIPPED = '(duplicate_of is not null or excluded or event_type is null)'
 
 export function ledgerRow(row: Row): LedgerRow {
   return {
@@ -41,6 +42,10 @@ export function fullRow(row: Row): FullLedgerRow {
     duplicateOf: row[9] as number | null,
     excluded: row[10] as boolean,
   }
+}
+
+export function archiveRow(row: Row): ArchiveRow {
+  return row[2] === null ? tombstone(row[0] as number) : { ...fullRow(row), redaction: row[11] as string | null }
 }
 
 export function mappedRow(row: Row): MappedRow {

@@ -8,10 +8,12 @@ import type {
   LedgerRow,
   MappedRow,
   Renormalized,
+  RenormalizeResult,
   Unit,
 } from '../../ports/store.ts'
 import { append, lockHead } from './append.ts'
 import type { Param, Row } from './connection.ts'
+import { skippedRows } from './id-tables.ts'
 import {
   FULL_COLUMNS,
   FULL_COLUMNS_WITHOUT_RAW,
@@ -21,7 +23,6 @@ import {
   MAPPED_COLUMNS,
   mappedRow,
   REPLAYABLE,
-  SKIPPED,
 } from './ledger-rows.ts'
 import { mappedPages } from './mapped-pages.ts'
 import { owned } from './names.ts'
@@ -36,12 +37,15 @@ export class PostgresLedger implements LedgerPort {
   readonly #ledger: string
   readonly #mappings: string
   readonly #head: string
+  /** A relation of the rows replays skip; those that left the ledger for the archive too. */
+  readonly #skipped: string
 
   constructor(space: Space) {
     this.#space = space
     this.#ledger = space.names.infra('ledger')
     this.#mappings = space.names.infra('event_entities')
     this.#head = space.names.infra('head')
+    this.#skipped = skippedRows(space.names)
   }
 
   async append(unit: Unit, events: readonly NormalizedEvent[]): Promise<AppendResult[]> {
@@ -133,7 +137,12 @@ export class PostgresLedger implements LedgerPort {
     return rows.map(mappedRow)
   }
 
-  mappedByEntity(options: { afterEntity: string | null; to: number; chunk?: number }): AsyncIterable<MappedRow[]> {
+  mappedByEntity(options: {
+    afterEntity: string | null
+    after?: number
+    to: number
+    chunk?: number
+  }): AsyncIterable<MappedRow[]> {
     return mappedPages(this.#space, { chunk: CHUNK, ...options })
   }
 
@@ -149,11 +158,11 @@ export class PostgresLedger implements LedgerPort {
   }
 
   async countAfter(cursor: number): Promise<number> {
-    // Sequences have no gaps, so only the rows a replay skips have to be counted (ledger_skipped).
+    // Sequences have no gaps, so only the rows a replay skips have to be counted.
     const [row] = await this.#read(
       null,
       'ledger.countAfter',
-      `select last, (select count(*) from ${this.#ledger} where sequence > $1 and ${SKIPPED}) from ${this.#head}`,
+      `select last, (select count(*) from ${this.#skipped} s where sequence > $1) from ${this.#head}`,
       cursor,
     )
     const [last, skipped] = row as [number, number]
@@ -161,14 +170,16 @@ export class PostgresLedger implements LedgerPort {
   }
 
   async countMapped(to: number): Promise<number> {
+    const isOwned = owned(this.#space.shard, 'e.shard_hash')
     const [row] = await this.#read(
       null,
       'ledger.countMapped',
-      `select count(distinct e.sequence) from ${this.#mappings} e
-        where e.sequence <= $1 and ${owned(this.#space.shard, 'e.shard_hash')} and ${this.#notSkipped()}`,
+      `select (select count(distinct e.sequence) from ${this.#mappings} e where e.sequence <= $1 and ${isOwned}),
+        (select count(*) from ${this.#skipped} s where s.sequence <= $1 and ${this.#isMapped(isOwned)})`,
       to,
     )
-    return row?.[0] as number
+    const [mapped, skipped] = row as [number, number]
+    return mapped - skipped
   }
 
   async countUnmapped(after: number, to: number): Promise<number> {
@@ -176,15 +187,15 @@ export class PostgresLedger implements LedgerPort {
       null,
       'ledger.countUnmapped',
       `select least(last, $2::bigint),
-        (select count(*) from ${this.#ledger} where sequence > $1 and sequence <= $2 and ${SKIPPED}),
-        (select count(distinct e.sequence) from ${this.#mappings} e
-          where e.sequence > $1 and e.sequence <= $2 and ${this.#notSkipped()})
+        (select count(distinct e.sequence) from ${this.#mappings} e where e.sequence > $1 and e.sequence <= $2),
+        (select count(*) from ${this.#skipped} s where s.sequence > $1 and s.sequence <= $2
+          and not ${this.#isMapped('true')})
         from ${this.#head}`,
       after,
       to,
     )
-    const [end, skipped, mapped] = row as [number, number, number]
-    return Math.max(0, end - after - skipped - mapped)
+    const [end, mapped, skipped] = row as [number, number, number]
+    return Math.max(0, end - after - mapped - skipped)
   }
 
   async eventsFor(
@@ -232,7 +243,7 @@ export class PostgresLedger implements LedgerPort {
     return new Map(rows as [number, string][])
   }
 
-  async renormalize(unit: Unit, rows: readonly Renormalized[]): Promise<number> {
+  async renormalize(unit: Unit, rows: readonly Renormalized[]): Promise<RenormalizeResult> {
     return renormalize(this.#space, unit, rows)
   }
 
@@ -248,14 +259,17 @@ export class PostgresLedger implements LedgerPort {
     await updateHints(this.#space, unit, rows)
   }
 
+  /** Changes of archived rows are not carried on here. */
+  async settle(): Promise<void> {}
+
   /** The ledger row of a mapping, if a replay sees it; `offset 0` keeps it a look-up by ledger_pkey. */
   #replayable(sequence: string): string {
     return `(select * from ${this.#ledger} l where l.sequence = ${sequence} and ${REPLAYABLE} offset 0)`
   }
 
-  /** Whether a replay sees the event of a mapping, asked of the few rows in ledger_skipped instead of the many others. */
-  #notSkipped(): string {
-    return `not exists (select 1 from ${this.#ledger} s where s.sequence = e.sequence and ${SKIPPED})`
+  /** Whether a skipped row has mappings; `offset 0` keeps it a look-up by event_entities_pkey for each of those few. */
+  #isMapped(condition: string): string {
+    return `exists (select 1 from ${this.#mappings} e where e.sequence = s.sequence and ${condition} offset 0)`
   }
 
   #read(unit: Unit | null, operation: string, sql: string, ...params: Param[]): Promise<Row[]> {

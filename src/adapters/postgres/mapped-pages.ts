@@ -8,6 +8,8 @@ import type { Space } from './space.ts'
 
 interface Range {
   readonly afterEntity: string | null
+  /** Events above it only; default 0. */
+  readonly after?: number
   readonly to: number
   /** Rows handed out at a time. */
   readonly chunk: number
@@ -68,19 +70,19 @@ async function openPage(space: Space, range: Range, after: string): Promise<Page
   const { database, names, shard } = space
   for (let from = after; ; ) {
     const last = await pageEnd(space, range, from)
-    const bound = last === null ? '' : 'and entity_id <= $3'
+    const bound = last === null ? '' : 'and entity_id <= $4'
     // A range of event_entities_entity, then ledger_pkey in order of sequence, which is how rows lie on the disk.
     // `offset 0` keeps it so whatever the statistics say.
     const rows = database.stream(
       'ledger.mappedByEntity',
       `select ${MAPPED_COLUMNS} from
         (select sequence, entity_id, entity_type from ${names.infra('event_entities')}
-          where entity_id > $1 and sequence <= $2 ${bound} and ${owned(shard, 'shard_hash')}
+          where entity_id > $1 and sequence > $2 and sequence <= $3 ${bound} and ${owned(shard, 'shard_hash')}
           order by sequence offset 0) e
         cross join lateral
           (select * from ${names.infra('ledger')} l where l.sequence = e.sequence and ${REPLAYABLE} offset 0) l
         order by e.entity_id, l.timestamp, l.sequence`,
-      [storedText(from), range.to, ...(last === null ? [] : [storedText(last)])],
+      [storedText(from), range.after ?? 0, range.to, ...(last === null ? [] : [storedText(last)])],
       range.chunk,
     )
     const first = await rows.next()
@@ -90,22 +92,22 @@ async function openPage(space: Space, range: Range, after: string): Promise<Page
   }
 }
 
-/** The last entity of the page behind `after`: whole entities of at most a page, or a larger one alone. Null: all the rest. */
+/** The last entity of the page behind `from`: whole entities of at most a page, or a larger one alone. Null: all the rest. */
 async function pageEnd(
   { database, names, shard }: Space,
-  { to, page = PAGE }: Range,
-  after: string,
+  { after = 0, to, page = PAGE }: Range,
+  from: string,
 ): Promise<string | null> {
   const mappings = names.infra('event_entities')
-  const rest = `entity_id > $1 and sequence <= $2 and ${owned(shard, 'shard_hash')}`
+  const rest = `entity_id > $1 and sequence > $2 and sequence <= $3 and ${owned(shard, 'shard_hash')}`
   // Walks event_entities_entity. `cut` has rows on both sides of the limit: it begins the next page.
   const [row] = await database.query(
     null,
     'ledger.mappedByEntity',
-    `with cut as (select entity_id from ${mappings} where ${rest} order by entity_id, sequence offset $3 limit 1)
+    `with cut as (select entity_id from ${mappings} where ${rest} order by entity_id, sequence offset $4 limit 1)
       select cut.entity_id, (select entity_id from ${mappings} where ${rest} and entity_id < cut.entity_id
         order by entity_id desc limit 1) from cut`,
-    [storedText(after), to, page],
+    [storedText(from), after, to, page],
   )
   if (row === undefined) return null
   return givenText((row[1] ?? row[0]) as string)

@@ -162,6 +162,40 @@ create view shard_tasks as
   where s.shard is not null;
 `,
   },
+  {
+    number: 2,
+    name: 'tiers: event ids, tier state, staged changes of archived rows',
+    // A package that does not know event_ids would append without it.
+    breaking: true,
+    sql: `
+-- Where event ids are looked up: 'off' and 'filling' in the ledger, 'on' in event_ids. Appends write event_ids unless 'off'.
+alter table head add column tiers text not null default 'off' check (tiers in ('off', 'filling', 'on'));
+
+-- What stays in the database of every ledger row (spec 07 section 4.1). Without a source: a tombstone.
+create table event_ids (
+  sequence bigint primary key,
+  event_id text collate "C",
+  source text collate "C",
+  duplicate_of bigint,
+  excluded boolean not null default false
+);
+create unique index event_ids_event_id on event_ids (event_id)
+  where duplicate_of is null and not excluded and event_id is not null;
+create index event_ids_skipped on event_ids (sequence) where duplicate_of is not null or excluded or source is null;
+
+-- No rows: the ledger has one tier. Else one for each key, null where there is no value.
+create table tiered_state (key text collate "C" primary key, value text);
+
+-- Changes of archived rows that are on their way into the archive.
+create table tier_jobs (
+  id bigint generated always as identity,
+  job bigint not null,
+  sequence bigint not null,
+  change json not null,
+  primary key (sequence, id)
+);
+`,
+  },
 ]
 
 export const LATEST = MIGRATIONS.at(-1)?.number ?? 0

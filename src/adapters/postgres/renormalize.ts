@@ -1,15 +1,20 @@
-/** Rewriting ledger rows from `raw` (spec 04 §4.4): new values, and `duplicate_of` recomputed from scratch. */
+/**
+ * Rewriting ledger rows from `raw` (spec 04 §4.4): new values, and `duplicate_of` recomputed from scratch. Of a row that
+ * left the ledger for the archive only what `event_ids` has of it changes here.
+ */
+import type { NormalizedEvent } from '../../core/event.ts'
 import { storedText } from '../../core/stored-text.ts'
-import type { Renormalized, Unit } from '../../ports/store.ts'
+import type { Renormalized, RenormalizeResult, Unit } from '../../ports/store.ts'
+import { CANONICAL, type HeldTables, holdIdTables, type IdTables } from './id-tables.ts'
 import { storedJson } from './json.ts'
 import type { Space } from './space.ts'
+import { stage } from './staged-changes.ts'
 
 /*
  * Rows arrive in ascending sequence order, so a canonical row below all of them is final and keeps its id; one above
  * gives way, and is looked at again when its turn comes. Among the rows of one call the lowest with an id wins. The
  * unique index over canonical ids is checked row by row, so rows that lose their id are marked before others take it.
  */
-const CANONICAL = 'event_id = w.id and duplicate_of is null and not excluded'
 
 export async function beginRenormalize({ database, names }: Space, unit: Unit): Promise<void> {
   await database.query(unit.tx, 'ledger.beginRenormalize', `update ${names.infra('head')} set renormalizing = true`)
@@ -21,35 +26,79 @@ export async function beginRenormalize({ database, names }: Space, unit: Unit): 
  */
 export async function endRenormalize(space: Space, unit: Unit): Promise<void> {
   const { database, names } = space
-  const ledger = names.infra('ledger')
-  // ledger_skipped, then ledger_pkey for each row.
+  const tables = await holdIdTables(space, unit)
+  // ledger_skipped, then ledger_pkey for each row; or those of event_ids.
   const stray = await database.query(
     unit.tx,
     'ledger.endRenormalize',
-    `select d.sequence, d.event_id from ${ledger} d
-      cross join lateral (select * from ${ledger} where sequence = d.duplicate_of offset 0) c
+    `select d.sequence, d.event_id from ${tables.lookup} d
+      cross join lateral (select * from ${tables.lookup} where sequence = d.duplicate_of offset 0) c
       where d.duplicate_of is not null
         and (c.event_id is distinct from d.event_id or c.duplicate_of is not null or c.excluded)
       order by d.sequence`,
   )
   const claims = stray.map(([sequence, id]) => ({ sequence: sequence as number, id: id as string }))
-  const marks = await claim(space, unit, claims)
-  await mark(space, unit, new Map(claims.map(({ sequence }, i) => [sequence, marks[i] ?? null])))
+  const found = await claim(space, unit, tables, claims)
+  const marks = new Map(claims.map(({ sequence }, i) => [sequence, found[i] ?? null]))
+  await mark(space, unit, tables, marks)
+  await stageMarks(space, unit, tables, marks)
   await database.query(unit.tx, 'ledger.endRenormalize', `update ${names.infra('head')} set renormalizing = false`)
 }
 
-/** Returns how many rows changed. */
-export async function renormalize(space: Space, unit: Unit, given: readonly Renormalized[]): Promise<number> {
-  const alive = await withoutTombstones(space, unit, given)
+export async function renormalize(
+  space: Space,
+  unit: Unit,
+  given: readonly Renormalized[],
+): Promise<RenormalizeResult> {
+  const tables = await holdIdTables(space, unit)
+  const alive = await withoutTombstones(space, unit, tables, given)
   const failed = alive.flatMap(({ sequence, event }) => (event === null ? [sequence] : []))
   const renewed = alive.flatMap(({ sequence, event }) => (event === null ? [] : [{ sequence, event }]))
   // First, so that they hold no ids any more.
-  const excluded = await exclude(space, unit, failed)
+  const excluded = await exclude(space, unit, tables, failed)
   const claims = renewed.map(({ sequence, event }) => ({ sequence, id: storedText(event.eventId) }))
-  const marks = await claim(space, unit, claims)
-  if (renewed.length === 0) return excluded
-  const { database, names } = space
-  const rewritten = await database.execute(
+  const marks = await claim(space, unit, tables, claims)
+  const rows = renewed.map(({ event }, i) => ({ ...(claims[i] as Claim), event, duplicateOf: marks[i] ?? null }))
+  const rewritten = await rewrite(space, unit, tables, rows)
+  const duplicates = rows.flatMap(({ sequence, duplicateOf }): [number, number][] =>
+    duplicateOf === null ? [] : [[sequence, duplicateOf]],
+  )
+  return { changed: excluded + rewritten, duplicateOf: new Map(duplicates) }
+}
+
+interface Claim {
+  readonly sequence: number
+  readonly id: string
+}
+
+interface Rewritten extends Claim {
+  readonly event: NormalizedEvent
+  readonly duplicateOf: number | null
+}
+
+/** Returns how many rows of the ledger had to be written. */
+async function rewrite(
+  { database, names }: Space,
+  unit: Unit,
+  { kept }: IdTables,
+  rows: readonly Rewritten[],
+): Promise<number> {
+  if (rows.length === 0) return 0
+  const sequences = rows.map(({ sequence }) => sequence)
+  const ids = rows.map(({ id }) => id)
+  const marks = rows.map(({ duplicateOf }) => duplicateOf)
+  if (kept !== null) {
+    await database.query(
+      unit.tx,
+      'ledger.renormalize',
+      `update ${kept} l set event_id = n.event_id, duplicate_of = n.duplicate_of, excluded = false
+        from unnest($1::bigint[], $2::text[], $3::bigint[]) n (sequence, event_id, duplicate_of)
+        where l.sequence = n.sequence and l.sequence between $4 and $5
+          and (l.event_id, l.duplicate_of, l.excluded) is distinct from (n.event_id, n.duplicate_of, false)`,
+      [sequences, ids, marks, ...reach(sequences)],
+    )
+  }
+  return database.execute(
     unit.tx,
     'ledger.renormalize',
     `update ${names.infra('ledger')} l set event_id = n.event_id, event_type = n.event_type, "timestamp" = n.timestamp,
@@ -60,18 +109,17 @@ export async function renormalize(space: Space, unit: Unit, given: readonly Reno
         and (l.event_id, l.event_type, l.timestamp, l.data, l.resolution_hints, l.kinds::text, l.duplicate_of, l.excluded)
           is distinct from (n.event_id, n.event_type, n.timestamp, n.data, n.hints, n.kinds::text, n.duplicate_of, false)`,
     [
-      claims.map(({ sequence }) => sequence),
-      claims.map(({ id }) => id),
-      renewed.map(({ event }) => storedText(event.eventType)),
-      renewed.map(({ event }) => event.timestamp.toString()),
-      renewed.map(({ event }) => storedJson(event.dataJson)),
-      renewed.map(({ event }) => storedJson(event.hintsJson)),
-      renewed.map(({ event }) => event.kindsJson),
+      sequences,
+      ids,
+      rows.map(({ event }) => storedText(event.eventType)),
+      rows.map(({ event }) => event.timestamp.toString()),
+      rows.map(({ event }) => storedJson(event.dataJson)),
+      rows.map(({ event }) => storedJson(event.hintsJson)),
+      rows.map(({ event }) => event.kindsJson),
       marks,
-      ...reach(claims.map(({ sequence }) => sequence)),
+      ...reach(sequences),
     ],
   )
-  return excluded + rewritten
 }
 
 /**
@@ -100,33 +148,43 @@ export async function updateHints(
   )
 }
 
-/** Tombstones have no type; they are nobody's to change. */
+/** Tombstones have no source; they are nobody's to change. */
 async function withoutTombstones(
-  { database, names }: Space,
+  { database }: Space,
   unit: Unit,
+  { lookup }: IdTables,
   given: readonly Renormalized[],
 ): Promise<Renormalized[]> {
   const rows = await database.query(
     unit.tx,
     'ledger.renormalize',
     `select w.sequence from unnest($1::bigint[]) w (sequence) where exists
-      (select 1 from ${names.infra('ledger')} l where l.sequence = w.sequence and l.event_type is not null offset 0)`,
+      (select 1 from ${lookup} l where l.sequence = w.sequence and l.source is not null offset 0)`,
     [given.map(({ sequence }) => sequence)],
   )
   const alive = new Set(rows.map(([sequence]) => sequence))
   return given.filter(({ sequence }) => alive.has(sequence))
 }
 
-async function exclude({ database, names }: Space, unit: Unit, sequences: readonly number[]): Promise<number> {
+/** Returns how many rows of the ledger had to be written. */
+async function exclude(
+  { database, names }: Space,
+  unit: Unit,
+  { kept }: IdTables,
+  sequences: readonly number[],
+): Promise<number> {
   if (sequences.length === 0) return 0
-  return database.execute(
-    unit.tx,
-    'ledger.renormalize',
-    `update ${names.infra('ledger')} l set excluded = true, duplicate_of = null
-      from unnest($1::bigint[]) n (sequence)
-      where l.sequence = n.sequence and l.sequence between $2 and $3 and (not l.excluded or l.duplicate_of is not null)`,
-    [sequences, ...reach(sequences)],
-  )
+  const run = (table: string): Promise<number> =>
+    database.execute(
+      unit.tx,
+      'ledger.renormalize',
+      `update ${table} l set excluded = true, duplicate_of = null
+        from unnest($1::bigint[]) n (sequence)
+        where l.sequence = n.sequence and l.sequence between $2 and $3 and (not l.excluded or l.duplicate_of is not null)`,
+      [sequences, ...reach(sequences)],
+    )
+  if (kept !== null) await run(kept)
+  return run(names.infra('ledger'))
 }
 
 /**
@@ -134,20 +192,21 @@ async function exclude({ database, names }: Space, unit: Unit, sequences: readon
  * away from other rows that hold them. The rows themselves get their marks from the caller.
  */
 async function claim(
-  { database, names }: Space,
+  space: Space,
   unit: Unit,
-  claims: readonly { sequence: number; id: string }[],
+  tables: HeldTables,
+  claims: readonly Claim[],
 ): Promise<(number | null)[]> {
   if (claims.length === 0) return []
   const winners = new Map<string, number>()
   for (const { sequence, id } of claims) if (!winners.has(id)) winners.set(id, sequence)
   const claiming = new Set(claims.map(({ sequence }) => sequence))
-  // ledger_event_id for each id.
-  const holders = await database.query(
+  // ledger_event_id or event_ids_event_id for each id.
+  const holders = await space.database.query(
     unit.tx,
     'ledger.renormalize',
     `select w.id, l.sequence from unnest($1::text[]) w (id) cross join lateral
-      (select sequence from ${names.infra('ledger')} where ${CANONICAL} limit 1) l`,
+      (select sequence from ${tables.lookup} where event_id = w.id and ${CANONICAL} limit 1) l`,
     [[...winners.keys()]],
   )
   const demoted = new Map<number, number>()
@@ -156,7 +215,10 @@ async function claim(
     if (holder < winner && !claiming.has(holder)) winners.set(id, holder)
     else if (holder !== winner) demoted.set(holder, winner)
   }
-  await mark({ database, names }, unit, demoted)
+  await mark(space, unit, tables, demoted)
+  // What becomes of the given rows the caller knows.
+  const others = new Map([...demoted].filter(([sequence]) => !claiming.has(sequence)))
+  await stageMarks(space, unit, tables, others)
   return claims.map(({ sequence, id }) => {
     const winner = winners.get(id) as number
     return winner === sequence ? null : winner
@@ -164,16 +226,32 @@ async function claim(
 }
 
 async function mark(
-  { database, names }: Pick<Space, 'database' | 'names'>,
+  { database, names }: Space,
   unit: Unit,
+  { kept }: IdTables,
   marks: ReadonlyMap<number, number | null>,
 ): Promise<void> {
   if (marks.size === 0) return
-  await database.query(
-    unit.tx,
-    'ledger.renormalize',
-    `update ${names.infra('ledger')} l set duplicate_of = n.duplicate_of
-      from unnest($1::bigint[], $2::bigint[]) n (sequence, duplicate_of) where l.sequence = n.sequence`,
-    [[...marks.keys()], [...marks.values()]],
-  )
+  for (const table of kept === null ? [names.infra('ledger')] : [kept, names.infra('ledger')]) {
+    await database.query(
+      unit.tx,
+      'ledger.renormalize',
+      `update ${table} l set duplicate_of = n.duplicate_of
+        from unnest($1::bigint[], $2::bigint[]) n (sequence, duplicate_of) where l.sequence = n.sequence`,
+      [[...marks.keys()], [...marks.values()]],
+    )
+  }
+}
+
+/** Marks that nobody asked for are carried into the archive if their rows are there, or on their way. */
+async function stageMarks(
+  space: Space,
+  unit: Unit,
+  { state }: HeldTables,
+  marks: ReadonlyMap<number, number | null>,
+): Promise<void> {
+  if (state === null) return
+  const archived = [...marks].filter(([sequence]) => sequence <= state.claimed)
+  const changes = archived.map(([sequence, duplicateOf]) => ({ sequence, change: { duplicateOf } }))
+  await stage(space, unit, state.job, changes)
 }

@@ -14,6 +14,7 @@ import { Names } from './names.ts'
 import { prepareSpace } from './open.ts'
 import { PostgresQueryReader } from './reader.ts'
 import { PostgresSignals } from './signals.ts'
+import { PostgresTiers } from './tiers.ts'
 import { PostgresVersions } from './versions.ts'
 
 export interface PostgresStoreOptions extends DatabaseOptions {
@@ -49,6 +50,8 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
       shard: space.shard,
       location: database.location,
       ledger: new PostgresLedger(space),
+      tiers: new PostgresTiers(space),
+      archive: null,
       identity: new PostgresIdentity(space),
       mapping: new PostgresMapping(space),
       history: new PostgresHistory(space),
