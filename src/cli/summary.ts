@@ -31,3 +31,8 @@ export function bytesText(bytes: number): string {
   for (; value >= 1000 && unit < units.length - 1; unit += 1) value /= 1000
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`
 }
+
+/** `1 file`, `3 files`. */
+export function countText(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}

@@ -164,7 +164,9 @@ describe('npm start', () => {
         heading,
       ).toBe(true)
     }
-    expect(lines.at(-1)).toBe('Wrote defacto-sample/out/report.json, defacto-sample/out/*.csv (4 files)')
+    expect(lines.at(-1)).toBe(
+      'Wrote defacto-sample/out/report.json, defacto-sample/out/*.csv (4 files), defacto-sample/cold (1 file)',
+    )
     const files = readdirSync(join(folder, 'defacto-sample', 'out')).sort()
     expect(files).toEqual(['customer.csv', 'invoice.csv', 'report.json', 'subscription.csv', 'ticket.csv'])
 
@@ -172,6 +174,8 @@ describe('npm start', () => {
     expect(second.code).toBe(0)
     expect(second.stderr).toContain('nothing new: all 12 files were read before')
     expect(second.stderr).toContain('SKIP')
+    expect(second.stderr).toContain('nothing new: all events were archived before')
+    expect(second.stderr).toMatch(/^rebuild +FULL: 3867 events, from both tiers/m)
     expect(timeless(second.stdout)).toBe(timeless(first.stdout))
     expect(readdirSync(folder)).toEqual(['defacto-sample'])
 
@@ -199,6 +203,8 @@ describe('npm start', () => {
     'chunk.committed:2',
     'finish.written:3',
     'tick.written:1',
+    'flush.archived:1',
+    'prune.committed:1',
   ])('killed at %s, goes on and ends the same', (failpoint) => {
     const folder = home(`killed-${failpoint.replace(':', '-')}`)
     const killed = sample(folder, [], { DEFACTO_FAILPOINT: failpoint })

@@ -85,7 +85,7 @@ describe('imports', () => {
     )
     expect(
       [...new Set(outside.map(({ from }) => from))].filter(
-        (from) => !/^src\/(open-space|definitions|dead-letters)\.ts$/.test(from),
+        (from) => !/^src\/(open-space|cold-place|definitions|dead-letters)\.ts$/.test(from),
       ),
     ).toEqual([])
   })

@@ -6,7 +6,7 @@ import { UsageError } from '../errors.ts'
 import { snakeKeys } from '../json.ts'
 import { count, flag } from '../options.ts'
 import type { Result } from '../output.ts'
-import { bytesText, summary } from '../summary.ts'
+import { bytesText, countText, summary } from '../summary.ts'
 import { printable } from '../table-text.ts'
 
 const flush: CommandSpec = {
@@ -18,7 +18,7 @@ const flush: CommandSpec = {
     const upTo = count(options, 'upTo')
     const { tiers } = (await openTiered(context)).ledger
     const rows = await withBar(context, 'archiving', (call) => tiers.flush({ ...call, upTo }))
-    return moved(await tiers.status(), { flushed_rows: rows }, `archived ${rows} events`)
+    return moved(await tiers.status(), { flushed_rows: rows }, `archived ${countText(rows, 'event')}`)
   },
 }
 
@@ -43,10 +43,10 @@ const prune: CommandSpec = {
     const { tiers } = (await openTiered(context)).ledger
     const rows = await withBar(context, 'removing', (call) => tiers.prune({ ...call, before, dryRun }))
     const status = await tiers.status()
-    if (!dryRun) return moved(status, { pruned_rows: rows }, `removed ${rows} events from the database`)
+    if (!dryRun) return moved(status, { pruned_rows: rows }, `removed ${countText(rows, 'event')} from the database`)
     return {
       data: { dry_run: true, pruned_rows: rows, ...statusData(status) },
-      text: `${rows} of ${status.hotRows} events in the database would be removed; they are archived`,
+      text: `${rows} of ${countText(status.hotRows, 'event')} in the database would be removed; they stay in the archive`,
     }
   },
 }
@@ -58,7 +58,7 @@ const compact: CommandSpec = {
   async run(context) {
     const { tiers } = (await openTiered(context)).ledger
     const { before, after } = await tiers.compact({ signal: context.signal })
-    const text = before === after ? `nothing to merge: ${after} files` : `${before} files are ${after} now`
+    const text = before === after ? 'nothing to merge' : `merged ${countText(before, 'file')} into ${after}`
     return { data: { files_before: before, files_after: after }, receipt: true, text }
   },
 }
@@ -74,7 +74,7 @@ const vacuum: CommandSpec = {
     return {
       data: { removed, bytes, pending },
       receipt: true,
-      text: removed === 0 ? 'nothing to remove' : `removed ${removed} files, ${bytesText(bytes)}`,
+      text: removed === 0 ? 'nothing to remove' : `removed ${countText(removed, 'file')}, ${bytesText(bytes)}`,
     }
   },
 }
@@ -85,24 +85,22 @@ const verify: CommandSpec = {
   examples: ['defacto cold verify', 'defacto cold verify -o json'],
   async run(context) {
     const { tiers } = (await openTiered(context)).ledger
-    return withBar(context, 'verifying', async (call) => {
-      const { version, files, rows, withoutDigest, problems } = await tiers.verify(call)
-      const foreign = withoutDigest === 0 ? '' : `; ${withoutDigest} files of other writers carry no digest`
-      const lines = problems.map(({ path, problem }) => `${path}: ${printable(problem)}`)
-      const bad = problems.length === 1 ? '1 problem' : `${problems.length} problems`
-      return {
-        data: { version, files, rows, without_digest: withoutDigest, problems },
-        rows: problems.map((problem) => ({ ...problem })),
-        text: ({ paint }) =>
-          [
-            ...lines,
-            problems.length === 0
-              ? `${paint.green('the archive is sound')}: ${rows} events in ${files} files${foreign}`
-              : `${paint.red('the archive is damaged')}: ${bad} in ${files} files`,
-          ].join('\n'),
-        error: problems.length === 0 ? undefined : new CheckError(`the archive is damaged: ${bad}`),
-      }
-    })
+    const { version, files, rows, withoutDigest, problems } = await tiers.verify()
+    const foreign = withoutDigest === 0 ? '' : `; ${countText(withoutDigest, 'file')} of other writers without a digest`
+    const lines = problems.map(({ path, problem }) => `${path}: ${printable(problem)}`)
+    const bad = countText(problems.length, 'problem')
+    return {
+      data: { version, files, rows, without_digest: withoutDigest, problems },
+      rows: problems.map((problem) => ({ ...problem })),
+      text: ({ paint }) =>
+        [
+          ...lines,
+          problems.length === 0
+            ? `${paint.green('the archive is sound')}: ${countText(rows, 'event')} in ${countText(files, 'file')}${foreign}`
+            : `${paint.red('the archive is damaged')}: ${bad} in ${countText(files, 'file')}`,
+        ].join('\n'),
+      error: problems.length === 0 ? undefined : new CheckError(`the archive is damaged: ${bad}`),
+    }
   },
 }
 
@@ -115,17 +113,19 @@ const status: CommandSpec = {
     return {
       data: statusData(found),
       text: ({ paint }) =>
-        summary(paint, `ledger in two tiers, the archive in ${found.location}`, {
-          'last event': String(found.head),
-          'archived up to': String(found.flushed),
-          'not yet archived': String(Math.max(0, found.head - found.flushed)),
-          'removed up to': String(found.pruned),
-          'hot rows': String(found.hotRows),
-          'cold rows': String(found.coldRows),
-          'cold files': `${found.files}, ${bytesText(found.bytes)}`,
-          'table version': found.version === null ? null : String(found.version),
-          'changes on their way': found.staged === 0 ? null : String(found.staged),
-        }),
+        [
+          summary(paint, `ledger in two tiers, the archive in ${found.location}`, {
+            'last event': found.head,
+            'archived up to': found.flushed,
+            'removed up to': found.pruned,
+            'hot rows': found.hotRows,
+            'cold rows': found.coldRows,
+            'cold files': found.files,
+          }),
+          `  cold size       ${bytesText(found.bytes)}`,
+          ...(found.staged === 0 ? [] : [`  ${countText(found.staged, 'change')} of archived events on the way there`]),
+          ...(found.filled === null ? [] : [`  being switched on: the next flush goes on at event ${found.filled}`]),
+        ].join('\n'),
     }
   },
 }
@@ -143,7 +143,7 @@ const restore: CommandSpec = {
       text:
         rows === 0
           ? `nothing to restore: the database has every archived event, the last is ${head}`
-          : `took ${rows} events from the archive, the last is ${head}; a build makes entities of them: defacto build`,
+          : `took ${countText(rows, 'event')} from the archive, the last is ${head}; a build makes entities of them: defacto build`,
     }
   },
 }
@@ -162,11 +162,14 @@ const move: CommandSpec = {
     return {
       data: { from: done.from, to: done.to, files: done.files, bytes: done.bytes, problems, setting: setting?.origin },
       text: [
-        `copied ${done.files} files, ${bytesText(done.bytes)}, and read ${done.verified.rows} events there`,
+        `copied ${countText(done.files, 'file')}, ${bytesText(done.bytes)}, and read ${countText(done.verified.rows, 'event')} there`,
         `change the place in ${setting?.origin ?? 'the configuration'}: cold_ledger: ${to}`,
         `${done.from} stays as it is; remove it when all processes use the new place`,
       ].join('\n'),
-      error: problems.length === 0 ? undefined : new CheckError(`the copy is damaged: ${problems.length} problems`),
+      error:
+        problems.length === 0
+          ? undefined
+          : new CheckError(`the copy is damaged: ${countText(problems.length, 'problem')}`),
     }
   },
 }

@@ -1,9 +1,11 @@
 import { access, constants, rm, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { Defacto } from '../../index.ts'
 import type { Paint } from '../colour.ts'
 import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
 import { exitCodeOf, reportOf } from '../errors.ts'
+import { bytesText, countText } from '../summary.ts'
 import { printable } from '../table-text.ts'
 import { packageVersion } from '../version.ts'
 import { notWritable } from '../write.ts'
@@ -185,6 +187,7 @@ async function database(context: Context): Promise<Finding[]> {
       },
     })
   }
+  if (project.value('coldLedger', 'url') !== undefined) findings.push(await coldTier(defacto))
   const locks = (await defacto.locks()).filter(({ holder }) => holder !== null)
   if (locks.length === 0) findings.push({ check: 'locks', state: 'ok', message: 'nobody holds the space', data: [] })
   for (const { slot, epoch, holder, acquiredAt, expiresAt, dead } of locks) {
@@ -199,6 +202,23 @@ async function database(context: Context): Promise<Finding[]> {
     })
   }
   return findings
+}
+
+async function coldTier(defacto: Defacto): Promise<Finding> {
+  const { location, head, flushed, pruned, files, bytes, filled } = await defacto.ledger.tiers.status()
+  const notes = [
+    location,
+    flushed === 0 ? 'nothing archived yet' : `archived up to ${flushed} of ${head}`,
+    `removed from the database up to ${pruned}`,
+    `${countText(files, 'file')}, ${bytesText(bytes)}`,
+    ...(filled === null ? [] : [`being switched on: the next flush goes on at event ${filled}`]),
+  ]
+  return {
+    check: 'cold tier',
+    state: 'ok',
+    message: notes.join(', '),
+    data: { location, head, flushed, pruned, files, bytes, filled },
+  }
 }
 
 async function deadLetters(context: Context): Promise<Finding[]> {

@@ -10,6 +10,7 @@ import { readManifest, type SampleManifest } from '../sample/manifest.ts'
 import { type SamplePlace, samplePlace } from '../sample/place.ts'
 import { writeReport } from '../sample/report.ts'
 import { namedDatabase, openSample, runSample, type SampleRun } from '../sample/run.ts'
+import { coldFolder } from '../sample/tiers.ts'
 import { viewsOf } from '../sample/views.ts'
 
 const RUN = 'sample'
@@ -48,9 +49,10 @@ export const command: CommandSpec = {
 
 /** Removes what earlier runs left, unless one of them is still at it. */
 async function removeState(place: SamplePlace, manifest: SampleManifest, context: Context): Promise<void> {
-  if (namedDatabase(context) !== undefined) {
+  const named = namedDatabase(context)
+  if (named !== undefined) {
     throw new ConfigError(
-      '--fresh removes the sample of the own folder only; drop the schemas of a named database there',
+      `--fresh removes the sample of the own folder only; drop the schemas of a named database there, and remove ${coldFolder(place, named)}`,
     )
   }
   try {

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Defacto } from '../../index.ts'
 import { csvHeader, csvLine } from '../csv.ts'
 import type { Output, Row } from '../output.ts'
-import { seconds } from '../summary.ts'
+import { countText, seconds } from '../summary.ts'
 import { tableText } from '../table.ts'
 import { outcomeOf } from './expected.ts'
 import { ENTITY_TYPES } from './facts.ts'
@@ -43,10 +43,14 @@ export async function writeReport(
     stages: run.stages,
     customers_by_state_and_plan: views.customers,
     database: location,
+    hot_rows: run.tiers.hotRows,
+    cold_rows: run.tiers.coldRows,
+    cold_files: run.tiers.files,
   }
   await writeWhole(join(folder, 'report.json'), `${JSON.stringify(data, null, 2)}\n`)
   const out = relative(cwd, folder)
-  const text = (output: Output): string => reportText(output, run, views, shownLocation(cwd, location), out)
+  const text = (output: Output): string =>
+    reportText(output, run, views, shownLocation(cwd, location), out, relative(cwd, run.tiers.location))
   return { data, text }
 }
 
@@ -71,7 +75,7 @@ async function writeWhole(path: string, text: string): Promise<void> {
   await rename(`${path}.new`, path)
 }
 
-function reportText(output: Output, run: SampleRun, views: Views, database: string, out: string): string {
+function reportText(output: Output, run: SampleRun, views: Views, database: string, out: string, cold: string): string {
   const { bold, dim } = output.paint
   const when = (value: unknown): string | null => (value === null ? null : String(value).slice(0, 16).replace('T', ' '))
   const money = (value: unknown): string => Number(value ?? 0).toFixed(2)
@@ -105,12 +109,12 @@ function reportText(output: Output, run: SampleRun, views: Views, database: stri
     bold(`Timeline of ticket ${views.ticket}`),
     tableText(output, timeline),
     bold('Summary'),
-    ...summaryLines(run, database).map(([name, value]) => `  ${name.padEnd(11)} ${value}`),
+    ...summaryLines(run, database).map(([name, value]) => `  ${name.padEnd(12)} ${value}`),
     ...run.records.failures.map(({ source, field, reason, count }) =>
       dim(`    ${String(count).padStart(3)}  ${source}${field === null ? '' : `.${field}`}: ${reason}`),
     ),
     '',
-    `Wrote ${join(out, 'report.json')}, ${join(out, '*.csv')} (${ENTITY_TYPES.length} files)`,
+    `Wrote ${join(out, 'report.json')}, ${join(out, '*.csv')} (${ENTITY_TYPES.length} files), ${cold} (${countText(run.tiers.files, 'file')})`,
   ].join('\n')
 }
 
@@ -128,6 +132,7 @@ function summaryLines(run: SampleRun, database: string): [string, string][] {
     ['entities', entities.join(', ')],
     ['merges', `${facts.merges} (one person, first met as two)`],
     ['history', `${rows} rows, ${facts.edges} relationships`],
+    ['hot and cold', `${run.tiers.hotRows} events in the database, ${run.tiers.coldRows} in the archive`],
     ['checks', `${checks.filter((check) => check.passed).length} of ${checks.length} passed`],
     ['time', seconds(run.stages.reduce((sum, stage) => sum + stage.ms, 0))],
     ['database', database],

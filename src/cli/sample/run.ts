@@ -1,16 +1,17 @@
 /** The stages of the sample run, in the order in which a nightly job would do them. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type BuildResult, Defacto, Definitions, type TickResult } from '../../index.ts'
+import { type BuildResult, Defacto, Definitions, type TickResult, type TierStatus } from '../../index.ts'
 import type { Context } from '../context.ts'
 import { seconds } from '../summary.ts'
 import { type CheckOutcome, runChecks } from './checks.ts'
-import { factsOf, type SpaceFacts } from './facts.ts'
+import type { SpaceFacts } from './facts.ts'
 import { ingestPart } from './ingest.ts'
 import { type Delivery, deliveriesOf, type SampleManifest } from './manifest.ts'
 import { Marks, type PartCounts } from './marks.ts'
 import type { SamplePlace } from './place.ts'
 import { recordsOf, type SampleRecords } from './records.ts'
+import { type NamedDatabase, sampleCold, tierSample } from './tiers.ts'
 
 /** Records per transaction (spec 10 §3.2 `batch`). */
 const BATCH = 500
@@ -30,6 +31,7 @@ export interface SampleRun {
   readonly tick: TickResult
   readonly records: SampleRecords
   readonly facts: SpaceFacts
+  readonly tiers: TierStatus
   readonly checks: readonly CheckOutcome[]
 }
 
@@ -37,18 +39,19 @@ export interface SampleRun {
 const NAMESPACE = 'defacto_sample'
 
 /** The database somebody named for the sample; undefined: a file in the sample's own folder. */
-export function namedDatabase({ globals, env }: Context): string | undefined {
-  return globals.database ?? env['DEFACTO_DATABASE']
+export function namedDatabase({ globals, env }: Context): NamedDatabase | undefined {
+  const database = globals.database ?? env['DEFACTO_DATABASE']
+  return database === undefined ? undefined : { database, namespace: globals.namespace ?? NAMESPACE }
 }
 
 /** Opens the sample's space; its clock stands at the end of the data. */
 export async function openSample(place: SamplePlace, manifest: SampleManifest, context: Context): Promise<Defacto> {
-  // Marks and reports lie there wherever the database does.
+  // Marks, archive and reports lie there wherever the database does.
   await mkdir(place.state, { recursive: true })
   const named = namedDatabase(context)
-  const database = named ?? join(place.state, 'defacto.db')
   return Defacto.fromDirectory(place.definitions, {
-    ...(named === undefined ? { database } : { database, namespace: context.globals.namespace ?? NAMESPACE }),
+    ...(named ?? { database: join(place.state, 'defacto.db') }),
+    coldLedger: sampleCold(place, named),
     deadLetter: { type: 'file', path: join(place.state, 'dead-letters.jsonl') },
     clock: () => new Date(manifest.clock),
     batchSize: BATCH,
@@ -120,13 +123,12 @@ export async function runSample(
     }
   }
   const tick = await stages.run('tick', () => defacto.tick({ asOf: manifest.clock }), tickDetail)
+  const runStage: Stages['run'] = (...stage) => stages.run(...stage)
+  const { status, facts, check } = await tierSample(defacto, manifest.clock, runStage, signal)
   const records = await recordsOf(defacto, manifest, parts)
-  const checks = await stages.run('checks', () => runChecks(defacto, manifest, records), checksDetail)
-  const facts = await stages.run(
-    'digest',
-    () => factsOf(defacto),
-    (facts) => facts.digest.slice(0, 16),
-  )
+  const ask = async (): Promise<CheckOutcome[]> => [...(await runChecks(defacto, manifest, records)), check]
+  const checks = await stages.run('checks', ask, checksDetail)
+  context.output.note(`${'digest'.padEnd(16)}${facts.digest.slice(0, 16)}`)
   return {
     stages: stages.done,
     version: defacto.activeVersion,
@@ -135,6 +137,7 @@ export async function runSample(
     tick,
     records,
     facts,
+    tiers: status,
     checks,
   }
 }
