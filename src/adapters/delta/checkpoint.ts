@@ -1,5 +1,4 @@
 /** Checkpoints: the whole state as one Parquet file, so that reading does not begin with version 0. */
-import { stat } from 'node:fs/promises'
 import { StorageError } from '../../errors.ts'
 import type { Action } from './actions.ts'
 import { type Context, damagedFile } from './context.ts'
@@ -34,8 +33,7 @@ export async function writeCheckpoint(context: Context, state: TableState): Prom
   const actions = checkpointActions(state, context.now().getTime())
   const path = checkpointPath(state.version)
   await using local = await workspace.file('checkpoint.parquet')
-  await codec.writeCheckpoint(local.path, actions)
-  const { size } = await stat(local.path)
+  const size = await codec.writeCheckpoint(local.path, actions)
   if ((await objects.stat(path)) === undefined) {
     try {
       await objects.upload(path, local.path)

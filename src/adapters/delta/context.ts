@@ -1,58 +1,24 @@
 /** What the operations on a table share. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { StorageError } from '../../errors.ts'
 import type { ObjectStore } from '../../ports/objects.ts'
 import type { ParquetCodec } from './codec.ts'
+import type { LocalFiles } from './local-files.ts'
 import type { LogReader } from './log-reader.ts'
+import type { Workspace } from './workspace.ts'
 
 export interface Context {
   readonly objects: ObjectStore
   readonly codec: ParquetCodec
   readonly log: LogReader
   readonly workspace: Workspace
+  /** Copies that readers share. Who checks what is stored fetches it himself. */
+  readonly local: LocalFiles
   /** Column bytes after which an append closes a data file. */
   readonly fileBytes: number
   /** Bytes of a file that merging aims at. */
   readonly compactBytes: number
   now(): Date
   newId(): string
-}
-
-/** A folder for local copies of data files, made when it is first needed. */
-export class Workspace {
-  readonly #parent: string
-  #folder: Promise<string> | null = null
-  #files = 0
-
-  constructor(parent: string = tmpdir()) {
-    this.#parent = parent
-  }
-
-  /** A name nobody has used, and the removal of what was written under it. */
-  async file(name: string): Promise<{ path: string } & AsyncDisposable> {
-    this.#files += 1
-    const own = `${this.#files}-${name}`
-    const path = join(await this.folder(), own)
-    return {
-      path,
-      [Symbol.asyncDispose]: async () => {
-        await Promise.all([rm(path, { force: true }), rm(`${path}.jsonl`, { force: true })])
-      },
-    }
-  }
-
-  async folder(): Promise<string> {
-    this.#folder ??= mkdtemp(join(this.#parent, 'defacto-archive-'))
-    return this.#folder
-  }
-
-  async close(): Promise<void> {
-    const folder = await this.#folder?.catch(() => null)
-    this.#folder = null
-    if (folder) await rm(folder, { recursive: true, force: true })
-  }
 }
 
 /** How often an operation starts again from a new snapshot without getting on before it gives up. */

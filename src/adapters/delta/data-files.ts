@@ -1,8 +1,7 @@
 /** Data files on their way to and from object storage. Nothing is committed that was not fetched back and compared. */
-import { stat } from 'node:fs/promises'
 import type { ArchiveRow } from '../../ports/archive.ts'
 import type { Add, Remove } from './actions.ts'
-import { CodecError, type FileFacts, type FileWriter, type FoundFacts } from './codec.ts'
+import { CodecError, type FileFacts, type FileWriter, type FoundFacts, type WrittenFacts } from './codec.ts'
 import { COLUMNS } from './columns.ts'
 import { type Context, damagedFile } from './context.ts'
 import { dataPath, objectPath } from './log-names.ts'
@@ -10,22 +9,20 @@ import { versionGone } from './log-reader.ts'
 import { FactsCollector } from './row-digest.ts'
 import { formatStats } from './statistics.ts'
 import { DIGEST_TAG } from './table-state.ts'
+import type { LocalFile } from './workspace.ts'
 
 const ROWS_TAG = 'defacto.rows'
 
-export type LocalFile = { path: string } & AsyncDisposable
-
 /** Uploads a finished local file under a fresh name, fetches it back, compares, and says how to add it to the table. */
-async function upload(context: Context, local: string, facts: FileFacts, dataChange: boolean): Promise<Add> {
+async function upload(context: Context, local: string, facts: WrittenFacts, dataChange: boolean): Promise<Add> {
   const path = dataPath(facts.first, facts.last, context.newId())
-  const { size } = await stat(local)
   await context.objects.upload(path, local)
-  const problems = await differences(context, path, size, facts)
+  const problems = await differences(context, path, facts)
   if (problems.length > 0) throw damagedFile(path, `after writing, ${problems.join(', ')}`)
   return {
     path,
     partitionValues: {},
-    size,
+    size: facts.bytes,
     modificationTime: context.now().getTime(),
     dataChange,
     stats: formatStats(facts),
@@ -34,11 +31,11 @@ async function upload(context: Context, local: string, facts: FileFacts, dataCha
 }
 
 /** What the stored file has otherwise than it should; empty if nothing. */
-async function differences(context: Context, path: string, size: number, facts: FileFacts): Promise<string[]> {
+async function differences(context: Context, path: string, facts: WrittenFacts): Promise<string[]> {
   await using local = await context.workspace.file('back.parquet')
   const stored = await context.objects.download(path, local.path)
   if (stored === undefined) return ['it is not there']
-  if (stored !== size) return [`it has ${stored} bytes instead of ${size}`]
+  if (stored !== facts.bytes) return [`it has ${stored} bytes instead of ${facts.bytes}`]
   const found = await inspect(context, path, local.path)
   return compare(found, facts)
 }
@@ -65,7 +62,7 @@ export async function inspect(context: Context, path: string, local: string): Pr
   }
 }
 
-/** A local copy of a live file; it goes when the caller is done. */
+/** A live file as it is stored now, not as a reader before saw it; the local copy goes when the caller is done. */
 export async function fetchFile(context: Context, path: string, bytes: number): Promise<LocalFile> {
   const object = objectPath(path)
   if (object === null) throw damagedFile(path, 'its address lies outside the table')
@@ -82,7 +79,7 @@ export async function fetchFile(context: Context, path: string, bytes: number): 
 }
 
 /** Gone because the version being read is gone, or gone although the table still needs it. */
-async function missing(context: Context, path: string): Promise<Error> {
+export async function missing(context: Context, path: string): Promise<Error> {
   const state = await context.log.newest()
   return state?.files.has(path) === true ? damagedFile(path, 'it is missing') : versionGone()
 }
@@ -94,7 +91,7 @@ export async function* rowsOfFile(context: Context, add: Add): AsyncGenerator<Ar
   const facts = new FactsCollector()
   try {
     for await (const rows of context.codec.read({
-      files: [local.path],
+      files: [{ path: local.path, groups: null }],
       after: 0,
       to: Number.MAX_SAFE_INTEGER,
       sequences: null,

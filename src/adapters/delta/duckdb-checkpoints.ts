@@ -1,7 +1,7 @@
 /** Classic checkpoints by DuckDB: one row per action, one nullable struct per kind (Delta protocol, Checkpoints). */
-import { writeFile } from 'node:fs/promises'
+import { rm, stat, writeFile } from 'node:fs/promises'
 import type { Action } from './actions.ts'
-import { codecError, type DuckSession, quoted } from './duckdb-session.ts'
+import { type DuckSession, quoted } from './duckdb-session.ts'
 
 const MAP = 'MAP(VARCHAR, VARCHAR)'
 
@@ -13,31 +13,26 @@ const STRUCTS = {
   protocol: 'STRUCT(minReaderVersion INTEGER, minWriterVersion INTEGER)',
 } as const
 
-export async function writeCheckpoint(session: DuckSession, file: string, actions: readonly Action[]): Promise<void> {
+export async function writeCheckpoint(session: DuckSession, file: string, actions: readonly Action[]): Promise<number> {
   const lines = `${file}.jsonl`
-  await writeFile(lines, actions.map((action) => `${JSON.stringify(action)}\n`).join(''))
   const columns = Object.entries(STRUCTS).map(([name, type]) => `${quoted(name)}: ${quoted(type)}`)
-  await session.use(async (connection) => {
-    try {
-      await connection.run(`
+  try {
+    await writeFile(lines, actions.map((action) => `${JSON.stringify(action)}\n`).join(''))
+    await session.use((connection) =>
+      connection.run(`
 copy (
   select * from read_json(${quoted(lines)}, format = 'newline_delimited', maximum_object_size = 16777216, columns = {${columns.join(', ')}})
-) to ${quoted(file)} (format parquet, parquet_version v1, compression snappy)`)
-    } catch (error) {
-      throw codecError(error)
-    }
-  })
+) to ${quoted(file)} (format parquet, parquet_version v1, compression snappy)`),
+    )
+    return (await stat(file)).size
+  } finally {
+    await rm(lines, { force: true })
+  }
 }
 
 export function readCheckpoint(session: DuckSession, file: string): Promise<Record<string, unknown>[]> {
   return session.use(async (connection) => {
-    try {
-      const result = await connection.runAndReadAll(
-        `select to_json(c)::varchar from read_parquet(${quoted(file)}) as c`,
-      )
-      return result.getRows().map(([text]) => JSON.parse(text as string) as Record<string, unknown>)
-    } catch (error) {
-      throw codecError(error)
-    }
+    const result = await connection.runAndReadAll(`select to_json(c)::varchar from read_parquet(${quoted(file)}) as c`)
+    return result.getRows().map(([text]) => JSON.parse(text as string) as Record<string, unknown>)
   })
 }

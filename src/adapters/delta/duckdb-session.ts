@@ -1,15 +1,17 @@
 /** DuckDB as the Parquet library: one instance in memory, a connection per use, no network, no extensions. */
-import { rm } from 'node:fs/promises'
-import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api'
 import { StorageError } from '../../errors.ts'
 import { CodecError } from './codec.ts'
 
-/** Spec 07 §5.3; DuckDB rounds to whole vectors of 2 048 rows. */
-export const ROW_GROUP_ROWS = 18_432
+/** Rows of a vector. */
+export const VECTOR = 2_048
+
+/** Spec 07 §5.3; DuckDB rounds to whole vectors. */
+export const ROW_GROUP_ROWS = 9 * VECTOR
 
 export interface SessionOptions {
-  /** Folder for what does not fit into memory. */
-  readonly spill: string
+  /** Folder for what does not fit into memory; asked for when it is first needed. */
+  spill(): Promise<string>
   /** `256MB`. */
   readonly memory: string
 }
@@ -23,24 +25,48 @@ export class DuckSession {
   }
 
   async connect(): Promise<DuckDBConnection> {
-    const { spill, memory } = this.#options
-    this.#instance ??= DuckDBInstance.create(':memory:', {
-      memory_limit: memory,
-      temp_directory: spill,
+    this.#instance ??= this.#start()
+    return (await this.#instance).connect()
+  }
+
+  async #start(): Promise<DuckDBInstance> {
+    return DuckDBInstance.create(':memory:', {
+      memory_limit: this.#options.memory,
+      temp_directory: await this.#options.spill(),
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
       preserve_insertion_order: 'true',
+      // Local files are read once and grow where they were holes: memory has better uses.
+      enable_external_file_cache: 'false',
     })
-    return (await this.#instance).connect()
   }
 
   /** Runs `work` on a connection of its own. */
   async use<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
     const connection = await this.connect()
     try {
-      return await work(connection)
+      return await this.guard(() => work(connection))
     } finally {
       connection.closeSync()
+    }
+  }
+
+  /** The library's failures in `work` as ours. */
+  async guard<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw codecError(error)
+    }
+  }
+
+  /** What the statement answers, a vector after the other: the values of its columns. */
+  async *stream(connection: DuckDBConnection, statement: string): AsyncGenerator<DuckDBValue[][]> {
+    const result = await this.guard(() => connection.stream(statement))
+    for (;;) {
+      const chunk = await this.guard(() => result.fetchChunk())
+      if (chunk === null || chunk.rowCount === 0) return
+      yield chunk.getColumns()
     }
   }
 
@@ -48,7 +74,6 @@ export class DuckSession {
     const instance = await this.#instance?.catch(() => null)
     this.#instance = null
     instance?.closeSync()
-    await rm(this.#options.spill, { recursive: true, force: true })
   }
 }
 

@@ -3,9 +3,10 @@ import { StorageError } from '../../errors.ts'
 import type { ObjectStore } from '../../ports/objects.ts'
 import { parseAction, parseCommit } from './actions.ts'
 import { CodecError, type ParquetCodec } from './codec.ts'
-import { damagedFile, type Workspace } from './context.ts'
+import { damagedFile } from './context.ts'
 import { checkpointPath, commitPath, LAST_CHECKPOINT, LOG, padded, parseLogName } from './log-names.ts'
 import { type Commit, replay, type TableState } from './table-state.ts'
+import type { Workspace } from './workspace.ts'
 
 /** Commits fetched at the same time. */
 const PARALLEL = 8
@@ -14,19 +15,29 @@ export class LogReader {
   readonly #objects: ObjectStore
   readonly #codec: ParquetCodec
   readonly #workspace: Workspace
+  readonly #seen: (state: TableState) => Promise<void>
   #known: TableState | null = null
 
-  constructor(objects: ObjectStore, codec: ParquetCodec, workspace: Workspace) {
+  /** @param seen is told of every newer state before anybody goes on with it */
+  constructor(
+    objects: ObjectStore,
+    codec: ParquetCodec,
+    workspace: Workspace,
+    seen: (state: TableState) => Promise<void>,
+  ) {
     this.#objects = objects
     this.#codec = codec
     this.#workspace = workspace
+    this.#seen = seen
   }
 
   /** The newest state; null if there is no table. */
   async newest(): Promise<TableState | null> {
     const state = (await this.#newer()) ?? (await this.#whole())
     // A slower call of the same process must not bring an older state back.
-    if (state !== null && state.version >= (this.#known?.version ?? -1)) this.#known = state
+    const before = this.#known?.version ?? -1
+    if (state !== null && state.version >= before) this.#known = state
+    if (state !== null && state.version > before) await this.#seen(state)
     return state
   }
 

@@ -28,6 +28,16 @@ export function prune(files: readonly ArchiveFile[], { after, to, sequences }: W
   })
 }
 
+/** May there be wanted rows within the bounds? */
+export function holds(
+  { first, last }: { readonly first: number; readonly last: number },
+  { after, to, sequences }: Wanted,
+): boolean {
+  const [from, end] = [Math.max(first, after + 1), Math.min(last, to)]
+  if (from > end) return false
+  return sequences === null || (sequences[lowerBound(sequences, from)] ?? Number.POSITIVE_INFINITY) <= end
+}
+
 /** Ascending and without repetition. */
 export function sortedSequences(sequences: readonly number[]): number[] {
   const sorted = Array.from(Float64Array.from(sequences).sort())

@@ -1,0 +1,85 @@
+/** Rows joined with their entities by DuckDB: members go into a table, join and order use the disk where they must. */
+import { BIGINT, type DuckDBAppender, type DuckDBConnection, DuckDBDataChunk, VARCHAR } from '@duckdb/node-api'
+import type { ArchiveColumn, MemberRow } from '../../ports/archive.ts'
+import type { Member } from '../../ports/tiers.ts'
+import type { MemberJoin, ReadQuery } from './codec.ts'
+import { rowsOf, selected, tablesOf } from './duckdb-read.ts'
+import { codecError, type DuckSession, VECTOR } from './duckdb-session.ts'
+
+export async function joinMembers(session: DuckSession): Promise<MemberJoin> {
+  const connection = await session.connect()
+  try {
+    await connection.run('create temp table members (sequence bigint, entity_id varchar, entity_type varchar)')
+    return new DuckMemberJoin(session, connection, await connection.createAppender('members', 'main', 'temp'))
+  } catch (error) {
+    connection.closeSync()
+    throw codecError(error)
+  }
+}
+
+class DuckMemberJoin implements MemberJoin {
+  readonly #session: DuckSession
+  readonly #connection: DuckDBConnection
+  readonly #appender: DuckDBAppender
+  readonly #chunk = DuckDBDataChunk.create([BIGINT, VARCHAR, VARCHAR])
+  #open = true
+
+  constructor(session: DuckSession, connection: DuckDBConnection, appender: DuckDBAppender) {
+    this.#session = session
+    this.#connection = connection
+    this.#appender = appender
+  }
+
+  async add(members: readonly Member[]): Promise<void> {
+    await this.#session.guard(async () => {
+      for (let at = 0; at < members.length; at += VECTOR) {
+        const some = members.slice(at, at + VECTOR)
+        this.#chunk.reset()
+        this.#chunk.rowCount = some.length
+        this.#chunk.setColumnValues(
+          0,
+          some.map(({ sequence }) => BigInt(sequence)),
+        )
+        this.#chunk.setColumnValues(
+          1,
+          some.map(({ entityId }) => entityId),
+        )
+        this.#chunk.setColumnValues(
+          2,
+          some.map(({ entityType }) => entityType),
+        )
+        this.#appender.appendDataChunk(this.#chunk)
+      }
+    })
+  }
+
+  async *read({ files, to, columns }: Pick<ReadQuery, 'files' | 'to' | 'columns'>): AsyncGenerator<MemberRow[]> {
+    if (files.length === 0) return
+    const statement = await this.#session.guard(async () => {
+      this.#appender.closeSync()
+      // Text is compared byte by byte, and UTF-8 keeps the order of code points.
+      return `
+select m.entity_id, m.entity_type, ${selected(columns)}
+from ${await tablesOf(this.#connection, files)} as r join members as m on m.sequence = r.sequence
+where r."timestamp" is not null and r.sequence <= ${to}
+order by m.entity_id, r."timestamp", r.sequence`
+    })
+    for await (const chunk of this.#session.stream(this.#connection, statement)) yield memberRows(chunk, columns)
+  }
+
+  close(): void {
+    if (this.#open) this.#connection.closeSync()
+    this.#open = false
+  }
+}
+
+function memberRows(
+  [entityIds = [], entityTypes = [], ...values]: Parameters<typeof rowsOf>[0],
+  columns: readonly ArchiveColumn[],
+): MemberRow[] {
+  return rowsOf(values, columns).map((row, at) => ({
+    entityId: entityIds[at] as string,
+    entityType: entityTypes[at] as string,
+    row,
+  }))
+}

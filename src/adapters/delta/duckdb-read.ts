@@ -1,0 +1,117 @@
+/** Reading data files by DuckDB, which prunes row groups by their statistics. */
+import { BIGINT, type DuckDBConnection, DuckDBDataChunk, type DuckDBValue } from '@duckdb/node-api'
+import type { ArchiveColumn, ArchiveRow } from '../../ports/archive.ts'
+import type { LocalCopy, ReadQuery, RowGroup } from './codec.ts'
+import { COLUMNS, type Column } from './columns.ts'
+import { type DuckSession, quoted, VECTOR } from './duckdb-session.ts'
+
+/** Wanted sequences that a statement lists. */
+const LISTED = 500
+
+export const SQL_TYPES: Readonly<Record<Column['type'], string>> = {
+  long: 'bigint',
+  string: 'varchar',
+  boolean: 'boolean',
+}
+
+export async function* readData(session: DuckSession, query: ReadQuery): AsyncGenerator<ArchiveRow[]> {
+  const connection = await session.connect()
+  try {
+    const statement = await session.guard(() => readStatement(connection, query))
+    for await (const values of session.stream(connection, statement)) yield rowsOf(values, query.columns)
+  } finally {
+    connection.closeSync()
+  }
+}
+
+async function readStatement(connection: DuckDBConnection, query: ReadQuery): Promise<string> {
+  const { files, after, to, sequences, columns, order } = query
+  const where = [
+    ...(after > 0 ? [`sequence > ${after}`] : []),
+    ...(to < Number.MAX_SAFE_INTEGER ? [`sequence <= ${to}`] : []),
+    ...(sequences === null ? [] : await wantedCondition(connection, sequences)),
+    ...(order === 'time' ? ['"timestamp" is not null'] : []),
+  ]
+  const by = { file: '', sequence: 'order by sequence', time: 'order by "timestamp", sequence' }[order]
+  return `
+select ${selected(columns)}
+from ${await tablesOf(connection, files)} as r ${where.length > 0 ? `where ${where.join(' and ')}` : ''} ${by}`
+}
+
+/** The range lets row groups be passed over; a long list goes in as a table. */
+async function wantedCondition(connection: DuckDBConnection, sequences: readonly number[]): Promise<string[]> {
+  const range = [`sequence >= ${sequences[0]}`, `sequence <= ${sequences.at(-1)}`]
+  if (sequences.length <= LISTED) return [...range, `sequence in (${sequences.join(', ')})`]
+  await connection.run('create temp table wanted (sequence bigint)')
+  const appender = await connection.createAppender('wanted', 'main', 'temp')
+  const chunk = DuckDBDataChunk.create([BIGINT])
+  for (let at = 0; at < sequences.length; at += VECTOR) {
+    const some = sequences.slice(at, at + VECTOR)
+    chunk.reset()
+    chunk.rowCount = some.length
+    chunk.setColumnValues(0, some.map(BigInt))
+    appender.appendDataChunk(chunk)
+  }
+  appender.closeSync()
+  return [...range, 'sequence in (select sequence from wanted)']
+}
+
+/** Sequences go out as doubles: exact up to 2^53, and no BigInt is made per row. */
+export function selected(columns: readonly ArchiveColumn[]): string {
+  return COLUMNS.filter(({ field }) => columns.includes(field))
+    .map(({ name, type }) => (type === 'long' ? `r."${name}"::double` : `r."${name}"`))
+    .join(', ')
+}
+
+export async function tablesOf(connection: DuckDBConnection, files: readonly LocalCopy[]): Promise<string> {
+  const tables = await Promise.all(files.map((file) => tableOf(connection, file)))
+  return tables.length === 1 ? tables[0]! : `(${tables.map((one) => `select * from ${one}`).join(' union all ')})`
+}
+
+/** The file with exactly our columns and types, whatever its writer left out or wrote beside. */
+export async function tableOf(connection: DuckDBConnection, { path, groups }: LocalCopy): Promise<string> {
+  const found = await connection.runAndReadAll(`select name from parquet_schema(${quoted(path)})`)
+  const names = new Set(found.getRows().map(([name]) => name))
+  const list = COLUMNS.map(({ name, type }) =>
+    names.has(name) ? `"${name}"::${SQL_TYPES[type]} as "${name}"` : `null::${SQL_TYPES[type]} as "${name}"`,
+  )
+  const select = `select ${list.join(', ')} from read_parquet(${quoted(path)})`
+  if (groups === null) return `(${select})`
+  // Row groups outside of the bounds are passed over by their statistics, and so nothing of a hole is read.
+  const parts = runsOf(groups).map(({ first, last }) => `${select} where sequence between ${first} and ${last}`)
+  return `(${parts.length === 0 ? `${select} where false` : parts.join(' union all ')})`
+}
+
+/** Neighbouring row groups as one. */
+function runsOf(groups: readonly RowGroup[]): RowGroup[] {
+  const runs: RowGroup[] = []
+  for (const group of groups) {
+    const before = runs.at(-1)
+    if (before?.end === group.start) runs[runs.length - 1] = { ...before, last: group.last, end: group.end }
+    else runs.push(group)
+  }
+  return runs
+}
+
+/** @param values of the columns, in the order of the table */
+export function rowsOf(values: readonly DuckDBValue[][], columns: readonly ArchiveColumn[]): ArchiveRow[] {
+  const read = COLUMNS.filter(({ field }) => columns.includes(field)).map(({ field }) => field)
+  const of = (field: keyof ArchiveRow): readonly DuckDBValue[] | null => values[read.indexOf(field)] ?? null
+  const [eventId, eventType, timestamp, source] = [of('eventId'), of('eventType'), of('timestamp'), of('source')]
+  const [data, raw, hints, duplicateOf] = [of('data'), of('raw'), of('hints'), of('duplicateOf')]
+  const [excluded, kinds, redaction] = [of('excluded'), of('kinds'), of('redaction')]
+  return of('sequence')!.map((sequence, row) => ({
+    sequence: sequence as number,
+    eventId: (eventId?.[row] ?? null) as string | null,
+    eventType: (eventType?.[row] ?? null) as string | null,
+    timestamp: (timestamp?.[row] ?? null) as string | null,
+    source: (source?.[row] ?? null) as string | null,
+    data: (data?.[row] ?? null) as string | null,
+    raw: (raw?.[row] ?? null) as string | null,
+    hints: (hints?.[row] ?? null) as string | null,
+    duplicateOf: (duplicateOf?.[row] ?? null) as number | null,
+    excluded: (excluded?.[row] ?? null) as boolean | null,
+    kinds: (kinds?.[row] ?? null) as string | null,
+    redaction: (redaction?.[row] ?? null) as string | null,
+  }))
+}
