@@ -110,6 +110,17 @@ export function ledgerContract({ backend, api }: Contract): void {
       }
     })
 
+    test('a unit of work can scan what was committed before', async (store) => {
+      await append(store, [event('a'), event('b')])
+      await inUnit(store, async (unit) => {
+        const rows = await drain(store.ledger.scan({ unit, after: 0, to: 2, chunk: 1 }))
+        assert.deepEqual(
+          rows.map((row) => row.eventId),
+          ['a', 'b'],
+        )
+      })
+    })
+
     test('scan leaves raw out on request', async (store) => {
       await append(store, [event('a', { hintsJson: '{"m":{"k":"v"}}' })])
       const [full] = await drain(store.ledger.scan({ after: 0, to: 1 }))

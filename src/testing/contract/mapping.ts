@@ -75,6 +75,8 @@ export function mappingContract({ backend, api }: Contract): void {
         assert.deepEqual(keys(all), ['a e2', 'b e3', 'b e4', 'b e1', 'c e5', 'loan e1'], `chunk ${chunk}`)
         const rest = await drain(store.ledger.mappedByEntity({ afterEntity: 'b', to: 4, chunk }))
         assert.deepEqual(keys(rest), ['loan e1'], `chunk ${chunk}`)
+        const later = await drain(store.ledger.mappedByEntity({ afterEntity: null, after: 2, to: 4, chunk }))
+        assert.deepEqual(keys(later), ['b e3', 'b e4'], `chunk ${chunk}`)
       }
     })
 

@@ -4,7 +4,6 @@ import type { NormalizedEvent } from '../../core/event.ts'
 import type { Store } from '../../ports/store.ts'
 import { type Contract, drain, inUnit, withStore } from './backend.ts'
 import { day, event } from './fixtures.ts'
-import { STAGES, type Stage, tier } from './tiering.ts'
 
 /** Renormalizes each sequence to the event of the same place, one transaction per row unless told otherwise. */
 async function renormalize(store: Store, events: readonly (NormalizedEvent | null)[], chunk = 1): Promise<number> {
@@ -36,7 +35,7 @@ export function renormalizeContract({ backend, api }: Contract): void {
       await inUnit(store, (unit) => store.ledger.append(unit, events))
       assert.equal(await renormalize(store, events), 0)
       const changed = [event('a'), event('b', { eventType: 'left', timestamp: day(3), dataJson: '{"x":1}' })]
-      assert.equal(await renormalize(store, changed), 1)
+      await renormalize(store, changed)
       const row = await store.ledger.event({ sequence: 2 })
       assert.deepEqual([row?.eventType, row?.timestamp, row?.data], ['left', day(3).toString(), '{"x":1}'])
       assert.equal(row?.raw, '{"id":"b"}')
@@ -77,7 +76,7 @@ export function renormalizeContract({ backend, api }: Contract): void {
     test('a row that does not normalize keeps its data, is left out, and comes back', async (store) => {
       const events = [event('a'), event('b'), event('c')]
       await inUnit(store, (unit) => store.ledger.append(unit, events))
-      assert.equal(await renormalize(store, [event('a'), null, event('c')]), 1)
+      await renormalize(store, [event('a'), null, event('c')])
       assert.deepEqual(await rows(store), [
         ['a', null, false],
         ['b', null, true],
@@ -85,7 +84,7 @@ export function renormalizeContract({ backend, api }: Contract): void {
       ])
       assert.deepEqual(await replayed(store), [1, 3])
       assert.equal((await drain(store.ledger.replay({ from: 1, includeDuplicates: true }))).length, 2)
-      assert.equal(await renormalize(store, events), 1)
+      await renormalize(store, events)
       assert.deepEqual(await replayed(store), [1, 2, 3])
     })
 
@@ -127,72 +126,26 @@ export function renormalizeContract({ backend, api }: Contract): void {
           ['a', 'b', 'c', 'd'].map((id) => event(id)),
         ),
       )
-      const given = (...ids: (string | null)[]) =>
-        inUnit(store, (unit) =>
-          store.ledger.renormalize(
-            unit,
-            ids.map((id, i) => ({ sequence: i + 1, event: id === null ? null : event(id) })),
-          ),
-        )
-      assert.deepEqual(await given('a', 'b', 'c', 'd'), { changed: 0, duplicateOf: new Map() })
-      const repeats = new Map([
+      const given = async (...ids: (string | null)[]): Promise<[number, number][]> => {
+        const events = ids.map((id, i) => ({ sequence: i + 1, event: id === null ? null : event(id) }))
+        return [...(await inUnit(store, (unit) => store.ledger.renormalize(unit, events))).duplicateOf]
+      }
+      const pairs: [number, number][] = [
         [2, 1],
         [4, 1],
-      ])
-      assert.deepEqual(await given('a', 'a', 'c', 'a'), { changed: 2, duplicateOf: repeats })
-      assert.deepEqual(await given('a', 'a', 'c', 'a'), { changed: 0, duplicateOf: repeats })
-      // The second row holds the id until the first takes it; the third is told of the first.
-      assert.deepEqual(await given(null, 'd', 'c', 'd'), { changed: 3, duplicateOf: new Map([[4, 2]]) })
-      const back = await given('d', 'd', 'd', null)
-      assert.deepEqual(
-        [...back.duplicateOf],
-        [
-          [2, 1],
-          [3, 1],
-        ],
-      )
+      ]
+      assert.deepEqual(await given('a', 'b', 'c', 'd'), [])
+      assert.deepEqual(await given('a', 'a', 'c', 'a'), pairs)
+      assert.deepEqual(await given('a', 'a', 'c', 'a'), pairs)
+      // The second row gets the id of the last, whose turn comes later; what is excluded repeats nothing.
+      assert.deepEqual(await given(null, 'd', 'c', 'd'), [[4, 2]])
+      assert.deepEqual(await given('d', null, 'd', 'x'), [[3, 1]])
       // Rows that are not there are nobody's repetition.
-      const missing = await inUnit(store, (unit) =>
-        store.ledger.renormalize(unit, [{ sequence: 9, event: event('d') }]),
-      )
-      assert.deepEqual(missing, { changed: 0, duplicateOf: new Map() })
-    })
-
-    for (const stage of STAGES) {
-      for (const chunk of [1, 3, 10]) {
-        api.it(`marks of a tiered ledger are those of one with one tier: ${stage}, chunk ${chunk}`, () =>
-          withStore(backend, (tiered) => withStore(backend, (plain) => asTwin(tiered, plain, stage, chunk))),
-        )
-      }
-      test(`an event that arrives meanwhile gets its turn in a tiered ledger: ${stage}`, (store) =>
-        arrival(store, stage))
-    }
-
-    test('a change of an archived row that nobody asked for is staged', async (store) => {
-      const ids = ['a', 'b', 'c', 'd', 'e']
-      await inUnit(store, (unit) =>
-        store.ledger.append(
-          unit,
-          ids.map((id) => event(id)),
-        ),
-      )
-      await tier(store, 'on')
-      await inUnit(store, async (unit) => {
-        await store.tiers.put(unit, { claimed: 4, flushed: 3, job: 7 })
-        await store.tiers.prune(unit, 2)
-        await store.ledger.beginRenormalize(unit)
-        // Takes their ids from rows whose turn comes later: one archived, one of both tiers, one on its way, one hot.
-        await store.ledger.renormalize(unit, [{ sequence: 1, event: event('b') }])
+      const missing = [{ sequence: 9, event: event('d') }]
+      assert.deepEqual(await inUnit(store, (unit) => store.ledger.renormalize(unit, missing)), {
+        changed: 0,
+        duplicateOf: new Map(),
       })
-      const staged = () => store.tiers.staged(7, { from: 1, to: 10 })
-      assert.deepEqual(await staged(), [{ sequence: 2, change: { duplicateOf: 1 } }])
-      const take = (id: string) =>
-        inUnit(store, (unit) => store.ledger.renormalize(unit, [{ sequence: 1, event: event(id) }]))
-      for (const id of ['c', 'd', 'e']) await take(id)
-      assert.deepEqual(
-        await staged(),
-        [2, 3, 4].map((sequence) => ({ sequence, change: { duplicateOf: 1 } })),
-      )
     })
 
     test('hints can be replaced alone', async (store) => {
@@ -204,92 +157,4 @@ export function renormalizeContract({ backend, api }: Contract): void {
       assert.deepEqual(hints, ['{}', '{"member":{"card":"7"}}'])
     })
   })
-}
-
-/** What renormalizations leave: which rows are skipped, whose the ids are, and what later appends are told. */
-async function marks(store: Store, ids: readonly string[]): Promise<unknown> {
-  const head = await store.ledger.head()
-  const cuts = Array.from({ length: head + 1 }, (_, i) => i)
-  return {
-    count: await store.ledger.count(),
-    after: await Promise.all(cuts.map((cut) => store.ledger.countAfter(cut))),
-    ids: await Promise.all(ids.map((id) => store.tiers.sequenceOf(id))),
-  }
-}
-
-async function asTwin(tiered: Store, plain: Store, stage: Stage, chunk: number): Promise<void> {
-  const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'x', 'y']
-  const first = ids.slice(0, 10).map((id) => event(id))
-  for (const store of [tiered, plain]) await inUnit(store, (unit) => store.ledger.append(unit, first))
-  await tier(tiered, stage)
-  const rounds: (string | null)[][] = [
-    ['b', 'a', 'd', 'd', null, 'f', 'b', 'x', 'j', 'i'],
-    ['j', 'i', 'h', 'g', 'f', 'e', 'd', 'c', 'b', 'a'],
-    [null, 'a', null, 'a', 'a', 'x', 'x', 'x', null, 'y'],
-    ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'],
-    ['a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a'],
-  ]
-  for (const round of rounds) {
-    const given = round.map((id, i) => ({ sequence: i + 1, event: id === null ? null : event(id) }))
-    for (const store of [tiered, plain]) await inUnit(store, (unit) => store.ledger.beginRenormalize(unit))
-    for (let i = 0; i < given.length; i += chunk) {
-      const part = given.slice(i, i + chunk)
-      const [ours, theirs] = await Promise.all(
-        [tiered, plain].map((store) => inUnit(store, (unit) => store.ledger.renormalize(unit, part))),
-      )
-      assert.deepEqual(ours?.duplicateOf, theirs?.duplicateOf)
-      assert.deepEqual(await marks(tiered, ids), await marks(plain, ids))
-    }
-    for (const store of [tiered, plain]) await inUnit(store, (unit) => store.ledger.endRenormalize(unit))
-    assert.deepEqual(await marks(tiered, ids), await marks(plain, ids))
-    if (stage === 'filling') await inUnit(tiered, (unit) => tiered.tiers.fill(unit, 1))
-    const pruned = (await tiered.tiers.state())?.pruned ?? 0
-    assert.deepEqual(await rows(tiered), (await rows(plain)).slice(pruned))
-  }
-  const again = ['c', 'a', 'z']
-  const results = await Promise.all(
-    [tiered, plain].map((store) =>
-      inUnit(store, (unit) =>
-        store.ledger.append(
-          unit,
-          again.map((id) => event(id)),
-        ),
-      ),
-    ),
-  )
-  assert.deepEqual(results[0], results[1])
-}
-
-async function arrival(store: Store, stage: Stage): Promise<void> {
-  await inUnit(store, (unit) => store.ledger.append(unit, [event('a'), event('b')]))
-  await tier(store, stage)
-  await inUnit(store, (unit) => store.ledger.beginRenormalize(unit))
-  const arrived = await inUnit(store, (unit) => store.ledger.append(unit, [event('b'), event('b'), event('a')]))
-  assert.deepEqual(arrived, [
-    { sequence: 3, inserted: true },
-    { sequence: 4, inserted: true },
-    { sequence: 5, inserted: true },
-  ])
-  assert.equal(await store.ledger.countAfter(0), 2)
-  await inUnit(store, async (unit) => {
-    await store.ledger.renormalize(unit, [
-      { sequence: 1, event: event('a') },
-      { sequence: 2, event: event('other') },
-    ])
-    // What arrived is on its way to the archive already.
-    await store.tiers.put(unit, { claimed: 5 })
-  })
-  await inUnit(store, (unit) => store.ledger.endRenormalize(unit))
-  assert.deepEqual(await Promise.all(['a', 'b', 'other'].map((id) => store.tiers.sequenceOf(id))), [1, 3, 2])
-  assert.deepEqual(await Promise.all([0, 2, 3].map((cut) => store.ledger.countAfter(cut))), [3, 1, 0])
-  // The first of the strays has the id now, the second repeats it; the third repeats what it repeated.
-  assert.deepEqual(await store.tiers.staged(1, { from: 1, to: 5 }), [
-    { sequence: 3, change: { duplicateOf: null } },
-    { sequence: 4, change: { duplicateOf: 3 } },
-  ])
-  await tier(store, 'empty')
-  assert.deepEqual(await inUnit(store, (unit) => store.ledger.append(unit, [event('b'), event('other')])), [
-    { sequence: 3, inserted: false },
-    { sequence: 2, inserted: false },
-  ])
 }

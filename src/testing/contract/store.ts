@@ -10,6 +10,7 @@ import { mappingContract } from './mapping.ts'
 import { relationshipContract } from './relationships.ts'
 import { renormalizeContract } from './renormalize.ts'
 import { shadowContract } from './shadow.ts'
+import { tierRenormalizeContract } from './tier-renormalize.ts'
 import { tierContract } from './tiers.ts'
 import { queryContract, transactionContract } from './transactions.ts'
 
@@ -18,6 +19,7 @@ export function storeContract(contract: Contract): void {
   ledgerContract(contract)
   renormalizeContract(contract)
   tierContract(contract)
+  tierRenormalizeContract(contract)
   mappingContract(contract)
   identityContract(contract)
   historyContract(contract)
