@@ -6,7 +6,7 @@ import { openDeltaArchive } from '../../src/adapters/delta/archive.ts'
 import { openFolder } from '../../src/adapters/objects/folder.ts'
 import { type Archive, tombstone } from '../../src/ports/archive.ts'
 import type { ObjectStore } from '../../src/ports/objects.ts'
-import { appendTo, archiveRows, scanned } from '../../src/testing/contract/archive.ts'
+import { appendTo, archiveRows, scanned, tombstones } from '../../src/testing/contract/archive.ts'
 import { type FaultAt, faultyStore } from '../support/delta-store.ts'
 import { room } from '../support/room.ts'
 
@@ -24,7 +24,7 @@ async function life(archive: Archive): Promise<void> {
   await archive.rewrite({
     txn: { appId: 'defacto-redact/test', version: 1 },
     sequences: [5, 111],
-    change: (row) => tombstone(row.sequence),
+    change: tombstones,
   })
   await appendTo(archive, 250)
   await archive.compact()
@@ -134,8 +134,9 @@ describe('damage', () => {
       join(table(), path),
       Buffer.concat([bytes, Buffer.alloc(Math.max(0, size - bytes.length))]).subarray(0, size),
     )
-    const change = (row: { sequence: number }) => tombstone(row.sequence)
-    await expect(archive.rewrite({ txn: { appId: 'r', version: 1 }, sequences: [1], change })).rejects.toThrow(path)
+    await expect(
+      archive.rewrite({ txn: { appId: 'r', version: 1 }, sequences: [1], change: tombstones }),
+    ).rejects.toThrow(path)
   })
 
   test('a log with a gap or a line that is no action is refused, a stale or broken hint is not', async () => {

@@ -5,13 +5,12 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { openDeltaArchive } from '../../src/adapters/delta/archive.ts'
 import { openFolder } from '../../src/adapters/objects/folder.ts'
-import { type Archive, type ArchiveRow, tombstone } from '../../src/ports/archive.ts'
-import { appendTo, archiveRows, FLUSH, scanned } from '../../src/testing/contract/archive.ts'
+import type { Archive, ArchiveRow } from '../../src/ports/archive.ts'
+import { appendTo, archiveRows, FLUSH, scanned, tombstones } from '../../src/testing/contract/archive.ts'
 import { describeJudged, Judge } from '../support/delta-judge.ts'
 import { room } from '../support/room.ts'
 
 const REDACT = 'defacto-redact/test'
-const erase = (row: ArchiveRow) => tombstone(row.sequence)
 
 describeJudged('delta-rs', () => {
   let judge: Judge
@@ -50,7 +49,7 @@ describeJudged('delta-rs', () => {
       await appendTo(archive, last)
       await note()
       if (last % 800 === 0) {
-        await archive.rewrite({ txn: { appId: REDACT, version: last }, sequences: [3, last - 1], change: erase })
+        await archive.rewrite({ txn: { appId: REDACT, version: last }, sequences: [3, last - 1], change: tombstones })
         await note()
       }
     }
@@ -79,7 +78,7 @@ describeJudged('delta-rs', () => {
 
   test('reads a purged table from its checkpoint alone, and writes on', async () => {
     await appendTo(archive, 200)
-    await archive.rewrite({ txn: { appId: REDACT, version: 1 }, sequences: [7, 8], change: erase })
+    await archive.rewrite({ txn: { appId: REDACT, version: 1 }, sequences: [7, 8], change: tombstones })
     await archive.purge({ orphanAgeMs: 0 })
     await compare()
     await judge.append(table, 1_000, 1_010)
@@ -100,11 +99,30 @@ describeJudged('delta-rs', () => {
     await judge.checkpoint(table)
     const fresh = await openDeltaArchive({ objects: openFolder(table), temporary: folder })
     expect((await fresh.snapshot())?.txns.get(FLUSH)).toBe(150)
-    expect((await fresh.verify()).problems).toEqual([])
-    await fresh.rewrite({ txn: { appId: REDACT, version: 1 }, sequences: [5_003, 9], change: erase })
+    expect((await fresh.verify()).problems.map(({ problem }) => problem)).toEqual([
+      'it holds 99 rows for the 100 sequences 1 to 100',
+      'no file holds the sequences 151 to 5000 before it',
+    ])
+    await fresh.rewrite({ txn: { appId: REDACT, version: 1 }, sequences: [5_003, 9], change: tombstones })
     await fresh.close()
     await compare()
     expect((await appendTo(archive, 200)).rows).toBe(50)
+    await compare()
+  })
+
+  test('files it wrote are refused by the second reader until a compaction writes them anew', async () => {
+    await appendTo(archive, 100)
+    await judge.append(table, 101, 150)
+    await judge.delete(table, 'sequence > 140')
+    const rows = async function* () {
+      yield [...archiveRows(1, 100), ...(await scanned(archive, { after: 100 }))]
+    }
+    const refused = expect(archive.confirm({ after: 0, to: 140, rows: rows() })).rejects
+    await refused.toMatchObject({ code: 'E_STORAGE', details: { object: expect.stringMatching(/^part-.*parquet$/) } })
+    await expect(archive.confirm({ after: 0, to: 140, rows: rows() })).rejects.toThrow(/'defacto cold compact'/)
+    await archive.compact()
+    await archive.confirm({ after: 0, to: 140, rows: rows() })
+    expect(await archive.verify()).toMatchObject({ withoutDigest: 0, problems: [] })
     await compare()
   })
 

@@ -13,9 +13,9 @@ import { formatStats, parseStats, withoutValues } from '../../src/adapters/delta
 import { boundaryOf, replay } from '../../src/adapters/delta/table-state.ts'
 import { openFolder } from '../../src/adapters/objects/folder.ts'
 import { StorageError } from '../../src/errors.ts'
-import { type ArchiveFile, tombstone } from '../../src/ports/archive.ts'
+import type { ArchiveFile } from '../../src/ports/archive.ts'
 import type { ObjectStore } from '../../src/ports/objects.ts'
-import { appendTo, archiveRows, scanned } from '../../src/testing/contract/archive.ts'
+import { appendTo, archiveRows, scanned, tombstones } from '../../src/testing/contract/archive.ts'
 import { room } from '../support/room.ts'
 
 let folder: string
@@ -102,8 +102,7 @@ const LINE = z.union([
 test('every line that is written follows the protocol, and no commit names a thing twice', async () => {
   const archive = await open()
   await appendTo(archive, 300)
-  const change = (row: { sequence: number }) => tombstone(row.sequence)
-  await archive.rewrite({ txn: { appId: 'defacto-redact/test', version: 1 }, sequences: [1, 290], change })
+  await archive.rewrite({ txn: { appId: 'defacto-redact/test', version: 1 }, sequences: [1, 290], change: tombstones })
   await archive.compact()
   await archive.close()
   const log = join(table(), '_delta_log')
@@ -393,8 +392,7 @@ copy (
     expect((await readFile(join(table(), '_delta_log', name))).includes('secret@')).toBe(false)
   }
   expect((await appendTo(archive, 30)).rows).toBe(10)
-  const change = (row: { sequence: number }) => tombstone(row.sequence)
-  await archive.rewrite({ txn: { appId: 'defacto-redact/test', version: 1 }, sequences: [4], change })
+  await archive.rewrite({ txn: { appId: 'defacto-redact/test', version: 1 }, sequences: [4], change: tombstones })
   await archive.purge({ orphanAgeMs: 0 })
   expect((await readdir(table())).sort()).toEqual(expect.not.arrayContaining(['part-0.parquet']))
   expect((await scanned(archive)).map(({ sequence }) => sequence)).toEqual(

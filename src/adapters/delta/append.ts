@@ -30,7 +30,7 @@ async function appendFromBoundary(context: Context, request: AppendRequest, done
   let file = await NewFile.begin(context)
   try {
     for await (const rows of request.rows(boundary)) {
-      read = ascending(rows, read)
+      read = following(rows, read)
       await file.add(rows)
       if (file.bytes < context.fileBytes) continue
       state = await commitFile(context, request, file, state, boundary, done)
@@ -73,14 +73,18 @@ async function commitFile(
   return after.version === state.version + 1 ? after : null
 }
 
-/** The last sequence. A row at or below the boundary would be archived twice. */
-function ascending(rows: readonly ArchiveRow[], before: number): number {
+/**
+ * The last sequence. A row at or below the boundary would be archived twice, and one that is left out never would be: the
+ * ledger has no gaps.
+ */
+function following(rows: readonly ArchiveRow[], before: number): number {
   let last = before
   for (const { sequence } of rows) {
-    if (sequence <= last) {
-      throw new StorageError(`Rows to archive must ascend: sequence ${sequence} came after ${last}.`, {
-        details: { operation: 'append', driver: 'delta' },
-      })
+    if (sequence !== last + 1) {
+      throw new StorageError(
+        `Rows to archive must follow one another without a gap: sequence ${sequence} came where ${last + 1} must follow. Check the ledger they come from; nothing of this file was archived.`,
+        { details: { operation: 'append', driver: 'delta', sequence, expected: last + 1 } },
+      )
     }
     last = sequence
   }

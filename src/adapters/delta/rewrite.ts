@@ -70,27 +70,35 @@ async function replaceFile(
   await using file = await NewFile.begin(context)
   let changed = 0
   for await (const rows of rowsOfFile(context, old)) {
-    const after = rows.map((row) => {
-      if (sequences !== null && sequences[lowerBound(sequences, row.sequence)] !== row.sequence) return row
-      const next = change(row)
-      if (next.sequence !== row.sequence) throw renumbered(row.sequence)
-      if (!differ(row, next)) return row
-      changed += 1
-      return next
-    })
-    await file.add(after)
+    const wanted = sequences === null ? rows : rows.filter(({ sequence }) => includes(sequences, sequence))
+    const after = wanted.length === 0 ? [] : await change(wanted)
+    assertAligned(wanted, after)
+    const next = new Map<number, ArchiveRow>()
+    for (const [index, row] of wanted.entries()) if (differ(row, after[index]!)) next.set(row.sequence, after[index]!)
+    changed += next.size
+    await file.add(next.size === 0 ? rows : rows.map((row) => next.get(row.sequence) ?? row))
   }
   if (changed === 0) return { add: null, rows: 0 }
   const stored = await file.store(true)
   return { add: stored?.add ?? null, rows: changed }
 }
 
+const includes = (sorted: readonly number[], wanted: number): boolean => sorted[lowerBound(sorted, wanted)] === wanted
+
 function differ(a: ArchiveRow, b: ArchiveRow): boolean {
   return COLUMNS.some(({ field }) => a[field] !== b[field])
 }
 
-function renumbered(sequence: number): StorageError {
-  return new StorageError(`A changed row must keep its sequence; ${sequence} did not.`, {
-    details: { operation: 'rewrite', driver: 'delta' },
-  })
+/** A row that came back elsewhere or under another sequence would take the place of another one. */
+function assertAligned(rows: readonly ArchiveRow[], changed: readonly ArchiveRow[]): void {
+  const wrong = rows.find(({ sequence }, index) => changed[index]?.sequence !== sequence)
+  if (wrong === undefined && changed.length === rows.length) return
+  const where =
+    wrong === undefined
+      ? `${changed.length - rows.length} rows are new`
+      : `sequence ${wrong.sequence} is not in its place`
+  throw new StorageError(
+    `Changed rows must come back in the same number and order with the same sequences; ${where}. Nothing was changed.`,
+    { details: { operation: 'rewrite', driver: 'delta' } },
+  )
 }

@@ -1,37 +1,49 @@
-/** Reads every file from end to end and compares it with what the log says of it. */
+/** Reads log and files from end to end as they are stored now, and compares the ones with the other. */
 import { StorageError } from '../../errors.ts'
-import type { Verified } from '../../ports/archive.ts'
+import type { ArchiveFile, Verified } from '../../ports/archive.ts'
 import type { Add } from './actions.ts'
 import type { FoundFacts } from './codec.ts'
 import type { Context } from './context.ts'
 import { compare, fetchFile, inspect } from './data-files.ts'
+import { LogReader } from './log-reader.ts'
 import { parseStats } from './statistics.ts'
-import { DIGEST_TAG, snapshotOf, type TableState } from './table-state.ts'
+import { DIGEST_TAG, snapshotOf } from './table-state.ts'
 
 export async function verify(context: Context, { paths }: { paths?: readonly string[] }): Promise<Verified> {
-  const state = await context.log.newest()
+  // What this process remembers of the log may be there no more.
+  const state = await new LogReader(context.objects, context.codec, context.workspace, async () => {}).newest()
   if (state === null) return { version: -1, files: 0, rows: 0, withoutDigest: 0, problems: [] }
   const snapshot = snapshotOf(state)
   const chosen = snapshot.files.filter(({ path }) => paths === undefined || paths.includes(path))
-  const problems = overlaps(state)
-  let [rows, withoutDigest] = [0, 0]
+  const problems: Problem[] = []
+  const found = new Map<string, FoundFacts>()
   for (const { path } of chosen) {
-    const add = state.files.get(path)!
-    const answer = await verifyFile(context, add)
-    if (add.tags?.[DIGEST_TAG] === undefined) withoutDigest += 1
+    const answer = await verifyFile(context, state.files.get(path)!)
     if (typeof answer === 'string') problems.push({ path, problem: answer })
-    else rows += answer
+    else found.set(path, answer)
   }
-  return { version: snapshot.version, files: chosen.length, rows, withoutDigest, problems }
+  const ranged = snapshot.files.map((file) => ({ ...file, sequences: file.sequences ?? rangeOf(found.get(file.path)) }))
+  return {
+    version: snapshot.version,
+    files: chosen.length,
+    rows: [...found.values()].reduce((sum, { rows }) => sum + rows, 0),
+    withoutDigest: chosen.filter(({ digest }) => digest === null).length,
+    problems: [...misplaced(ranged), ...problems],
+  }
 }
 
-/** Its rows, or what is wrong with it. */
-async function verifyFile(context: Context, add: Add): Promise<number | string> {
+type Problem = Verified['problems'][number]
+
+const rangeOf = (facts: FoundFacts | undefined): ArchiveFile['sequences'] =>
+  facts === undefined || facts.rows === 0 ? null : { first: facts.first, last: facts.last }
+
+/** What it holds, or what is wrong with it. */
+async function verifyFile(context: Context, add: Add): Promise<FoundFacts | string> {
   try {
     await using local = await fetchFile(context, add.path, add.size)
     const found = await inspect(context, add.path, local.path)
     const problems = differences(add, found)
-    return problems.length === 0 ? found.rows : problems.join(', ')
+    return problems.length === 0 ? found : problems.join(', ')
   } catch (error) {
     const problem = error instanceof StorageError ? error.details['problem'] : undefined
     if (typeof problem === 'string') return problem
@@ -59,16 +71,27 @@ function differences(add: Add, found: FoundFacts): string[] {
   ]
 }
 
-/** A sequence in two live files would be read twice. */
-function overlaps(state: TableState): { path: string; problem: string }[] {
-  const problems: { path: string; problem: string }[] = []
-  let before: { path: string; last: number } | null = null
-  for (const { path, sequences } of snapshotOf(state).files) {
-    if (sequences === null) continue
-    if (before !== null && sequences.first <= before.last) {
-      problems.push({ path, problem: `its range overlaps that of '${before.path}'` })
+/**
+ * Sequences that two files hold would be read twice, and those that no file holds are lost: the ledger has no gaps. Where
+ * a file's range is unknown nobody can tell.
+ */
+function misplaced(files: readonly ArchiveFile[]): Problem[] {
+  const problems: Problem[] = []
+  const known = files.flatMap(({ path, rows, sequences }) => (sequences === null ? [] : [{ path, rows, ...sequences }]))
+  const complete = files.every(({ rows, sequences }) => rows === 0 || sequences !== null)
+  let before: { path: string | null; last: number } = { path: null, last: 0 }
+  for (const { path, rows, first, last } of known.sort((a, b) => a.first - b.first)) {
+    const gap = complete && first > before.last + 1
+    if (first <= before.last) problems.push({ path, problem: `its range overlaps that of '${before.path}'` })
+    if (gap)
+      problems.push({ path, problem: `no file holds the sequences ${before.last + 1} to ${first - 1} before it` })
+    if (rows !== null && rows < last - first + 1) {
+      problems.push({
+        path,
+        problem: `it holds ${rows} rows for the ${last - first + 1} sequences ${first} to ${last}`,
+      })
     }
-    if (before === null || sequences.last > before.last) before = { path, last: sequences.last }
+    if (last > before.last) before = { path, last }
   }
   return problems
 }

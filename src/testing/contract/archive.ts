@@ -63,6 +63,9 @@ export async function scanned(archive: Archive, request?: ScanRequest): Promise<
   return rows
 }
 
+/** The change that erases. */
+export const tombstones = (rows: readonly ArchiveRow[]): ArchiveRow[] => rows.map(({ sequence }) => tombstone(sequence))
+
 const sequencesOf = (rows: readonly ArchiveRow[]): number[] => rows.map(({ sequence }) => sequence)
 
 export function archiveContract({ name, api, place }: ArchiveContract): void {
@@ -126,13 +129,13 @@ export function archiveContract({ name, api, place }: ArchiveContract): void {
       assert.deepEqual(await scanned(archive), archiveRows(1, 200))
     })
 
-    test('rows that do not ascend above the boundary are refused, and nothing of them is kept', async (archive) => {
+    test('rows that do not follow the boundary one by one are refused, and nothing of them is kept', async (archive) => {
       await appendTo(archive, 100)
-      for (const wrong of [[100], [102, 101], [101, 101]]) {
+      for (const wrong of [[100], [102], [101, 103], [101, 101]]) {
         const rows = async function* () {
           yield wrong.map(archiveRow)
         }
-        await assert.rejects(archive.append({ appId: FLUSH, rows }), /must ascend/)
+        await assert.rejects(archive.append({ appId: FLUSH, rows }), /without a gap/)
       }
       assert.deepEqual(await scanned(archive), archiveRows(1, 100))
     })
@@ -164,7 +167,7 @@ export function archiveContract({ name, api, place }: ArchiveContract): void {
       const request = {
         txn: { appId: REDACT, version: 1 },
         sequences: [601, 2, 602, 4_000],
-        change: (row: ArchiveRow) => tombstone(row.sequence),
+        change: tombstones,
       }
       const result = await archive.rewrite(request)
       assert.deepEqual([result.applied, result.rows, result.files], [true, 3, 2])
@@ -177,8 +180,77 @@ export function archiveContract({ name, api, place }: ArchiveContract): void {
       assert.equal(await archive.boundary(FLUSH), 1_000)
     })
 
+    test('a rewrite asks for wanted rows only, in ascending chunks, and takes a later answer', async (archive) => {
+      await appendTo(archive, 1_000)
+      const asked: number[] = []
+      const result = await archive.rewrite({
+        txn: { appId: REDACT, version: 1 },
+        sequences: [950, 40, 41, 999],
+        async change(rows) {
+          asked.push(...sequencesOf(rows))
+          return Promise.resolve(rows.map((row) => ({ ...row, redaction: '{"at":1}' })))
+        },
+      })
+      assert.deepEqual(asked, [40, 41, 950, 999])
+      assert.equal(result.rows, 4)
+      assert.deepEqual(await scanned(archive, { sequences: [41, 42] }), [
+        { ...archiveRow(41), redaction: '{"at":1}' },
+        archiveRow(42),
+      ])
+    })
+
+    test('a change that loses, adds, moves or renumbers rows is refused, and nothing is changed', async (archive) => {
+      await appendTo(archive, 300)
+      const wrong: ((rows: readonly ArchiveRow[]) => readonly ArchiveRow[])[] = [
+        (rows) => rows.slice(1),
+        (rows) => [...rows, archiveRow(9_999)],
+        (rows) => rows.toReversed(),
+        (rows) => rows.map((row) => ({ ...row, sequence: row.sequence + 1 })),
+      ]
+      const { version } = (await archive.snapshot())!
+      for (const change of wrong) {
+        const request = { txn: { appId: REDACT, version: 1 }, sequences: [5, 6, 7], change }
+        await assert.rejects(archive.rewrite(request), /same number and order/)
+      }
+      assert.equal((await archive.snapshot())?.version, version)
+      assert.deepEqual(await scanned(archive), archiveRows(1, 300))
+    })
+
+    test('a range is confirmed when it holds exactly the given rows, wherever its bounds lie', async (archive) => {
+      await appendTo(archive, 1_000)
+      const { version } = (await archive.snapshot())!
+      for (const [after, to] of [
+        [0, 1_000],
+        [123, 877],
+        [499, 500],
+        [500, 500],
+      ] as const) {
+        assert.equal(await archive.confirm({ after, to, rows: ledgerTo(to, after) }), version)
+      }
+    })
+
+    test('a range that holds other rows than the given ones is not confirmed', async (archive) => {
+      await assert.rejects(archive.confirm({ after: 0, to: 1, rows: ledgerTo(1, 0) }), /there is no table/)
+      await appendTo(archive, 600)
+      const other = (sequence: number) => ({ ...archiveRow(sequence), ...(sequence === 401 ? { raw: '{}' } : {}) })
+      const cases: [AsyncIterable<ArchiveRow[]>, number, RegExp][] = [
+        [ledgerTo(600, 0, other), 600, /'data\/.*sequence 401 has another content/],
+        [ledgerTo(601, 0), 601, /no file holds sequence 601/],
+        [ledgerTo(599, 0), 600, /not the whole range: 600 is missing/],
+        [ledgerTo(601, 0), 600, /sequence 601 lies behind the range/],
+        [ledgerTo(600, 1), 600, /2 stands where 1 must/],
+      ]
+      for (const [rows, to, message] of cases) {
+        await assert.rejects(archive.confirm({ after: 0, to, rows }), (error: Error) => {
+          assert.match(error.message, message)
+          assert.doesNotMatch(error.message, /example\.com/)
+          return true
+        })
+      }
+    })
+
     test('a rewrite that changes nothing is a commit all the same, also where no table is yet', async (archive) => {
-      const change = (row: ArchiveRow) => row
+      const change = (rows: readonly ArchiveRow[]) => rows
       assert.equal(
         (await archive.rewrite({ txn: { appId: REDACT, version: 1 }, sequences: [1], change })).applied,
         true,
@@ -202,7 +274,7 @@ export function archiveContract({ name, api, place }: ArchiveContract): void {
           await other.rewrite({
             txn: { appId: REDACT, version: 1 },
             sequences: [5],
-            change: (row) => tombstone(row.sequence),
+            change: tombstones,
           })
         }
       }
@@ -242,7 +314,7 @@ export function archiveContract({ name, api, place }: ArchiveContract): void {
       await archive.rewrite({
         txn: { appId: REDACT, version: 1 },
         sequences: [5],
-        change: (row) => tombstone(row.sequence),
+        change: tombstones,
       })
       const kept = await archive.vacuum()
       assert.equal(kept.removed, 0)
