@@ -99,6 +99,39 @@ describe('spellings', () => {
   })
 })
 
+describe('the cold ledger', () => {
+  it('is a path seen from the file, with settings in every spelling, none of them a secret', async () => {
+    put(
+      'defacto.config.yaml',
+      'cold_ledger:\n  url: archive\n  flush_every_ms: 60000\n  retention: { hot_days: 30 }\n  storage: { region: eu-west-1, forcePathStyle: true }\n',
+    )
+    expect((await load()).options()['coldLedger']).toEqual({
+      url: join(root, 'archive'),
+      flushEveryMs: 60000,
+      retention: { hotDays: 30 },
+      storage: { region: 'eu-west-1', forcePathStyle: true },
+    })
+    put('defacto.config.yaml', 'cold_ledger: { url: "s3://b/p", storage: { secret_access_key: hush } }\n')
+    const { message } = await problem()
+    expect(message).toMatch(/unknown key 'secret_access_key' under 'cold_ledger.storage'/)
+    expect(message).not.toContain('hush')
+  })
+
+  it('comes from variables too', async () => {
+    const env = {
+      DEFACTO_COLD_LEDGER: 's3://b/p',
+      DEFACTO_COLD_LEDGER__RETENTION__HOT_ROWS: '1000',
+      DEFACTO_COLD_LEDGER__STORAGE__ENDPOINT: 'http://127.0.0.1:9000',
+      DEFACTO_COLD_LEDGER__STORAGE__PATH_STYLE: 'true',
+    }
+    expect((await load({ env })).options()['coldLedger']).toEqual({
+      url: 's3://b/p',
+      retention: { hotRows: 1000 },
+      storage: { endpoint: 'http://127.0.0.1:9000', pathStyle: true },
+    })
+  })
+})
+
 describe('mistakes', () => {
   it.each([
     ['batch_sise: 1\n', "defacto.config.yaml:1:1: unknown key 'batch_sise'; did you mean 'batch_size'?"],

@@ -150,7 +150,7 @@ describe('files', () => {
 
   test('have kebab-case names', () => {
     const names = all.map((file) => file.split('/').at(-1) ?? '')
-    expect(names.filter((name) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|rules))?\.ts$/.test(name))).toEqual([])
+    expect(names.filter((name) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|rules|d))?\.ts$/.test(name))).toEqual([])
   })
 })
 

@@ -70,7 +70,9 @@ const vacuum: CommandSpec = {
   async run(context) {
     const { tiers } = (await openTiered(context)).ledger
     const { removed, bytes, pending } = await tiers.vacuum({ signal: context.signal })
-    for (const { path, reason } of pending) context.output.warn(`${path} is still there: ${reason}`)
+    const reasons = Map.groupBy(pending, ({ reason }) => reason)
+    for (const [reason, files] of reasons)
+      context.output.note(`${countText(files.length, 'file')} not removed: ${reason}`)
     return {
       data: { removed, bytes, pending },
       receipt: true,
@@ -163,7 +165,7 @@ const move: CommandSpec = {
       data: { from: done.from, to: done.to, files: done.files, bytes: done.bytes, problems, setting: setting?.origin },
       text: [
         `copied ${countText(done.files, 'file')}, ${bytesText(done.bytes)}, and read ${countText(done.verified.rows, 'event')} there`,
-        `change the place in ${setting?.origin ?? 'the configuration'}: cold_ledger: ${to}`,
+        `change the place in ${setting?.origin ?? 'the configuration'}: ${/^[a-z0-9+]+:/i.test(to) ? to : done.to}`,
         `${done.from} stays as it is; remove it when all processes use the new place`,
       ].join('\n'),
       error:
