@@ -32,6 +32,10 @@ export const FAILPOINTS = [
   'tick.committed',
   'finish.written',
   'finish.committed',
+] as const
+
+/** Those of the cold tier. */
+export const COLD_FAILPOINTS = [
   'tiers.filled',
   'flush.claimed',
   'flush.archived',
@@ -48,7 +52,7 @@ export function unitRows(usual: number): number {
   return Number(process.env['DEFACTO_UNIT_ROWS'] ?? usual)
 }
 
-export type Failpoint = (typeof FAILPOINTS)[number]
+export type Failpoint = (typeof FAILPOINTS)[number] | (typeof COLD_FAILPOINTS)[number]
 
 export function failpoint(name: Failpoint): void {
   if (armed === undefined || armedName !== name) return

@@ -87,7 +87,7 @@ function postgres(): HotSpace {
   return { open: (options) => openPostgresStore({ url, namespace, now: () => NOW, ...options }), dispose: drop }
 }
 
-const RUNS: readonly [Backend, typeof describe][] = [
+const RUNS: readonly [Backend, typeof describePostgres][] = [
   [tieredBackend('SQLite', sqlite, 0), describe],
   [tieredBackend('SQLite', sqlite, 2), describe],
   [tieredBackend('Postgres', postgres, 0), describePostgres],

@@ -58,15 +58,24 @@ const LEFTOVERS: Readonly<Record<string, string>> = {
   'slots somebody holds': 'select slot, holder from defacto.namespace_lock where holder is not null',
   'full builds in the making': 'select version from defacto.shadow_builds',
   'schemas of full builds': "select nspname from pg_namespace where nspname like 'defacto\\_%~%'",
-  'gaps in the ledger': `select s from generate_series(1, (select last from defacto.head)) s
+  'gaps in the ledger': `select s from generate_series(
+      (select coalesce(max(value::bigint), 0) + 1 from defacto.tiered_state where key = 'last_pruned_sequence'),
+      (select last from defacto.head)) s
     where not exists (select from defacto.ledger where sequence = s)`,
+  'event ids that differ from the ledger': `select sequence from defacto.ledger l full join defacto.event_ids i using (sequence)
+    where exists (select from defacto.tiered_state) and (
+      i.sequence is null or l.sequence > (select value::bigint from defacto.tiered_state where key = 'last_pruned_sequence')
+        and (l.event_id, l.source, l.duplicate_of, l.excluded) is distinct from (i.event_id, i.source, i.duplicate_of, i.excluded))`,
+  'changes that the archive lacks': 'select sequence from defacto.tier_jobs',
   'rows above the head': 'select sequence from defacto.ledger where sequence > (select last from defacto.head)',
   'events stored twice': `select event_id from defacto.ledger where duplicate_of is null and not excluded
     group by event_id having count(*) > 1`,
-  'wrong counts of sources': `select source from (select source, count(*) c from defacto.ledger group by source) l
+  'wrong counts of sources': `select source from (
+      select source, count(*) c from (select sequence, source from defacto.ledger
+        union select sequence, source from defacto.event_ids) s group by source) l
     full join defacto.source_counts s using (source) where c is distinct from s.events`,
   'mappings of nothing': `select sequence from defacto.event_entities
-    where sequence not in (select sequence from defacto.ledger)`,
+    where sequence not in (select sequence from defacto.ledger union select sequence from defacto.event_ids)`,
   'mappings of losers': `select entity_id from defacto.event_entities
     where entity_id in (select from_entity_id from defacto.merge_log)`,
   'hints of losers': `select entity_id from defacto.identity

@@ -84,7 +84,7 @@ class Crew {
     await this.#settle()
     const definitions = EDITIONS[this.edition] as never
     const expected = await expectedInOrder(this.space, shop.records.slice(0, this.taken), definitions)
-    await expectIntact(this.space, definitions, expected, this.total)
+    await expectIntact(this.space, definitions, expected, { shards: this.total })
     return deaths.reduce((sum, one) => sum + one, 0)
   }
 

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import { Defacto } from '../../src/index.ts'
+import { Defacto, type DefactoOptions } from '../../src/index.ts'
 import type { Defs } from '../oracle/definitions.ts'
 import { type Delivery, oracle, type World } from '../oracle/oracle.ts'
 import { room } from '../support/room.ts'
@@ -98,7 +98,7 @@ export async function expectIntact(
   place: CrashPlace,
   definitions: ShopDefinitions,
   expected: Expected,
-  shards = 1,
+  { shards = 1, options = {} }: { shards?: number; options?: DefactoOptions } = {},
 ): Promise<void> {
   for (let shardId = 0; shardId < shards; shardId += 1) {
     await using engine = await Defacto.fromConfig(definitions as never, {
@@ -107,6 +107,7 @@ export async function expectIntact(
       clock: () => new Date(NOW),
       logLevel: 'ERROR',
       catchUp: false,
+      ...options,
     })
     expect(await engine.buildStatus()).toMatchObject({ dirty: false, pendingEvents: 0, cursor: expected.events })
     expect(await engine.nextBuild()).toMatchObject({ mode: 'SKIP' })

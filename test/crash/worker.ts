@@ -14,6 +14,10 @@ export type WorkStep =
   /** Several shards: until nothing is left to do for this one. */
   | { do: 'settle' }
   | { do: 'tick'; asOf: string }
+  /** Everything goes to the archive, and all but the last `keep` rows leave the database. */
+  | { do: 'archive'; keep: number }
+  /** The archive's files are merged, and those that nobody needs removed. */
+  | { do: 'maintain' }
 export interface Job {
   database: string
   /** Every record of the test; steps name ranges of it. */
@@ -49,7 +53,15 @@ async function run(step: WorkStep): Promise<void> {
     const part = records.slice(step.from, step.to)
     await engine.ingest(step.source, part, { process: step.process, throwIfAllFail: false })
   } else if (step.do === 'build') await engine.build({ full: step.full, fromRaw: step.fromRaw, asOf: step.asOf })
-  else if (step.do === 'settle') while ((await engine.nextBuild()).mode !== 'SKIP') await engine.build()
+  else if (step.do === 'archive') {
+    const { tiers } = engine.ledger
+    await tiers.flush()
+    const { head } = await tiers.status()
+    await tiers.prune({ before: Math.max(0, head - step.keep) })
+  } else if (step.do === 'maintain') {
+    await engine.ledger.tiers.compact()
+    await engine.ledger.tiers.vacuum()
+  } else if (step.do === 'settle') while ((await engine.nextBuild()).mode !== 'SKIP') await engine.build()
   else await engine.tick({ asOf: step.asOf })
 }
 

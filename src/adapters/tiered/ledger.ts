@@ -4,8 +4,7 @@
  * afterwards has missed nothing.
  */
 import type { NormalizedEvent } from '../../core/event.ts'
-import { StorageError } from '../../errors.ts'
-import type { Archive, ArchiveColumn, ArchiveRow } from '../../ports/archive.ts'
+import type { ArchiveColumn, ArchiveRow } from '../../ports/archive.ts'
 import type {
   AppendResult,
   FullLedgerRow,
@@ -20,7 +19,7 @@ import type {
 import type { Member, StagedChange, TierState } from '../../ports/tiers.ts'
 import { fullLedgerRow, isReplayable, ledgerRow, mappedRow, renormalizedChange } from './changes.ts'
 import type { ColdRows } from './cold-rows.ts'
-import { byEntity, byTime, mergeOrdered } from './merge.ts'
+import { byEntity, byTime, Moved, mergeOrdered, resuming } from './merge.ts'
 
 const REPLAY_COLUMNS: readonly ArchiveColumn[] = [
   'eventId',
@@ -112,24 +111,22 @@ export class TieredLedger implements LedgerPort {
     }
   }
 
-  async *replay(options: ReplayOptions): AsyncGenerator<LedgerRow[]> {
-    const { from, to = Number.MAX_SAFE_INTEGER, includeDuplicates } = options
-    const pruned = await this.#pruned(null)
-    if (from > pruned) return yield* this.#unpruned(this.#hot.ledger.replay(options), pruned)
-    const cold = this.#replayArchived(from - 1, Math.min(pruned, to), includeDuplicates === true)
-    if (to <= pruned) return yield* cold
-    const hot = this.#unpruned(this.#hot.ledger.replay({ ...options, from: pruned + 1 }), pruned)
-    yield* mergeOrdered(cold, hot, byTime)
+  replay(options: ReplayOptions): AsyncGenerator<LedgerRow[]> {
+    return resuming(() => this.#replayOnce(options), byTime)
   }
 
+  /** An entity may have been cut where the reading is taken up, so it goes on behind the one before. */
   async *mappedByEntity(options: EntityRange): AsyncGenerator<MappedRow[]> {
-    const { to, after = 0 } = options
-    const pruned = await this.#pruned(null)
-    if (after >= pruned) return yield* this.#unpruned(this.#hot.ledger.mappedByEntity(options), pruned)
-    const cold = this.#mappedArchived(options, Math.min(pruned, to))
-    if (to <= pruned) return yield* cold
-    const hot = this.#unpruned(this.#hot.ledger.mappedByEntity({ ...options, after: pruned }), pruned)
-    yield* mergeOrdered(cold, hot, byEntity)
+    let { afterEntity } = options
+    let entity: string | null = null
+    const chunks = resuming(() => this.#mappedOnce({ ...options, afterEntity }), byEntity)
+    for await (const rows of chunks) {
+      const last = rows.at(-1)?.entityId ?? null
+      const before = rows.findLast((row) => row.entityId !== last)?.entityId ?? (entity === last ? null : entity)
+      if (before !== null) afterEntity = before
+      entity = last
+      yield rows
+    }
   }
 
   // ── entities and single events ─────────────────────────────────────────────────────────────────────────────────
@@ -255,38 +252,59 @@ export class TieredLedger implements LedgerPort {
   }
 
   async #assertPruned(pruned: number): Promise<void> {
-    if ((await this.#pruned(null)) === pruned) return
-    throw new StorageError('Events moved to the cold tier while they were replayed; run it again.', {
-      recoverable: true,
-      details: { operation: 'ledger.replay', driver: 'tiered' },
-    })
+    if ((await this.#pruned(null)) !== pruned) throw new Moved()
+  }
+
+  async *#replayOnce(options: ReplayOptions): AsyncGenerator<LedgerRow[]> {
+    const { from, to = Number.MAX_SAFE_INTEGER } = options
+    const pruned = await this.#pruned(null)
+    if (from > pruned) return yield* this.#unpruned(this.#hot.ledger.replay(options), pruned)
+    const cold = this.#replayArchived(from - 1, Math.min(pruned, to), options)
+    if (to <= pruned) return yield* cold
+    const hot = this.#unpruned(this.#hot.ledger.replay({ ...options, from: pruned + 1 }), pruned)
+    yield* mergeOrdered(cold, hot, byTime)
+  }
+
+  async *#mappedOnce(options: EntityRange): AsyncGenerator<MappedRow[]> {
+    const { to, after = 0 } = options
+    const pruned = await this.#pruned(null)
+    if (after >= pruned) return yield* this.#unpruned(this.#hot.ledger.mappedByEntity(options), pruned)
+    const cold = this.#mappedArchived(options, Math.min(pruned, to))
+    if (to <= pruned) return yield* cold
+    const hot = this.#unpruned(this.#hot.ledger.mappedByEntity({ ...options, after: pruned }), pruned)
+    yield* mergeOrdered(cold, hot, byEntity)
   }
 
   /** Archived rows of a scan. Inside a unit they come from what was fetched for it. */
-  async *#archived({ unit, raw }: ScanOptions, after: number, to: number): AsyncGenerator<readonly ArchiveRow[]> {
+  async *#archived({ unit, raw, chunk }: ScanOptions, after: number, to: number): AsyncGenerator<ArchiveRow[]> {
     if (unit !== undefined) {
       const sequences = Array.from({ length: to - after }, (_, index) => after + 1 + index)
       yield [...(await this.#cold.get(unit, sequences)).values()]
       return
     }
     const columns = raw === false ? SCAN_COLUMNS : FULL_COLUMNS
-    let at = after
-    yield* retrying(async function* (archive: Archive) {
-      for await (const rows of archive.scan({ after: at, to, columns })) {
-        yield rows
-        at = rows.at(-1)?.sequence ?? at
-      }
-    }, this.#cold)
+    const open = (last: ArchiveRow | null): AsyncIterable<ArchiveRow[]> =>
+      this.#scanArchive(last?.sequence ?? after, to, columns)
+    for await (const rows of resuming(open, bySequence)) yield* parts(rows, chunk)
   }
 
-  async *#replayArchived(after: number, to: number, includeDuplicates: boolean): AsyncGenerator<LedgerRow[]> {
+  async *#scanArchive(after: number, to: number, columns: readonly ArchiveColumn[]): AsyncGenerator<ArchiveRow[]> {
+    const archive = await this.#cold.current()
+    yield* archive.scan({ after, to, columns })
+  }
+
+  async *#replayArchived(
+    after: number,
+    to: number,
+    { includeDuplicates, chunk }: ReplayOptions,
+  ): AsyncGenerator<LedgerRow[]> {
     const archive = await this.#cold.current()
     for await (const rows of archive.scan({ after, to, order: 'time', columns: REPLAY_COLUMNS })) {
       const wanted = rows.filter((row) =>
-        includeDuplicates ? row.eventType !== null && row.excluded !== true : isReplayable(row),
+        includeDuplicates === true ? row.eventType !== null && row.excluded !== true : isReplayable(row),
       )
       const replayed = wanted.flatMap((row) => ledgerRow(row) ?? [])
-      if (replayed.length > 0) yield replayed
+      yield* parts(replayed, chunk)
     }
   }
 
@@ -296,8 +314,7 @@ export class TieredLedger implements LedgerPort {
     const members = above(this.#hot.tiers.members({ to, afterEntity }), after)
     for await (const rows of archive.scanMembers({ members, to, columns: REPLAY_COLUMNS })) {
       const mapped = rows.flatMap((member) => mappedRow(member.row, member) ?? [])
-      const size = chunk ?? Math.max(1, mapped.length)
-      for (let at = 0; at < mapped.length; at += size) yield mapped.slice(at, at + size)
+      yield* parts(mapped, chunk)
     }
   }
 
@@ -327,22 +344,11 @@ async function* above(members: AsyncIterable<Member[]>, after: number): AsyncGen
   }
 }
 
-/** How often a version may vanish before any of its rows was read. */
-const VANISHED = 3
+function bySequence(a: ArchiveRow, b: ArchiveRow): number {
+  return a.sequence - b.sequence
+}
 
-/** Reads on in the newest version where the one being read was removed meanwhile; `read` goes on where it was. */
-async function* retrying<T>(read: (archive: Archive) => AsyncIterable<T>, cold: ColdRows): AsyncGenerator<T> {
-  for (let vanished = 0; ; ) {
-    try {
-      for await (const item of read(await cold.current())) {
-        vanished = 0
-        yield item
-      }
-      return
-    } catch (error) {
-      const isGone = error instanceof StorageError && error.code === 'E_ARCHIVE_VERSION'
-      vanished += 1
-      if (!isGone || vanished > VANISHED) throw error
-    }
-  }
+function* parts<T>(rows: readonly T[], size: number | undefined): Iterable<T[]> {
+  const step = size ?? Math.max(1, rows.length)
+  for (let at = 0; at < rows.length; at += step) yield rows.slice(at, at + step)
 }

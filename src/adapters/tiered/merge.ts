@@ -1,5 +1,6 @@
-/** Merging ordered streams of rows. Pure but for the streams themselves. */
+/** Ordered streams of rows: merging them, and taking them up where they broke off. */
 import { compareText } from '../../core/expression/code-points.ts'
+import { StorageError } from '../../errors.ts'
 import type { LedgerRow, MappedRow } from '../../ports/store.ts'
 
 type Compare<T> = (a: T, b: T) => number
@@ -71,5 +72,46 @@ class Head<T> {
 
   async close(): Promise<void> {
     await this.#chunks.return?.()
+  }
+}
+
+/** Rows moved to the archive while a stream read them from the database. */
+export class Moved extends StorageError {
+  constructor() {
+    super('Events moved to the cold tier again and again while they were read; run it again.', {
+      recoverable: true,
+      details: { operation: 'ledger.read', driver: 'tiered' },
+    })
+  }
+}
+
+/** How often a stream may break off without a row in between. */
+const BREAKS = 5
+
+/**
+ * An ordered stream that goes on behind its last row where rows changed tiers, or the version of the archive that was
+ * being read was removed. `open` gives it again, from the beginning or from the last row on.
+ */
+export async function* resuming<T>(
+  open: (last: T | null) => AsyncIterable<readonly T[]>,
+  compare: Compare<T>,
+): AsyncGenerator<T[]> {
+  let last: T | null = null
+  for (let breaks = 0; ; ) {
+    const known: T | null = last
+    try {
+      for await (const rows of open(known)) {
+        const fresh: T[] = known === null ? [...rows] : rows.filter((row) => compare(row, known) > 0)
+        if (fresh.length === 0) continue
+        breaks = 0
+        last = fresh.at(-1) ?? null
+        yield fresh
+      }
+      return
+    } catch (error) {
+      const goesOn = error instanceof Moved || (error instanceof StorageError && error.code === 'E_ARCHIVE_VERSION')
+      breaks += 1
+      if (!goesOn || breaks > BREAKS) throw error
+    }
   }
 }
