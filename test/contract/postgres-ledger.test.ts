@@ -2,50 +2,17 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { it } from 'vitest'
-import { Database } from '../../src/adapters/postgres/database.ts'
 import { mappedPages } from '../../src/adapters/postgres/mapped-pages.ts'
-import { Names } from '../../src/adapters/postgres/names.ts'
-import { openPostgresStore } from '../../src/adapters/postgres/store.ts'
 import { openSqliteStore } from '../../src/adapters/sqlite/store.ts'
 import type { NormalizedEvent } from '../../src/core/event.ts'
 import { parseJson, stringifyJson } from '../../src/core/expression/json.ts'
-import { owns, type Shard } from '../../src/core/shard.ts'
+import { owns } from '../../src/core/shard.ts'
 import type { HintRow, MappedRow, Store } from '../../src/ports/store.ts'
 import { drain, inUnit, NOW } from '../../src/testing/contract/backend.ts'
 import { day, event } from '../../src/testing/contract/fixtures.ts'
-import { describePostgres, freshNamespace } from '../support/postgres.ts'
-
-interface Opened {
-  readonly store: Store
-  readonly open: (shard?: Shard) => Promise<Store>
-  /** Reads and changes tables directly. */
-  readonly admin: Database
-  readonly names: Names
-}
-
-async function withPostgres(work: (opened: Opened) => Promise<void>): Promise<void> {
-  const { url, namespace, drop } = freshNamespace()
-  const stores: Store[] = []
-  const open = async (shard?: Shard): Promise<Store> => {
-    const store = await openPostgresStore({ url, namespace, now: () => NOW, ...(shard === undefined ? {} : { shard }) })
-    stores.push(store)
-    return store
-  }
-  const admin = new Database({ url, max: 3 })
-  try {
-    await work({ store: await open(), open, admin, names: new Names(namespace) })
-  } finally {
-    for (const store of stores) await store.close()
-    await admin.close()
-    await drop()
-  }
-}
-
-/** Resolves when some session waits for a lock with a statement about this namespace. */
-async function untilSomeoneWaits(admin: Database, names: Names): Promise<void> {
-  const sql = `select 1 from pg_stat_activity where wait_event_type = 'Lock' and strpos(query, $1) > 0`
-  while ((await admin.query(null, 'test', sql, [`"${names.namespace}".`])).length === 0);
-}
+import { tier } from '../../src/testing/contract/tiering.ts'
+import { describePostgres } from '../support/postgres.ts'
+import { assertSameIds, untilSomeoneWaits, withPostgres } from '../support/postgres-store.ts'
 
 async function chunksOf<T>(stream: AsyncIterable<T>): Promise<T[]> {
   const chunks: T[] = []
@@ -264,6 +231,48 @@ describePostgres('several processes on Postgres', () => {
     })
   })
 
+  it('an append and a renormalization may take the same id at once', async () => {
+    await withPostgres(async ({ store, open, admin, names }) => {
+      const other = await open()
+      const append = (...ids: string[]) =>
+        inUnit(other, (unit) =>
+          other.ledger.append(
+            unit,
+            ids.map((id) => event(id)),
+          ),
+        )
+      const renew = (sequence: number, id: string) =>
+        inUnit(other, (unit) => other.ledger.renormalize(unit, [{ sequence, event: event(id) }]))
+      await append('a', 'b')
+      let late: Promise<unknown> | undefined
+      await inUnit(store, async (unit) => {
+        await store.ledger.renormalize(unit, [{ sequence: 2, event: event('c') }])
+        late = append('c', 'd')
+        await untilSomeoneWaits(admin, names)
+      })
+      assert.deepEqual(await late, [
+        { sequence: 2, inserted: false },
+        { sequence: 3, inserted: true },
+      ])
+      await inUnit(store, async (unit) => {
+        await store.ledger.append(unit, [event('e')])
+        late = renew(1, 'e')
+        await untilSomeoneWaits(admin, names)
+      })
+      assert.deepEqual(await late, { changed: 1, duplicateOf: new Map() })
+      const rows = await drain(store.ledger.scan({ after: 0, to: 4, all: true }))
+      assert.deepEqual(
+        rows.map(({ eventId, duplicateOf }) => [eventId, duplicateOf]),
+        [
+          ['e', null],
+          ['c', null],
+          ['d', null],
+          ['e', 1],
+        ],
+      )
+    })
+  })
+
   it('an append waits for the unit that holds appends, and sees what it wrote', async () => {
     await withPostgres(async ({ store, open, admin, names }) => {
       const other = await open()
@@ -426,7 +435,7 @@ describePostgres('mapped events of Postgres', () => {
 })
 
 describePostgres('renormalization in sets', () => {
-  it('does what one row after the other would', async () => {
+  it('does what one row after the other would, however far the ledger has tiers', async () => {
     const id = fc.constantFrom('a', 'b', 'c', 'd', 'e')
     const plan = fc.record({
       stored: fc.array(id, { minLength: 1, maxLength: 12 }),
@@ -435,6 +444,7 @@ describePostgres('renormalization in sets', () => {
           renewed: fc.array(fc.option(id, { freq: 5 }), { minLength: 30, maxLength: 30 }),
           chunk: fc.integer({ min: 1, max: 8 }),
           meanwhile: fc.array(id, { maxLength: 3 }),
+          stage: fc.constantFrom(null, 'filling' as const, 'on' as const),
         }),
         { minLength: 1, maxLength: 3 },
       ),
@@ -442,8 +452,10 @@ describePostgres('renormalization in sets', () => {
     await withPostgres(async ({ store, admin, names }) => {
       await fc.assert(
         fc.asyncProperty(plan, async ({ stored, passes }) => {
-          await admin.query(null, 'test', `truncate ${names.infra('ledger')}`)
-          await admin.query(null, 'test', `update ${names.infra('head')} set last = 0, renormalizing = false`)
+          const tables = ['ledger', 'event_ids', 'tiered_state', 'tier_jobs'].map((table) => names.infra(table))
+          await admin.query(null, 'test', `truncate ${tables.join(', ')}`)
+          const head = names.infra('head')
+          await admin.query(null, 'test', `update ${head} set last = 0, renormalizing = false, tiers = 'off'`)
           const model = await openSqliteStore({ path: ':memory:', now: () => NOW })
           const both = async <T>(work: (one: Store) => Promise<T>): Promise<void> => {
             assert.deepEqual(await work(store), await work(model))
@@ -459,7 +471,8 @@ describePostgres('renormalization in sets', () => {
             )
           try {
             await append(stored)
-            for (const { renewed, chunk, meanwhile } of passes) {
+            for (const { renewed, chunk, meanwhile, stage } of passes) {
+              if (stage !== null) await tier(store, stage)
               await both((one) => inUnit(one, (unit) => one.ledger.beginRenormalize(unit)))
               const upTo = await store.ledger.head()
               for (let from = 0; from < upTo; from += chunk) {
@@ -472,6 +485,8 @@ describePostgres('renormalization in sets', () => {
               }
               await both((one) => inUnit(one, (unit) => one.ledger.endRenormalize(unit)))
               await both((one) => drain(one.ledger.scan({ after: 0, to: 1000, all: true })))
+              await both((one) => one.ledger.countAfter(0))
+              await assertSameIds(admin, names)
             }
           } finally {
             await model.close()

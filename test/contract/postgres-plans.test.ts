@@ -1,58 +1,22 @@
 /** Statements over ledger, identity and mappings use their indexes, with fresh statistics as without any. */
 import assert from 'node:assert/strict'
 import { beforeAll, it } from 'vitest'
-import type { Param } from '../../src/adapters/postgres/connection.ts'
-import { Database } from '../../src/adapters/postgres/database.ts'
-import { PostgresIdentity } from '../../src/adapters/postgres/identity.ts'
 import { PostgresLedger } from '../../src/adapters/postgres/ledger.ts'
-import { PostgresMapping } from '../../src/adapters/postgres/mapping.ts'
-import { Names } from '../../src/adapters/postgres/names.ts'
 import { openPostgresStore } from '../../src/adapters/postgres/store.ts'
-import type { Shard } from '../../src/core/shard.ts'
-import type { Unit } from '../../src/ports/store.ts'
 import { drain, NOW, unitOf } from '../../src/testing/contract/backend.ts'
 import { at, event } from '../../src/testing/contract/fixtures.ts'
-import { describePostgres, type FreshNamespace, freshNamespace } from '../support/postgres.ts'
+import { describePostgres, type FreshNamespace } from '../support/postgres.ts'
+import {
+  type Case,
+  check,
+  isWhole,
+  planOf,
+  STATISTICS,
+  type WatchedPlace,
+  watchedPlace,
+} from '../support/postgres-plans.ts'
 
 const EVENTS = 20_000
-const LARGE = ['ledger', 'event_entities', 'identity']
-
-interface Statement {
-  readonly sql: string
-  readonly params: readonly Param[]
-}
-
-/** Notes the statements that go through it. */
-class Watched extends Database {
-  readonly statements: Statement[] = []
-
-  override query(...[tx, operation, sql, params = []]: Parameters<Database['query']>) {
-    this.statements.push({ sql, params })
-    return super.query(tx, operation, sql, params)
-  }
-
-  override execute(...[tx, operation, sql, params = []]: Parameters<Database['execute']>) {
-    this.statements.push({ sql, params })
-    return super.execute(tx, operation, sql, params)
-  }
-
-  override stream(...[operation, sql, params, chunk]: Parameters<Database['stream']>) {
-    this.statements.push({ sql, params })
-    return super.stream(operation, sql, params, chunk)
-  }
-}
-
-interface PlanNode {
-  readonly 'Node Type': string
-  readonly 'Relation Name'?: string
-  readonly 'Index Name'?: string
-  readonly Plans?: readonly PlanNode[]
-}
-
-function* nodesOf(plan: PlanNode): Iterable<PlanNode> {
-  yield plan
-  for (const child of plan.Plans ?? []) yield* nodesOf(child)
-}
 
 const entity = (i: number): string => `entity ${(i * 7) % (EVENTS / 10)}`
 const sequences = Array.from({ length: 200 }, (_, i) => i * 50 + 1)
@@ -77,17 +41,6 @@ async function fill({ url, namespace }: FreshNamespace): Promise<void> {
     )
   })
   await store.close()
-}
-
-interface Case {
-  readonly name: string
-  readonly indexes: readonly string[]
-  readonly avoids?: string
-  readonly shard?: Shard
-  run(
-    ports: { ledger: PostgresLedger; identity: PostgresIdentity; mapping: PostgresMapping },
-    unit: Unit,
-  ): Promise<unknown>
 }
 
 const BY_SEQUENCE = ['event_entities_pkey', 'ledger_pkey']
@@ -167,28 +120,19 @@ const CASES: readonly Case[] = [
   { name: 'entityType', indexes: ['event_entities_entity'], run: ({ mapping }) => mapping.entityType('nobody') },
 ]
 
-for (const statistics of ['without statistics', 'with fresh statistics'] as const) {
+for (const statistics of STATISTICS) {
   describePostgres(`plans of the Postgres ledger ${statistics}`, () => {
-    let database: Watched
-    let names: Names
-
+    let place: WatchedPlace
     beforeAll(async () => {
-      const place = freshNamespace()
-      names = new Names(place.namespace)
-      await fill(place)
-      database = new Watched({ url: place.url, max: 3 })
-      const statement = statistics === 'without statistics' ? withoutAnalyze : (name: string) => `analyze ${name}`
-      for (const table of LARGE) await database.query(null, 'test', statement(names.infra(table)))
-      return async () => {
-        await database.close()
-        await place.drop()
-      }
+      place = await watchedPlace(statistics, ['ledger', 'event_entities', 'identity'], fill)
+      return () => place.dispose()
     })
 
-    for (const one of CASES) it(one.name, () => check(database, names, one))
+    for (const one of CASES) it(one.name, () => check(place, one))
 
     for (const shard of [null, SHARD]) {
       it(`mappedByEntity of ${shard === null ? 'everything' : 'a shard'}`, async () => {
+        const { database, names } = place
         const ledger = new PostgresLedger({ database, names, shard })
         database.statements.length = 0
         await drain(ledger.mappedByEntity({ afterEntity: null, to: EVENTS }))
@@ -200,45 +144,4 @@ for (const statistics of ['without statistics', 'with fresh statistics'] as cons
       })
     }
   })
-}
-
-/** A table that was never analyzed, and will not be soon. */
-function withoutAnalyze(name: string): string {
-  return `alter table ${name} set (autovacuum_enabled = off)`
-}
-
-function isWhole(node: PlanNode): boolean {
-  return node['Node Type'].endsWith('Seq Scan')
-}
-
-async function check(database: Watched, names: Names, { indexes, avoids, shard, run }: Case): Promise<void> {
-  const space = { database, names, shard: shard ?? null }
-  const ports = {
-    ledger: new PostgresLedger(space),
-    identity: new PostgresIdentity(space),
-    mapping: new PostgresMapping(space),
-  }
-  const rollback = new Error('only looking')
-  database.statements.length = 0
-  const ran = database.transaction(async (tx) => {
-    await run(ports, unitOf(tx))
-    throw rollback
-  })
-  await assert.rejects(ran, rollback)
-  const used = new Set<string | undefined>()
-  for (const statement of [...database.statements]) {
-    for (const node of await planOf(database, statement)) {
-      used.add(node['Index Name'])
-      const isLarge = LARGE.includes(node['Relation Name'] ?? '')
-      assert.ok(!isLarge || !isWhole(node), `reads all of ${node['Relation Name']}: ${statement.sql}`)
-    }
-  }
-  for (const index of indexes) assert.ok(used.has(index), `${index} is not used, but ${[...used].join(', ')}`)
-  assert.ok(avoids === undefined || !used.has(avoids), `${avoids} is used`)
-}
-
-async function planOf(database: Database, { sql, params }: Statement): Promise<PlanNode[]> {
-  const [row] = await database.query(null, 'explain', `explain (format json) ${sql}`, params)
-  const [{ Plan: plan }] = JSON.parse(row?.[0] as string) as [{ Plan: PlanNode }]
-  return [...nodesOf(plan)]
 }

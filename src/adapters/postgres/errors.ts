@@ -23,7 +23,13 @@ export function sqlState(error: unknown): string | undefined {
 /** True if the whole transaction may simply be repeated: another one was in its way. */
 export function isConflict(error: unknown): boolean {
   const state = sqlState(error)
-  return state === SERIALIZATION_FAILURE || state === DEADLOCK_DETECTED
+  if (state === SERIALIZATION_FAILURE || state === DEADLOCK_DETECTED) return true
+  return error instanceof StorageError && isTakenId(error.details['constraint'])
+}
+
+/** Event ids are looked up before rows get them, and a renormalization runs beside appends: both may take the same id. */
+function isTakenId(constraint: unknown): boolean {
+  return constraint === 'ledger_event_id' || constraint === 'event_ids_event_id'
 }
 
 /** `error` as a `StorageError` of `operation`; errors thrown on purpose pass unchanged. */
@@ -33,7 +39,7 @@ export function storageError(error: unknown, operation: string, location: string
   const driver = error as DriverError
   const state = sqlState(error)
   if (state === undefined && !isConnectionError(driver)) return error
-  const { sentence, recoverable } = explain(state, location)
+  const { sentence, recoverable } = explain(isTakenId(driver.constraint) ? SERIALIZATION_FAILURE : state, location)
   const place = driver.table === undefined ? {} : { table: driver.table, constraint: driver.constraint ?? null }
   if (state === undefined && /timeout exceeded when trying to connect/.test(driver.message)) {
     const message = `${operation}: no connection to ${location} came free in time; finish streams that are open, raise pool.max, or check the server`

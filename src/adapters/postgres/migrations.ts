@@ -169,7 +169,7 @@ create view shard_tasks as
     breaking: true,
     sql: `
 -- Where event ids are looked up: 'off' and 'filling' in the ledger, 'on' in event_ids. Appends write event_ids unless 'off'.
-alter table head add column tiers text not null default 'off' check (tiers in ('off', 'filling', 'on'));
+alter table head add column tiers text not null default 'off';
 
 -- What stays in the database of every ledger row (spec 07 section 4.1). Without a source: a tombstone.
 create table event_ids (

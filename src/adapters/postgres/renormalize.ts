@@ -5,6 +5,7 @@
 import type { NormalizedEvent } from '../../core/event.ts'
 import { storedText } from '../../core/stored-text.ts'
 import type { Renormalized, RenormalizeResult, Unit } from '../../ports/store.ts'
+import { lockHead } from './append.ts'
 import { CANONICAL, type HeldTables, holdIdTables, type IdTables } from './id-tables.ts'
 import { storedJson } from './json.ts'
 import type { Space } from './space.ts'
@@ -22,10 +23,11 @@ export async function beginRenormalize({ database, names }: Space, unit: Unit): 
 
 /**
  * Ends the renormalization. Rows that were appended meanwhile as duplicates of a row which then changed its id get
- * their turn now, in ascending order.
+ * their turn now, in ascending order; no more of them come.
  */
 export async function endRenormalize(space: Space, unit: Unit): Promise<void> {
   const { database, names } = space
+  await lockHead(space, unit)
   const tables = await holdIdTables(space, unit)
   // ledger_skipped, then ledger_pkey for each row; or those of event_ids.
   const stray = await database.query(
