@@ -1,9 +1,9 @@
 /** Rows joined with their entities by DuckDB: members go into a table, join and order use the disk where they must. */
 import { BIGINT, type DuckDBAppender, type DuckDBConnection, DuckDBDataChunk, VARCHAR } from '@duckdb/node-api'
-import type { ArchiveColumn, MemberRow } from '../../ports/archive.ts'
+import type { MemberRow } from '../../ports/archive.ts'
 import type { Member } from '../../ports/tiers.ts'
 import type { MemberJoin, ReadQuery } from './codec.ts'
-import { rowsOf, selected, tablesOf } from './duckdb-read.ts'
+import { packed, tablesOf, unpacked } from './duckdb-read.ts'
 import { codecError, type DuckSession, VECTOR } from './duckdb-session.ts'
 
 export async function joinMembers(session: DuckSession): Promise<MemberJoin> {
@@ -59,27 +59,22 @@ class DuckMemberJoin implements MemberJoin {
       this.#appender.closeSync()
       // Text is compared byte by byte, and UTF-8 keeps the order of code points.
       return `
-select m.entity_id, m.entity_type, ${selected(columns)}
+select ${packed(columns, ['m.entity_id', 'm.entity_type'])}
 from ${await tablesOf(this.#connection, files)} as r join members as m on m.sequence = r.sequence
 where r."timestamp" is not null and r.sequence <= ${to}
 order by m.entity_id, r."timestamp", r.sequence`
     })
-    for await (const chunk of this.#session.stream(this.#connection, statement)) yield memberRows(chunk, columns)
+    for await (const chunk of this.#session.stream(this.#connection, statement)) {
+      yield unpacked(chunk, columns, 2, (row, [entityId, entityType]) => ({
+        entityId: entityId!,
+        entityType: entityType!,
+        row,
+      }))
+    }
   }
 
   close(): void {
     if (this.#open) this.#connection.closeSync()
     this.#open = false
   }
-}
-
-function memberRows(
-  [entityIds = [], entityTypes = [], ...values]: Parameters<typeof rowsOf>[0],
-  columns: readonly ArchiveColumn[],
-): MemberRow[] {
-  return rowsOf(values, columns).map((row, at) => ({
-    entityId: entityIds[at] as string,
-    entityType: entityTypes[at] as string,
-    row,
-  }))
 }

@@ -1,6 +1,12 @@
 /** Reading data files by DuckDB, which prunes row groups by their statistics. */
-import { BIGINT, type DuckDBConnection, DuckDBDataChunk, type DuckDBValue } from '@duckdb/node-api'
-import type { ArchiveColumn, ArchiveRow } from '../../ports/archive.ts'
+import {
+  BIGINT,
+  type DuckDBBlobValue,
+  type DuckDBConnection,
+  DuckDBDataChunk,
+  type DuckDBValue,
+} from '@duckdb/node-api'
+import { type ArchiveColumn, type ArchiveRow, tombstone } from '../../ports/archive.ts'
 import type { LocalCopy, ReadQuery, RowGroup } from './codec.ts'
 import { COLUMNS, type Column } from './columns.ts'
 import { type DuckSession, quoted, VECTOR } from './duckdb-session.ts'
@@ -34,7 +40,7 @@ async function readStatement(connection: DuckDBConnection, query: ReadQuery): Pr
   ]
   const by = { file: '', sequence: 'order by sequence', time: 'order by "timestamp", sequence' }[order]
   return `
-select ${selected(columns)}
+select ${packed(columns)}
 from ${await tablesOf(connection, files)} as r ${where.length > 0 ? `where ${where.join(' and ')}` : ''} ${by}`
 }
 
@@ -56,11 +62,57 @@ async function wantedCondition(connection: DuckDBConnection, sequences: readonly
   return [...range, 'sequence in (select sequence from wanted)']
 }
 
-/** Sequences go out as doubles: exact up to 2^53, and no BigInt is made per row. */
-export function selected(columns: readonly ArchiveColumn[]): string {
-  return COLUMNS.filter(({ field }) => columns.includes(field))
-    .map(({ name, type }) => (type === 'long' ? `r."${name}"::double` : `r."${name}"`))
-    .join(', ')
+const TEXTS = COLUMNS.filter(({ type }) => type === 'string')
+const OTHERS = COLUMNS.filter(({ type }) => type !== 'string')
+const NOTHING = tombstone(0)
+
+/**
+ * Numbers go out as doubles: exact up to 2^53, and no BigInt is made per row. The texts of a row go out as one value and
+ * their lengths in bytes, -1 for null: every value that leaves the library costs far more than its length.
+ * @param more texts that go out before those of the row `r`
+ */
+export function packed(columns: readonly ArchiveColumn[], more: readonly string[] = []): string {
+  const others = OTHERS.filter(({ field }) => columns.includes(field))
+  const texts = [...more, ...TEXTS.filter(({ field }) => columns.includes(field)).map(({ name }) => `r."${name}"`)]
+  return [
+    ...others.map(({ name, type }) => (type === 'long' ? `r."${name}"::double` : `r."${name}"`)),
+    `encode(concat(${["''", ...texts].join(', ')}))`,
+    ...texts.map((text) => `coalesce(strlen(${text}), -1)::integer`),
+  ].join(', ')
+}
+
+/** @param values of a chunk, as `packed` lists them */
+export function rowsOf(values: readonly DuckDBValue[][], columns: readonly ArchiveColumn[]): ArchiveRow[] {
+  return unpacked(values, columns, 0, (row) => row)
+}
+
+/** As `rowsOf`; what `make` makes of each row and of the `more` texts before it. */
+export function unpacked<T>(
+  values: readonly DuckDBValue[][],
+  columns: readonly ArchiveColumn[],
+  more: number,
+  make: (row: ArchiveRow, texts: readonly (string | null)[]) => T,
+): T[] {
+  const others = OTHERS.filter(({ field }) => columns.includes(field)).map(({ field }) => field)
+  const texts = TEXTS.filter(({ field }) => columns.includes(field)).map(({ field }) => field)
+  const lengths = values.slice(others.length + 1) as number[][]
+  return (values[others.length] as DuckDBBlobValue[]).map(({ bytes }, at) => {
+    const row: Record<ArchiveColumn, DuckDBValue> = { ...NOTHING }
+    others.forEach((field, index) => {
+      row[field] = values[index]![at]!
+    })
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    const before: (string | null)[] = []
+    let start = 0
+    for (let index = 0; index < lengths.length; index += 1) {
+      const length = lengths[index]![at]!
+      const value = length < 0 ? null : text.toString('utf8', start, start + length)
+      start += Math.max(0, length)
+      if (index < more) before.push(value)
+      else row[texts[index - more]!] = value
+    }
+    return make(row as unknown as ArchiveRow, before)
+  })
 }
 
 export async function tablesOf(connection: DuckDBConnection, files: readonly LocalCopy[]): Promise<string> {
@@ -91,27 +143,4 @@ function runsOf(groups: readonly RowGroup[]): RowGroup[] {
     else runs.push(group)
   }
   return runs
-}
-
-/** @param values of the columns, in the order of the table */
-export function rowsOf(values: readonly DuckDBValue[][], columns: readonly ArchiveColumn[]): ArchiveRow[] {
-  const read = COLUMNS.filter(({ field }) => columns.includes(field)).map(({ field }) => field)
-  const of = (field: keyof ArchiveRow): readonly DuckDBValue[] | null => values[read.indexOf(field)] ?? null
-  const [eventId, eventType, timestamp, source] = [of('eventId'), of('eventType'), of('timestamp'), of('source')]
-  const [data, raw, hints, duplicateOf] = [of('data'), of('raw'), of('hints'), of('duplicateOf')]
-  const [excluded, kinds, redaction] = [of('excluded'), of('kinds'), of('redaction')]
-  return of('sequence')!.map((sequence, row) => ({
-    sequence: sequence as number,
-    eventId: (eventId?.[row] ?? null) as string | null,
-    eventType: (eventType?.[row] ?? null) as string | null,
-    timestamp: (timestamp?.[row] ?? null) as string | null,
-    source: (source?.[row] ?? null) as string | null,
-    data: (data?.[row] ?? null) as string | null,
-    raw: (raw?.[row] ?? null) as string | null,
-    hints: (hints?.[row] ?? null) as string | null,
-    duplicateOf: (duplicateOf?.[row] ?? null) as number | null,
-    excluded: (excluded?.[row] ?? null) as boolean | null,
-    kinds: (kinds?.[row] ?? null) as string | null,
-    redaction: (redaction?.[row] ?? null) as string | null,
-  }))
 }

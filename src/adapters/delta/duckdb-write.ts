@@ -4,6 +4,7 @@ import {
   BIGINT,
   BOOLEAN,
   type DuckDBAppender,
+  type DuckDBBlobValue,
   type DuckDBConnection,
   DuckDBDataChunk,
   type DuckDBType,
@@ -97,12 +98,12 @@ export function inspectData(session: DuckSession, file: string): Promise<FoundFa
     const rows = session.stream(
       connection,
       `
-select sequence::double, "timestamp", sha256(concat(${COLUMNS.map(({ name }) => digestPart(name)).join(', ')}))
+select sequence::double, "timestamp", encode(concat(${COLUMNS.map(({ name }) => digestPart(name)).join(', ')}))
 from ${await tableOf(connection, { path: file, groups: null })}`,
     )
-    for await (const [sequences = [], times = [], digests = []] of rows) {
+    for await (const [sequences = [], times = [], texts = []] of rows) {
       for (let row = 0; row < sequences.length; row += 1) {
-        facts.add(sequences[row] as number, times[row] as string | null, digests[row] as string)
+        facts.add(sequences[row] as number, times[row] as string | null, (texts[row] as DuckDBBlobValue).bytes)
       }
     }
     return { ...facts.facts(), ascending: facts.ascending, footerRows: Number(footer.getRows()[0]?.[0] ?? 0) }

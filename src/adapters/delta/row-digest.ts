@@ -1,12 +1,15 @@
 /**
- * Digest of a data file: SHA-256 over the digests of its rows in order. A row's digest is SHA-256 over its columns, each
- * as byte length, colon, UTF-8 text (`-` for null), so that different rows have different texts. Both halves can be
- * computed by JavaScript and, for the check after writing, by the database that reads the file.
+ * Digest of a data file: SHA-256 over its rows in order, each of its columns as byte length, colon, UTF-8 text (`-` for
+ * null), so that different rows have different texts. JavaScript makes these texts from rows that are written, the
+ * database makes them from the file for the check afterwards.
  */
 import { createHash, hash } from 'node:crypto'
 import type { ArchiveRow } from '../../ports/archive.ts'
 import type { FileFacts } from './codec.ts'
 import { COLUMNS } from './columns.ts'
+
+/** Characters of rows that are hashed at once. */
+const BATCH = 65_536
 
 export function rowDigest(row: ArchiveRow): string {
   return hash('sha256', rowText(row))
@@ -26,6 +29,7 @@ function rowText(row: ArchiveRow): string {
 /** Gathers what a file holds from its rows in order. */
 export class FactsCollector {
   readonly #hash = createHash('sha256')
+  #text = ''
   #rows = 0
   #first = 0
   #last = 0
@@ -34,7 +38,27 @@ export class FactsCollector {
   #withoutTime = 0
   #ascending = true
 
-  add(sequence: number, timestamp: string | null, digest: string): void {
+  /** @param text of the row, as the comment above has it */
+  add(sequence: number, timestamp: string | null, text: Uint8Array): void {
+    this.#count(sequence, timestamp)
+    this.#hash.update(text)
+  }
+
+  addRows(rows: readonly ArchiveRow[]): void {
+    for (const row of rows) {
+      this.#count(row.sequence, row.timestamp)
+      this.#text += rowText(row)
+      if (this.#text.length > BATCH) this.#hashText()
+    }
+    this.#hashText()
+  }
+
+  #hashText(): void {
+    this.#hash.update(this.#text)
+    this.#text = ''
+  }
+
+  #count(sequence: number, timestamp: string | null): void {
     if (this.#rows === 0) this.#first = sequence
     else if (sequence <= this.#last) this.#ascending = false
     this.#rows += 1
@@ -45,11 +69,6 @@ export class FactsCollector {
       if (this.#firstTime === null || timestamp < this.#firstTime) this.#firstTime = timestamp
       if (this.#lastTime === null || timestamp > this.#lastTime) this.#lastTime = timestamp
     }
-    this.#hash.update(digest)
-  }
-
-  addRows(rows: readonly ArchiveRow[]): void {
-    for (const row of rows) this.add(row.sequence, row.timestamp, rowDigest(row))
   }
 
   get rows(): number {
