@@ -150,14 +150,15 @@ describe('local copies', () => {
   }
 
   test('are kept up to a limit, the least recently used goes first', async () => {
-    const archive = await twoFiles({ localBytes: 1 })
-    await read(archive, {})
-    expect(copies()).toEqual([])
-    const roomy = await openArchive()
-    await read(roomy, { sequences: [1] })
-    await read(roomy, { sequences: [101] })
-    await read(roomy, {})
-    expect(objects.downloads()).toHaveLength(4)
+    const archive = await openArchive()
+    for (const to of [100, 200, 300]) await archive.append({ appId: APP, rows: (after) => rowsUpTo(after, to) })
+    const files = (await archive.snapshot())!.files
+    const [first, second, third] = files.map(({ path }) => path)
+    const room = files.reduce((sum, { bytes }) => sum + bytes, 0) - 1
+    const small = await openArchive({ localBytes: room })
+    objects.forget()
+    for (const sequence of [1, 101, 1, 201, 1, 101]) await read(small, { sequences: [sequence] })
+    expect(objects.downloads()).toEqual([first, second, third, second])
     expect(copies()).toHaveLength(2)
   })
 
@@ -295,6 +296,27 @@ describe('rows with their entities', () => {
           a.row.sequence - b.row.sequence,
       )
     expect(await joined(archive, members, 900)).toEqual(expected)
+  })
+
+  test('texts come back as they were stored, whatever stands in them', async () => {
+    const texts = ['\uFEFFmark', '', 'a\u0000b', '😀\uFFFD', "it's", '\n\t"\\']
+    const stored = texts.map(
+      (text, index): ArchiveRow => ({ ...row(index + 1), source: text, data: text, kinds: null }),
+    )
+    const archive = await openArchive()
+    await archive.append({
+      appId: APP,
+      async *rows() {
+        yield stored
+      },
+    })
+    expect(await read(archive, {})).toEqual(stored)
+    expect((await archive.verify()).problems).toEqual([])
+    const members = texts.map((text, index) => ({ sequence: index + 1, entityId: text, entityType: text }))
+    const found = await joined(archive, members, 10)
+    expect(found.map(({ entityId, entityType, row: { source } }) => [entityId, entityType, source])).toEqual(
+      texts.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))).map((text) => [text, text, text]),
+    )
   })
 
   test('only columns that are asked for, only files that hold members', async () => {
