@@ -7,7 +7,8 @@
  * database.
  *
  * Who changes a row at or below `claimed` may change one that is archived or on its way there: the change is *staged* in
- * the same unit and carried into the archive afterwards. Claims and changes exclude each other through `lock`.
+ * the same unit and carried into the archive afterwards. Claims and changes exclude each other through `lock`. A
+ * renormalization stages by itself what it changes in rows that it was not given.
  */
 import type { ArchiveRow } from './archive.ts'
 import type { Unit } from './store.ts'

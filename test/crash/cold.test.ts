@@ -81,7 +81,7 @@ function remaining(all: readonly WorkStep[], done: number): WorkStep[] {
 
 for (const backend of BACKENDS) {
   backend.describe(backend.name, () => {
-    test('the undisturbed run is the reference history', { timeout: 60_000 }, async () => {
+    test('the undisturbed run is the reference history', { timeout: 240_000 }, async () => {
       const { space, options, job, all } = await tiered(backend, 'undisturbed')
       const life = await live(shop.folder, job, { chunk: 40 })
       expect(life).toMatchObject({ killed: false, error: null, done: all.length })
@@ -91,7 +91,7 @@ for (const backend of BACKENDS) {
 
     test.concurrent.each(failpoints)(
       'killed at %s, a new process finishes the job',
-      { timeout: 60_000 },
+      { timeout: 240_000 },
       async (failpoint) => {
         const { space, options, job, all } = await tiered(backend, failpoint.replace(/\W/g, '-'))
         const dead = await live(shop.folder, job, { failpoint, chunk: 40 })

@@ -83,8 +83,10 @@ export class TieredLedger implements LedgerPort {
     return this.#hot.ledger.beginRenormalize(unit)
   }
 
-  endRenormalize(unit: Unit): Promise<void> {
-    return this.#hot.ledger.endRenormalize(unit)
+  /** The database stages what ending changes in archived rows by itself. */
+  async endRenormalize(unit: Unit): Promise<void> {
+    await this.#hot.tiers.lock(unit)
+    await this.#hot.ledger.endRenormalize(unit)
   }
 
   // ── streams ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -29,15 +29,27 @@ export async function settleChanges(hot: Store, archive: Archive): Promise<void>
   await inUnit(hot, (unit) => tiers.dropStaged(unit, job))
 }
 
+/**
+ * Rows that the database still has become what they are there, to the letter, so that they can be compared before they
+ * leave it; of others the staged columns change.
+ */
 async function changed({ tiers }: Store, job: number, rows: readonly ArchiveRow[]): Promise<ArchiveRow[]> {
   const from = rows[0]?.sequence
   const to = rows.at(-1)?.sequence
   if (from === undefined || to === undefined) return []
   const changes = new Map((await tiers.staged(job, { from, to })).map(({ sequence, change }) => [sequence, change]))
+  const stored = new Map<number, ArchiveRow>()
+  const pruned = (await tiers.state())?.pruned ?? 0
+  if (to > pruned) {
+    for await (const some of tiers.rows({ after: Math.max(from - 1, pruned), to })) {
+      for (const row of some) stored.set(row.sequence, row)
+    }
+  }
   return rows.map((row) => {
+    const change = changes.get(row.sequence)
     // A tombstone stays one, whatever was staged before it became one.
-    const change = row.eventType === null ? undefined : changes.get(row.sequence)
-    return change === undefined ? row : { ...row, ...change }
+    if (change === undefined || row.eventType === null) return row
+    return stored.get(row.sequence) ?? { ...row, ...change }
   })
 }
 
