@@ -1,5 +1,6 @@
 /** Commits: one object that exactly one writer can create (spec 07 §5.4). */
 import { StorageError } from '../../errors.ts'
+import type { ObjectStore } from '../../ports/objects.ts'
 import { type Action, type CommitInfo, commitIdOf, formatCommit } from './actions.ts'
 import { writeCheckpoint } from './checkpoint.ts'
 import { CHECKPOINT_INTERVAL, CONFIGURATION, schemaString } from './columns.ts'
@@ -17,9 +18,10 @@ export interface Intent {
 }
 
 /**
- * Writes the version after `state` and returns the newest state. Null if another commit has that place, or if it cannot
- * be told what became of ours: the caller starts again from a new snapshot, in which its own commit, if it landed after
- * all, is recorded.
+ * Writes the version after `state` and returns the newest state. Null if another commit has that place: the caller starts
+ * again from a new snapshot.
+ * @throws StorageError if it cannot be told what became of ours; whoever repeats the call starts from a new snapshot, in
+ * which it is recorded if it landed after all
  */
 export async function commit(context: Context, state: TableState, intent: Intent): Promise<TableState | null> {
   assertWritable(state)
@@ -73,14 +75,30 @@ async function place(context: Context, version: number, intent: Intent): Promise
     ...intent.info,
   }
   const body = formatCommit([{ commitInfo }, ...intent.actions])
-  try {
-    if ((await objects.put(path, body, { ifAbsent: true })).written) return true
-  } catch (error) {
-    if (!(error instanceof StorageError) || !error.recoverable) throw error
-  }
+  const first = await tryPut(objects, path, body)
+  const placed = first instanceof StorageError ? await tryPut(objects, path, body) : first
+  if (placed instanceof StorageError) throw placed
+  if (placed === 'written') return true
   // A repeated request may have met our own commit, and a lost answer may have been a yes.
   const there = await objects.get(path)
   return there !== undefined && commitIdOf(there) === txnId
+}
+
+/**
+ * A failure only if nothing is there. The request may arrive yet, so the same entry is put at the same place once more
+ * before the failure is the caller's; a later call is then safe, because it begins with the table as it is.
+ */
+async function tryPut(
+  objects: ObjectStore,
+  path: string,
+  body: Uint8Array,
+): Promise<'written' | 'taken' | StorageError> {
+  try {
+    return (await objects.put(path, body, { ifAbsent: true })).written ? 'written' : 'taken'
+  } catch (error) {
+    if (!(error instanceof StorageError) || !error.recoverable) throw error
+    return (await objects.get(path)) === undefined ? error : 'taken'
+  }
 }
 
 /**
