@@ -2,6 +2,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Action, formatCommit } from '../../src/adapters/delta/actions.ts'
 import { openDeltaArchive } from '../../src/adapters/delta/archive.ts'
 import { openFolder } from '../../src/adapters/objects/folder.ts'
 import { type Archive, tombstone } from '../../src/ports/archive.ts'
@@ -102,6 +103,34 @@ describe('damage', () => {
     const bytes = await readFile(join(table(), path))
     await writeFile(join(table(), path), bytes.subarray(0, 900))
     expect(await problemOf(path)).toMatch(/^it has 900 bytes instead of \d+$/)
+  })
+
+  test('sequences that no file holds, or two hold, are named with the file they are missed at', async () => {
+    await appendTo(archive, 300)
+    const store = openFolder(table())
+    const { files, version } = (await archive.snapshot())!
+    const [, second, third] = files
+    const commit = (at: number, actions: Action[]) =>
+      store.put(`_delta_log/${String(version + at).padStart(20, '0')}.json`, formatCommit(actions))
+    await commit(1, [{ remove: { path: second!.path, deletionTimestamp: 1, dataChange: true } }])
+    const { first, last } = second!.sequences!
+    expect((await archive.verify()).problems).toEqual([
+      { path: third!.path, problem: `no file holds the sequences ${first} to ${last} before it` },
+    ])
+    await store.upload('data/twice.parquet', join(table(), second!.path))
+    const add = { size: second!.bytes, partitionValues: {}, modificationTime: 1, dataChange: true }
+    await commit(2, [{ add: { ...add, path: second!.path } }, { add: { ...add, path: 'data/twice.parquet' } }])
+    // Without statistics their ranges are known once they are read.
+    expect((await archive.verify()).problems).toEqual([
+      { path: expect.any(String), problem: expect.stringMatching(/^its range overlaps that of 'data\/.*'$/) },
+    ])
+    await commit(3, [{ remove: { path: 'data/twice.parquet', deletionTimestamp: 1, dataChange: true } }])
+    expect((await archive.verify()).problems).toEqual([])
+  })
+
+  test('the log is read as it is stored, not as it is remembered', async () => {
+    await rm(join(table(), '_delta_log', '00000000000000000001.json'))
+    await expect(archive.verify()).rejects.toThrow(/version 1 is missing/)
   })
 
   test('every changed byte of a file is named or changes no row', async () => {

@@ -5,10 +5,13 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { openDeltaArchive } from '../../src/adapters/delta/archive.ts'
 import { openFolder } from '../../src/adapters/objects/folder.ts'
+import { openS3 } from '../../src/adapters/objects/s3.ts'
 import type { Archive, ArchiveRow } from '../../src/ports/archive.ts'
+import type { ObjectStore } from '../../src/ports/objects.ts'
 import { appendTo, archiveRows, FLUSH, scanned, tombstones } from '../../src/testing/contract/archive.ts'
 import { describeJudged, Judge } from '../support/delta-judge.ts'
 import { room } from '../support/room.ts'
+import { describeS3, type FreshBucket, freshBucket } from '../support/s3.ts'
 
 const REDACT = 'defacto-redact/test'
 
@@ -166,5 +169,47 @@ where path_in_schema = 'sequence' order by row_group_id`),
     connection.closeSync()
     instance.closeSync()
     await compare()
+  })
+})
+
+describeS3('delta-rs in the same bucket', () => {
+  let bucket: FreshBucket
+  let objects: ObjectStore
+  let judge: Judge
+  let folder: string
+  beforeEach(async () => {
+    folder = await mkdtemp(join(room(), 'defacto-archive-judge-'))
+    bucket = await freshBucket()
+    objects = openS3(`${bucket.url}/table`, bucket.options)
+    // The judge's process takes its settings from the environment.
+    process.env['AWS_ENDPOINT_URL'] = bucket.options.endpoint
+    process.env['AWS_ALLOW_HTTP'] = 'true'
+    judge = new Judge()
+  })
+  afterEach(async () => {
+    await judge[Symbol.asyncDispose]()
+    await objects.close()
+    await bucket.drop()
+    await rm(folder, { recursive: true })
+  })
+
+  describeJudged('and at the same time', () => {
+    test('commits between the reading and the commit of an append, which begins anew', async () => {
+      const archive = await openDeltaArchive({ objects, temporary: folder })
+      await appendTo(archive, 100)
+      let asked = 0
+      const rows = async function* (after: number) {
+        asked += 1
+        yield archiveRows(after + 1, 150)
+        if (asked === 1) await judge.append(`${bucket.url}/table`, 5_001, 5_020)
+      }
+      expect(await archive.append({ appId: FLUSH, rows })).toEqual({ rows: 50, files: 1, last: 150 })
+      expect(asked).toBe(2)
+      const foreign = Array.from({ length: 20 }, (_, index) => 5_001 + index)
+      const expected = [...archiveRows(1, 150).map(({ sequence }) => sequence), ...foreign]
+      expect((await scanned(archive)).map(({ sequence }) => sequence)).toEqual(expected)
+      expect((await judge.read(`${bucket.url}/table`)).sequences).toEqual(expected)
+      await archive.close()
+    })
   })
 })
