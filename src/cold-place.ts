@@ -20,7 +20,9 @@ export interface ColdPlace {
 export async function openColdPlace({ url, storage }: Pick<ColdLedger, 'url' | 'storage'>): Promise<ColdPlace> {
   const { openDeltaArchive } = await driver(() => import('./adapters/delta/archive.ts'))
   const { openObjects } = await import('./adapters/objects/open.ts')
-  const objects = await driver(() => openObjects(url, storage))
+  // The SDK knows this variable too, but not that the buckets of such a server are in the path.
+  const endpoint = storage.endpoint ?? process.env['AWS_ENDPOINT_URL_S3'] ?? process.env['AWS_ENDPOINT_URL']
+  const objects = await driver(() => openObjects(url, endpoint === undefined ? storage : { ...storage, endpoint }))
   try {
     const archive = await openDeltaArchive({ objects })
     const close = async (): Promise<void> => {

@@ -29,7 +29,9 @@ describe('the way in', () => {
 describe('documents', () => {
   const documents = [
     'README.md',
-    ...['getting-started', 'definitions', 'expressions', 'architecture', 'postgres'].map((name) => `docs/${name}.md`),
+    ...['getting-started', 'definitions', 'expressions', 'architecture', 'postgres', 'cold-tier'].map(
+      (name) => `docs/${name}.md`,
+    ),
   ]
 
   test.each(documents)('%s links to what exists, with headings that exist', (document) => {

@@ -116,7 +116,7 @@ const status: CommandSpec = {
       data: statusData(found),
       text: ({ paint }) =>
         [
-          summary(paint, `ledger in two tiers, the archive in ${found.location}`, {
+          summary(paint, `ledger in two tiers; the archive, ${bytesText(found.bytes)}, is in ${found.location}`, {
             'last event': found.head,
             'archived up to': found.flushed,
             'removed up to': found.pruned,
@@ -124,7 +124,6 @@ const status: CommandSpec = {
             'cold rows': found.coldRows,
             'cold files': found.files,
           }),
-          `  cold size       ${bytesText(found.bytes)}`,
           ...(found.staged === 0 ? [] : [`  ${countText(found.staged, 'change')} of archived events on the way there`]),
           ...(found.filled === null ? [] : [`  being switched on: the next flush goes on at event ${found.filled}`]),
         ].join('\n'),
