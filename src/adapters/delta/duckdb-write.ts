@@ -93,20 +93,23 @@ function vectorOf(rows: readonly ArchiveRow[], { field, type }: Column): DuckDBV
 
 export function inspectData(session: DuckSession, file: string): Promise<FoundFacts> {
   return session.use(async (connection) => {
+    const table = await tableOf(connection, { path: file, groups: null })
     const footer = await connection.runAndReadAll(`select num_rows from parquet_file_metadata(${quoted(file)})`)
+    const times = await connection.runAndReadAll(`
+select min("timestamp"), max("timestamp"), (count(*) - count("timestamp"))::double from ${table}`)
+    const [firstTime, lastTime, withoutTime] = times.getRows()[0] as [string | null, string | null, number]
     const facts = new FactsCollector()
-    const rows = session.stream(
+    const text = `encode(concat(${COLUMNS.map(({ name }) => digestPart(name)).join(', ')}))`
+    for await (const [sequences, texts] of session.stream(
       connection,
-      `
-select sequence::double, "timestamp", encode(concat(${COLUMNS.map(({ name }) => digestPart(name)).join(', ')}))
-from ${await tableOf(connection, { path: file, groups: null })}`,
-    )
-    for await (const [sequences = [], times = [], texts = []] of rows) {
-      for (let row = 0; row < sequences.length; row += 1) {
-        facts.add(sequences[row] as number, times[row] as string | null, (texts[row] as DuckDBBlobValue).bytes)
-      }
+      `select sequence::double, ${text} from ${table}`,
+    )) {
+      sequences!.forEach((sequence, at) => {
+        facts.addText(sequence as number, (texts![at] as DuckDBBlobValue).bytes)
+      })
     }
-    return { ...facts.facts(), ascending: facts.ascending, footerRows: Number(footer.getRows()[0]?.[0] ?? 0) }
+    const footerRows = Number(footer.getRows()[0]?.[0] ?? 0)
+    return { ...facts.facts(), firstTime, lastTime, withoutTime, ascending: facts.ascending, footerRows }
   })
 }
 

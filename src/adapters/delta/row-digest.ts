@@ -38,15 +38,16 @@ export class FactsCollector {
   #withoutTime = 0
   #ascending = true
 
-  /** @param text of the row, as the comment above has it */
-  add(sequence: number, timestamp: string | null, text: Uint8Array): void {
-    this.#count(sequence, timestamp)
+  /** A row without its timestamp, which is not gathered; `text` as the comment above has it. */
+  addText(sequence: number, text: Uint8Array): void {
+    this.#count(sequence)
     this.#hash.update(text)
   }
 
   addRows(rows: readonly ArchiveRow[]): void {
     for (const row of rows) {
-      this.#count(row.sequence, row.timestamp)
+      this.#count(row.sequence)
+      this.#countTime(row.timestamp)
       this.#text += rowText(row)
       if (this.#text.length > BATCH) this.#hashText()
     }
@@ -58,12 +59,15 @@ export class FactsCollector {
     this.#text = ''
   }
 
-  #count(sequence: number, timestamp: string | null): void {
+  #count(sequence: number): void {
     if (this.#rows === 0) this.#first = sequence
     else if (sequence <= this.#last) this.#ascending = false
     this.#rows += 1
     this.#first = Math.min(this.#first, sequence)
     this.#last = Math.max(this.#last, sequence)
+  }
+
+  #countTime(timestamp: string | null): void {
     if (timestamp === null) this.#withoutTime += 1
     else {
       if (this.#firstTime === null || timestamp < this.#firstTime) this.#firstTime = timestamp
