@@ -5,6 +5,7 @@ import type { Database } from '../../src/adapters/postgres/database.ts'
 import { MIGRATIONS } from '../../src/adapters/postgres/migrations.ts'
 import type { Names } from '../../src/adapters/postgres/names.ts'
 import { openPostgresStore } from '../../src/adapters/postgres/store.ts'
+import { owns } from '../../src/core/shard.ts'
 import { ConfigError } from '../../src/errors.ts'
 import { tombstone } from '../../src/ports/archive.ts'
 import type { AppendResult, Store } from '../../src/ports/store.ts'
@@ -230,6 +231,32 @@ describePostgres('several processes on a tiered ledger', () => {
       assert.deepEqual(
         await late,
         [1, 2].map((sequence) => ({ sequence, inserted: false })),
+      )
+    })
+  })
+})
+
+describePostgres('shards of a tiered ledger', () => {
+  it('have the members and counts of their own entities, archived or not', async () => {
+    await withPostgres(async ({ store, open }) => {
+      const ids = Array.from({ length: 60 }, (_, i) => `e${i + 1}`)
+      const mappings = ids.map((_, i) => ({ sequence: i + 1, entityId: `entity ${i % 13}`, entityType: 'm' }))
+      await append(store, ids)
+      await inUnit(store, (unit) => store.mapping.write(unit, mappings))
+      await tier(store, 'pruned')
+      const shards = await Promise.all([0, 1, 2].map((id) => open({ id, total: 3 })))
+      const found = await Promise.all(
+        shards.map(async (one) => {
+          const members = await drain(one.tiers.members({ to: 60, afterEntity: null, chunk: 7 }))
+          assert.ok(members.length > 0 && members.every(({ entityId }) => owns(one.shard, entityId)))
+          assert.deepEqual(await one.tiers.membersIn(null, { after: 0, to: 60 }), members)
+          assert.equal(await one.ledger.countMapped(60), members.length)
+          return members
+        }),
+      )
+      assert.deepEqual(
+        found.flat().sort((a, b) => a.sequence - b.sequence),
+        mappings,
       )
     })
   })

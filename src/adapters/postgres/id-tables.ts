@@ -34,14 +34,9 @@ export interface HeldTables extends IdTables {
  * are not being filled in, and none is claimed for the archive.
  */
 export async function holdIdTables(space: Space, unit: Unit): Promise<HeldTables> {
-  const { database, names } = space
-  const [row] = await database.query(
-    unit.tx,
-    'ledger.renormalize',
-    `select tiers from ${names.infra('head')} for key share`,
-  )
-  const mode = row?.[0] as IdMode
-  return { ...idTables(names, mode), state: mode === 'off' ? null : await lockState(space, unit) }
+  const state = await lockState(space, unit)
+  const tiered = state?.filled === null ? 'on' : 'filling'
+  return { ...idTables(space.names, state === null ? 'off' : tiered), state }
 }
 
 /** Canonical rows with an id, of the ledger or of `event_ids`; their unique indexes have the same condition. */

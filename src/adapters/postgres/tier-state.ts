@@ -50,8 +50,12 @@ export async function lockState(space: Space, unit: Unit): Promise<TierState | n
   const state = await lock()
   if (state !== null) return state
   // `begin` needs the head for itself; appends do not mind. Somebody may have begun before this.
-  await database.query(unit.tx, 'tiers.lock', `select from ${names.infra('head')} for key share`)
-  return lock()
+  const [head] = await database.query(
+    unit.tx,
+    'tiers.lock',
+    `select tiers = 'off' from ${names.infra('head')} for key share`,
+  )
+  return head?.[0] === true ? null : lock()
 }
 
 /** Changes some values. `StorageError` if the ledger has one tier. */
