@@ -96,9 +96,9 @@ export async function maintain(world: World, { engine, archive }: Host): Promise
   else if (what < 7) await archive.checkpoint()
   else if (what < 8) await archive.purge()
   else {
-    const bad = rot.spoiled
+    const before = rot.files.size === 0 ? rot.spoiled : null
     const { problems } = await verifyCold(engine)
-    if (problems.length > 0 && rot.files.size === 0 && rot.spoiled === bad) {
+    if (problems.length > 0 && rot.spoiled === before) {
       scheduler.fail(`verify: ${JSON.stringify(problems)}`)
     }
   }

@@ -3,7 +3,7 @@ import { reconcileCold } from '../../src/engine/cold/compare.ts'
 import { flushCold } from '../../src/engine/cold/flush.ts'
 import { verifyCold } from '../../src/engine/cold/maintain.ts'
 import { pruneCold } from '../../src/engine/cold/prune.ts'
-import { DefactoError, Fenced, LockHeld, StorageError } from '../../src/errors.ts'
+import { DefactoError, Fenced, LockHeld } from '../../src/errors.ts'
 import * as work from './actors.ts'
 import { NO_FAULTS } from './faults.ts'
 import type { Random } from './random.ts'
@@ -43,6 +43,8 @@ const PROGRAMS: Readonly<Record<string, readonly Role[]>> = {
 }
 
 export interface Outcome {
+  /** What happened, step by step. */
+  readonly trace: readonly string[]
   readonly steps: number
   readonly reads: number
   readonly commits: number
@@ -85,13 +87,14 @@ export async function simulate(seed: number, kit: Kit, choose = settingsOf): Pro
     await live(world)
     await finish(world)
   } catch (error) {
-    const trace = process.env['TRACE'] === undefined ? '' : `\n${world.scheduler.trace.join('\n')}`
-    throw new Violation(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}${trace}`, {
-      cause: error,
-    })
+    const message = error instanceof Error ? error.message : String(error)
+    throw new Violation(`seed ${seed}: ${message}`, { cause: error })
+  } finally {
+    if (process.env['TRACE'] !== undefined) console.log(world.scheduler.trace.join('\n'))
   }
   const { scheduler, truth, table, database } = world
   return {
+    trace: scheduler.trace,
     steps: scheduler.step,
     reads: world.reads,
     commits: table.version + 1,
@@ -158,11 +161,21 @@ async function attempt(world: World, one: () => Promise<void>): Promise<void> {
     await one()
   } catch (error) {
     if (!(error instanceof DefactoError)) throw error
-    const expected =
-      error instanceof LockHeld || error instanceof Fenced || (error instanceof StorageError && error.recoverable)
-    const kind = `${expected ? '' : 'final: '}${error.name} ${error.message.replaceAll(/\d+/g, '#')}`
+    world.scheduler.trace.push(`  ${error.name}: ${error.message}`)
+    if (!isExpected(error, world.settings)) throw error
+    const kind = `${error.recoverable ? '' : 'final: '}${error.name} ${error.message.replaceAll(/\d+/g, '#')}`
     world.failures.set(kind, (world.failures.get(kind) ?? 0) + 1)
   }
+}
+
+/** Every failure that says it cannot be helped by trying again has a reason in this world. */
+function isExpected(error: DefactoError, { faults, chances, rot }: Settings): boolean {
+  if (error instanceof LockHeld || error instanceof Fenced || error.recoverable) return true
+  // Confirming compares rows that another process may just be changing.
+  if (error.details['operation'] === 'confirm') return true
+  if (error.details['operation'] === 'read') return faults.damaged > 0 || rot
+  // Who was stopped long enough for others to archive what he had not seen takes the archive for another one.
+  return ['E_COLD_BEHIND', 'E_COLD_FOREIGN'].includes(error.code) && chances.stop > 0
 }
 
 /** After everything has stopped and nothing fails any more, the ledger is whole and its tiers can be brought in order. */
