@@ -79,21 +79,22 @@ describe('a table in another folder', () => {
     await use(to, async (archive) => expect((await appendTo(archive, 350)).rows).toBe(50))
   })
 
-  test.each(['before', 'after'] as const)(
-    'is complete after a failure %s any operation, and a repetition',
-    async (at) => {
-      const from = place('a')
-      await fill(from)
-      const counting = faultyStore(place('whole'))
-      await copyTable(from, counting)
-      for (let fail = 1; fail <= counting.count; fail += 1) {
-        const to = place(`b${fail}`)
-        await expect(copyTable(from, faultyStore(to, fail, at)), `operation ${fail}`).rejects.toThrow('connection lost')
-        await copyTable(from, to)
-        await assertCopied(from, to)
-      }
-    },
-  )
+  test('is complete after a failure of any operation, and a repetition', async () => {
+    const from = place('a')
+    await fill(from)
+    const counting = faultyStore(place('whole'))
+    await copyTable(from, counting)
+    await assertCopied(from, place('whole'))
+    const whole = await objectsOf(place('whole'))
+    for (let fail = 1; fail <= counting.count; fail += 1) {
+      const to = place(`b${fail}`)
+      // Lost answers are the harder half: there is something already.
+      const failing = faultyStore(to, fail, fail % 3 === 0 ? 'before' : 'after')
+      await expect(copyTable(from, failing), `operation ${fail}`).rejects.toThrow('connection lost')
+      await copyTable(from, to)
+      expect(await objectsOf(to), `operation ${fail}`).toEqual(whole)
+    }
+  })
 
   test('catches up with a source that has grown, was erased from and purged meanwhile', async () => {
     const [from, to] = [place('a'), place('b')]

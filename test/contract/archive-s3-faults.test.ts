@@ -13,7 +13,7 @@ import { describeS3, type FreshBucket, freshBucket } from '../support/s3.ts'
 import { type Fault, refusal, type S3Proxy, type S3Request, s3Proxy } from '../support/s3-proxy.ts'
 
 /** Tries of one request. */
-const ATTEMPTS = 3
+const ATTEMPTS = 4
 
 let folder: string
 let bucket: FreshBucket
@@ -96,7 +96,7 @@ describeS3('the answer to a commit is lost', () => {
 describeS3('what stays', () => {
   test('an outage is recoverable and names the object, and the same call goes on afterwards', async () => {
     await appendTo(archive, 40)
-    proxy.decide = (request) => (isWrite(request) && isData(request) ? refusal(503, 'SlowDown') : null)
+    proxy.decide = (request) => (isWrite(request) && isData(request) ? refusal(503, 'ServiceUnavailable') : null)
     await expect(appendTo(archive, 80)).rejects.toMatchObject({
       recoverable: true,
       message: expect.stringMatching(/upload 'data\/.*the server is overloaded or failing.*try again later/),
