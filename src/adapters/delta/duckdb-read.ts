@@ -40,7 +40,7 @@ async function readStatement(connection: DuckDBConnection, query: ReadQuery): Pr
   ]
   const by = { file: '', sequence: 'order by sequence', time: 'order by "timestamp", sequence' }[order]
   return `
-select ${packed(columns)}
+select ${packed(columns).join(', ')}
 from ${await tablesOf(connection, files)} as r ${where.length > 0 ? `where ${where.join(' and ')}` : ''} ${by}`
 }
 
@@ -71,14 +71,14 @@ const NOTHING = tombstone(0)
  * their lengths in bytes, -1 for null: every value that leaves the library costs far more than its length.
  * @param more texts that go out before those of the row `r`
  */
-export function packed(columns: readonly ArchiveColumn[], more: readonly string[] = []): string {
+export function packed(columns: readonly ArchiveColumn[], more: readonly string[] = []): string[] {
   const others = OTHERS.filter(({ field }) => columns.includes(field))
   const texts = [...more, ...TEXTS.filter(({ field }) => columns.includes(field)).map(({ name }) => `r."${name}"`)]
   return [
     ...others.map(({ name, type }) => (type === 'long' ? `r."${name}"::double` : `r."${name}"`)),
     `encode(concat(${["''", ...texts].join(', ')}))`,
     ...texts.map((text) => `coalesce(strlen(${text}), -1)::integer`),
-  ].join(', ')
+  ]
 }
 
 /** @param values of a chunk, as `packed` lists them */
@@ -115,7 +115,7 @@ export function unpacked<T>(
   })
 }
 
-export async function tablesOf(connection: DuckDBConnection, files: readonly LocalCopy[]): Promise<string> {
+async function tablesOf(connection: DuckDBConnection, files: readonly LocalCopy[]): Promise<string> {
   const tables = await Promise.all(files.map((file) => tableOf(connection, file)))
   return tables.length === 1 ? tables[0]! : `(${tables.map((one) => `select * from ${one}`).join(' union all ')})`
 }
