@@ -39,8 +39,11 @@ export async function openColdPlace({ url, storage }: Pick<ColdLedger, 'url' | '
 export interface MovedArchive {
   readonly from: string
   readonly to: string
+  /** Data files that were copied, and their bytes. */
   readonly files: number
   readonly bytes: number
+  /** Data files that an earlier, interrupted call had copied. */
+  readonly present: number
   /** What was found when the copy was read from end to end. */
   readonly verified: Verified
 }
@@ -66,9 +69,11 @@ export async function moveArchive(
     }
     return await withColdSlot(engine, 'move', signal, async () => {
       const { copyTable } = await import('./adapters/delta/copy-table.ts')
-      const { files, bytes } = await copyTable(source.objects, target.objects, { signal, progress })
+      const { files, bytes, present } = await copyTable(source.objects, target.objects, { signal, progress })
+      // An earlier call may have copied what was replaced since, and replaced files may hold what must not stay.
+      if (present > 0) await target.archive.purge({ orphanAgeMs: 0 })
       const verified = await target.archive.verify()
-      return { from: source.objects.location, to: target.objects.location, files, bytes, verified }
+      return { from: source.objects.location, to: target.objects.location, files, bytes, present, verified }
     })
   } finally {
     await target.close()

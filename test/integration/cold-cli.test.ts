@@ -96,6 +96,7 @@ describe('a project with a cold ledger', () => {
   it('moves to another place, which is read before the old one is given up', async () => {
     const before = await ok(project, CUSTOMERS)
     expect(await ok(project, ['cold', 'move', 'moved'])).toMatchObject({ problems: [] })
+    expect(await ok(project, ['cold', 'move', 'moved'])).toMatchObject({ files: 0, present: 1, problems: [] })
     const told = await project.run(['cold', 'move', 'again'])
     expect(told.out).toMatch(/change the place in defacto\.config\.yaml:2:3: .*again\n/)
     expect(await project.json(['cold', 'move', 'archive'])).toMatchObject({ code: 2 })
@@ -161,7 +162,16 @@ describe('a database that is gone', () => {
 describe('wrong use', () => {
   it('of a project without a cold ledger, or without a bound', async () => {
     const project = await projectOf('')
-    for (const args of [['flush'], ['status'], ['verify'], ['compact'], ['vacuum'], ['restore'], ['move', 'x']]) {
+    for (const args of [
+      ['flush'],
+      ['prune'],
+      ['status'],
+      ['verify'],
+      ['compact'],
+      ['vacuum'],
+      ['restore'],
+      ['move', 'x'],
+    ]) {
       const answer = await project.json(['cold', ...args])
       expect(answer, args[0]).toMatchObject({ code: 2, error: { code: 'E_CONFIG_NO_COLD_LEDGER' } })
     }

@@ -35,7 +35,8 @@ const prune: CommandSpec = {
     const dryRun = flag(options, 'dryRun')
     const project = await context.project()
     const retained = ['hotDays', 'hotRows'].some((key) => project.value('coldLedger', 'retention', key) !== undefined)
-    if (before === undefined && !retained) {
+    const tiered = project.value('coldLedger', 'url') !== undefined
+    if (tiered && before === undefined && !retained) {
       throw new UsageError(
         'cold prune needs --before, or a bound to use without it: cold_ledger.retention with hot_days or hot_rows',
       )
@@ -160,10 +161,11 @@ const move: CommandSpec = {
     const { problems } = done.verified
     const project = await context.project()
     const setting = project.shown().find(({ key }) => key === 'cold_ledger.url')
+    const there = done.present === 0 ? '' : `, ${done.present} were there already`
     return {
-      data: { from: done.from, to: done.to, files: done.files, bytes: done.bytes, problems, setting: setting?.origin },
+      data: { ...done, verified: undefined, problems, setting: setting?.origin },
       text: [
-        `copied ${countText(done.files, 'file')}, ${bytesText(done.bytes)}, and read ${countText(done.verified.rows, 'event')} there`,
+        `copied ${countText(done.files, 'file')}, ${bytesText(done.bytes)}${there}, and read ${countText(done.verified.rows, 'event')} there`,
         `change the place in ${setting?.origin ?? 'the configuration'}: ${/^[a-z0-9+]+:/i.test(to) ? to : done.to}`,
         `${done.from} stays as it is; remove it when all processes use the new place`,
       ].join('\n'),
