@@ -196,14 +196,21 @@ export interface Archive {
   purge(options?: { orphanAgeMs?: number }): Promise<Swept>
   /** Removes replaced files after `retentionMs` (7 days) and uploads of nobody after `orphanAgeMs` (a day). */
   vacuum(options?: { retentionMs?: number; orphanAgeMs?: number }): Promise<Swept>
-  /** Merges neighbouring small files; returns how many files became how many. */
+  /** Merges neighbouring small files, and writes files of other programs anew; returns how many became how many. */
   compact(): Promise<{ before: number; after: number }>
   /** Writes a checkpoint of the newest version; done by itself every 50 commits. Null if there is no table. */
   checkpoint(): Promise<number | null>
   /** Removes log entries and checkpoints older than `retentionMs` (30 days) that the newest checkpoint replaces. */
   cleanLog(options?: { retentionMs?: number }): Promise<Swept>
-  /** Reads every file (or these) and compares rows, ranges, order and digest with what the log says. */
-  verify(options?: { paths?: readonly string[] }): Promise<Verified>
+  /**
+   * Reads every file (or these) and compares rows, ranges, order and digest with what the log says. `progress`: rows read
+   * of those the log counts.
+   */
+  verify(options?: {
+    paths?: readonly string[]
+    signal?: AbortSignal
+    progress?: (done: number, total: number) => void
+  }): Promise<Verified>
   close(): Promise<void>
 }
 

@@ -1,6 +1,6 @@
 /** Reads log and files from end to end as they are stored now, and compares the ones with the other. */
 import { StorageError } from '../../errors.ts'
-import type { ArchiveFile, Verified } from '../../ports/archive.ts'
+import type { Archive, ArchiveFile, Verified } from '../../ports/archive.ts'
 import type { Add } from './actions.ts'
 import type { FoundFacts } from './codec.ts'
 import type { Context } from './context.ts'
@@ -9,7 +9,9 @@ import { LogReader } from './log-reader.ts'
 import { parseStats } from './statistics.ts'
 import { DIGEST_TAG, snapshotOf } from './table-state.ts'
 
-export async function verify(context: Context, { paths }: { paths?: readonly string[] }): Promise<Verified> {
+type Options = NonNullable<Parameters<Archive['verify']>[0]>
+
+export async function verify(context: Context, { paths, signal, progress }: Options): Promise<Verified> {
   // What this process remembers of the log may be there no more.
   const state = await new LogReader(context.objects, context.codec, context.workspace, async () => {}).newest()
   if (state === null) return { version: -1, files: 0, rows: 0, withoutDigest: 0, problems: [] }
@@ -17,10 +19,15 @@ export async function verify(context: Context, { paths }: { paths?: readonly str
   const chosen = snapshot.files.filter(({ path }) => paths === undefined || paths.includes(path))
   const problems: Problem[] = []
   const found = new Map<string, FoundFacts>()
-  for (const { path } of chosen) {
+  const total = chosen.reduce((sum, { rows }) => sum + (rows ?? 0), 0)
+  let done = 0
+  for (const { path, rows } of chosen) {
+    signal?.throwIfAborted()
     const answer = await verifyFile(context, state.files.get(path)!)
     if (typeof answer === 'string') problems.push({ path, problem: answer })
     else found.set(path, answer)
+    done += rows ?? 0
+    progress?.(done, total)
   }
   const ranged = snapshot.files.map((file) => ({ ...file, sequences: file.sequences ?? rangeOf(found.get(file.path)) }))
   return {

@@ -1,5 +1,7 @@
 /** Removing rows from the database that the archive is proven to have (spec 07 §4.3). */
 import { addDuration, Duration } from '../../core/instant.ts'
+import { StorageError } from '../../errors.ts'
+import type { Archive } from '../../ports/archive.ts'
 import { STATE } from '../../ports/slots.ts'
 import type { Engine } from '../engine.ts'
 import { failpoint, unitRows } from '../failpoint.ts'
@@ -42,13 +44,28 @@ export function pruneCold(
     if (to <= pruned) return { rows: 0, pruned }
     if (options.dryRun === true) return { rows: to - pruned, pruned }
     await store.ledger.settle()
-    const version = await archive.confirm({ after: pruned, to, rows: store.tiers.rows({ after: pruned, to }) })
+    const version = await confirmed(engine, archive, pruned, to)
     failpoint('prune.confirmed')
     const rows = await withSlot(engine, STATE, 'prune', slot.signal, (state) =>
       removeRows(engine, { cold: slot, state }, { pruned, to, version }, options.progress),
     )
     return { rows, pruned: to }
   })
+}
+
+/** How often the archive may be rewritten while it is being compared. */
+const REWRITES = 5
+
+/** The version of the archive that holds every row of the range as the database has it. */
+async function confirmed({ store }: Engine, archive: Archive, after: number, to: number): Promise<number> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await archive.confirm({ after, to, rows: store.tiers.rows({ after, to }) })
+    } catch (error) {
+      const isGone = error instanceof StorageError && error.code === 'E_ARCHIVE_VERSION'
+      if (!isGone || attempt === REWRITES) throw error
+    }
+  }
 }
 
 /** Up to where every shard of the active version has interpreted the ledger; nothing if it was never built. */
