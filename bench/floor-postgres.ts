@@ -92,21 +92,35 @@ export class PostgresFloor implements Floor {
     return rows.filter(({ name }) => isOutput(name)).map(({ schema, name }) => `"${schema}"."${name}"`)
   }
 
+  async *ledgerRows(columns: readonly string[]): AsyncGenerator<unknown[][]> {
+    const list = columns.map((name) => `"${name}"`).join(', ')
+    yield* this.#pages(`select ${list} from "${this.#space}".ledger order by sequence`)
+  }
+
+  async tableBytes(table: string): Promise<number> {
+    const sql = `select pg_total_relation_size('"${this.#space}"."${table}"') as bytes`
+    return Number((await this.#client.query<{ bytes: string }>(sql)).rows[0]?.bytes)
+  }
+
   async #scan(sql: string, use: (row: readonly unknown[]) => void = () => undefined): Promise<Cost> {
     const watch = new Stopwatch(this.#clock)
     await watch.run(async () => {
-      const cursor = this.#client.query(new Cursor<unknown[]>(sql, [], { rowMode: 'array', types: TEXT }))
-      let next = cursor.read(PAGE)
-      for (;;) {
-        const rows = await next
-        if (rows.length === 0) break
-        // As ours: the server works on the next page meanwhile.
-        next = cursor.read(PAGE)
-        for (const row of rows) use(row)
-      }
-      await cursor.close()
+      for await (const rows of this.#pages(sql)) for (const row of rows) use(row)
     })
     return watch.cost
+  }
+
+  async *#pages(sql: string): AsyncGenerator<unknown[][]> {
+    const cursor = this.#client.query(new Cursor<unknown[]>(sql, [], { rowMode: 'array', types: TEXT }))
+    let next = cursor.read(PAGE)
+    for (;;) {
+      const rows = await next
+      if (rows.length === 0) break
+      // As ours: the server works on the next page meanwhile.
+      next = cursor.read(PAGE)
+      yield rows
+    }
+    await cursor.close()
   }
 
   async #refill(table: string, order: string, batch: number, watch: Stopwatch): Promise<void> {

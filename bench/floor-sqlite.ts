@@ -8,6 +8,9 @@ import type { Floor } from './store.ts'
 import { removeDatabase } from './store-sqlite.ts'
 import { isOutput } from './tables.ts'
 
+/** Rows read at a time. */
+const PAGE = 5000
+
 interface SchemaEntry {
   readonly type: string
   readonly name: string
@@ -64,6 +67,24 @@ export class SqliteFloor implements Floor {
     const watch = new Stopwatch()
     watch.runNow(() => statement.all(...(params as SQLInputValue[])))
     return watch.cost
+  }
+
+  async *ledgerRows(columns: readonly string[]): AsyncGenerator<unknown[][]> {
+    const statement = this.#source.prepare(
+      `select ${columns.join(', ')} from ledger where sequence > ? and sequence <= ? order by sequence`,
+    )
+    statement.setReturnArrays(true)
+    for (let after = 0; ; after += PAGE) {
+      const rows = statement.all(after, after + PAGE) as unknown as unknown[][]
+      if (rows.length === 0) return
+      yield rows
+    }
+  }
+
+  async tableBytes(table: string): Promise<number> {
+    const names = this.#schema().filter((entry) => entry.tbl_name === table && !entry.name.startsWith('sqlite_'))
+    const sql = `select sum(pgsize) as bytes from dbstat where aggregate = true and name in (${names.map(() => '?').join(', ')})`
+    return Number(this.#source.prepare(sql).get(...names.map(({ name }) => name))?.['bytes'] ?? 0)
   }
 
   #outputTables(): string[] {

@@ -3,6 +3,7 @@
  *
  *   npm run bench -- --store postgres --events 10000,100000,1000000
  *   npm run bench -- --store postgres --shards 4 --events 200000
+ *   npm run bench -- --tiered --events 100000,1000000
  */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -11,43 +12,47 @@ import { growthText, sizeText } from './print.ts'
 import type { SizeResult } from './result.ts'
 import { type ShardsResult, shardsText } from './shards-result.ts'
 import { STORES } from './store.ts'
+import { type TieredResult, tieredGrowthText, tieredText } from './tiered-result.ts'
 
 const { values } = parseArgs({
   options: {
     store: { type: 'string', default: 'sqlite' },
     events: { type: 'string' },
     shards: { type: 'string' },
+    tiered: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
-const { store, shards, json } = values
+const { store, shards, tiered, json } = values
 const sizes = (values.events ?? (shards === undefined ? '10000,100000' : '200000')).split(',').map(Number)
 const isKnown = STORES.some((name) => name === store) && sizes.every((size) => Number.isInteger(size) && size >= 1000)
-const isDivided = shards === undefined || (store === 'postgres' && Number(shards) > 1 && sizes.length === 1)
+const isDivided = shards === undefined || (store === 'postgres' && Number(shards) > 1 && sizes.length === 1 && !tiered)
 if (!isKnown || !isDivided) {
   process.stderr.write(
     `usage: npm run bench -- [--store ${STORES.join('|')}] [--events 10000,100000] [--json]
        npm run bench -- --store postgres --shards 4 [--events 200000] [--json]
+       npm run bench -- --tiered [--store ${STORES.join('|')}] [--events 10000,100000] [--json]
 sizes are at least 1000, shards at least 2\n`,
   )
   process.exit(2)
 }
 
-if (shards === undefined) compareSizes()
+if (tiered) compareSizes<TieredResult>('tiered.ts', tieredText, tieredGrowthText)
+else if (shards === undefined) compareSizes<SizeResult>('measure.ts', sizeText, growthText)
 else {
   const result = measured<ShardsResult>('shards.ts', [String(sizes[0]), shards])
   process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : shardsText(result))
 }
 
-function compareSizes(): void {
-  const results: SizeResult[] = []
+function compareSizes<T>(program: string, text: (result: T) => string, growth: (results: T[]) => string): void {
+  const results: T[] = []
   for (const size of sizes.sort((a, b) => a - b)) {
     process.stderr.write(`${size} records\n`)
-    const result = measured<SizeResult>('measure.ts', [store, String(size)])
+    const result = measured<T>(program, [store, String(size)])
     results.push(result)
-    if (!json) process.stdout.write(sizeText(result))
+    if (!json) process.stdout.write(text(result))
   }
-  process.stdout.write(json ? `${JSON.stringify(results, null, 2)}\n` : growthText(results))
+  process.stdout.write(json ? `${JSON.stringify(results, null, 2)}\n` : growth(results))
 }
 
 /** What a program of this folder prints. Flags like --max-old-space-size hold for the process that does the work. */

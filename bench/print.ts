@@ -2,20 +2,21 @@
 import { availableParallelism, cpus } from 'node:os'
 import type { Measured, SizeResult } from './result.ts'
 
+export const HEAD = ['work', 'count', 'ours', 'limit', 'ratio', 'by cpu', 'server', 'target', '']
+
 export function sizeText(result: SizeResult): string {
   const rows = result.results.map(row)
-  const head = ['work', 'count', 'ours', 'limit', 'ratio', 'by cpu', 'server', 'target', '']
-  const mebibytes = (bytes: number): string => `${Math.round(bytes / 1048576)} MiB`
   return [
     '',
     `${result.store}: ${number(result.events)} events in the ledger (${number(result.lines)} records), ${number(result.entities)} entities`,
-    ...align([head, ...rows]),
+    ...align([HEAD, ...rows]),
     `peak memory ${mebibytes(result.peakRss)}, database ${mebibytes(result.databaseBytes)}`,
     '',
   ].join('\n')
 }
 
-function row(measured: Measured): string[] {
+/** The cells below `HEAD`. */
+export function row(measured: Measured): string[] {
   const { work, unit, count, ours, limit, limitName, target } = measured
   const each = target !== null && typeof target === 'object' && 'atMostMs' in target
   const rates = each ? `${ours.ms.toFixed(2)} ms` : `${number(rate(count, ours.ms))} ${unit}/s`
@@ -40,9 +41,7 @@ export function met({ target, ours, limit, count }: Measured): boolean {
 
 /** Time per unit at each size against the size before: linear work stays at 1.0. */
 export function growthText(results: readonly SizeResult[]): string {
-  const lines = [
-    `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} cores, Node ${process.versions.node}`,
-  ]
+  const lines = [machineText()]
   for (let i = 1; i < results.length; i++) {
     const [small, large] = [results[i - 1] as SizeResult, results[i] as SizeResult]
     const factor = large.events / small.events
@@ -66,6 +65,10 @@ export function growthText(results: readonly SizeResult[]): string {
   return `${lines.join('\n')}\n`
 }
 
+export function machineText(): string {
+  return `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} cores, Node ${process.versions.node}`
+}
+
 export function rate(count: number, ms: number): number {
   return (count * 1000) / Math.max(ms, 0.001)
 }
@@ -78,6 +81,10 @@ export function number(value: number): string {
   return Math.round(value)
     .toString()
     .replace(/\B(?=(\d{3})+$)/g, ' ')
+}
+
+export function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 1048576)} MiB`
 }
 
 export function align(rows: readonly (readonly string[])[]): string[] {

@@ -1,15 +1,25 @@
 /** Processor time of a Postgres server that runs on this machine, where /proc tells it. */
 import { readdirSync, readFileSync } from 'node:fs'
+import pg from 'pg'
 import type { ServerClock } from './result.ts'
 
 /** Of /proc on every Linux: clock ticks of 10 ms. */
 const TICK_MS = 10
 
-/**
- * `backend`: what the server says the process of a connection is. Null if that process is not here, or none of a Postgres:
- * then the server is on another machine, and its time cannot be told.
- */
-export function serverClock(backend: number): ServerClock | null {
+/** Null if the server is on another machine, where its time cannot be told. */
+export async function clockOfServer(url: string): Promise<ServerClock | null> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+    return serverClock(rows[0]?.pid ?? 0)
+  } finally {
+    await client.end()
+  }
+}
+
+/** `backend`: what the server says the process of a connection is. Null if that process is not here, or none of a Postgres. */
+function serverClock(backend: number): ServerClock | null {
   const own = statOf(backend)
   if (own === null || own.name !== 'postgres') return null
   const postmaster = own.parent

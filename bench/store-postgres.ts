@@ -3,7 +3,7 @@
 import pg from 'pg'
 import { findPostgres } from '../infra/starters/postgres.ts'
 import { PostgresFloor } from './floor-postgres.ts'
-import { serverClock } from './server-clock.ts'
+import { clockOfServer } from './server-clock.ts'
 import type { BenchStore } from './store.ts'
 
 /** What a server in production has: data on the disk before a commit is answered, memory to speak of. */
@@ -17,12 +17,11 @@ export async function openPostgres(scratch: string): Promise<BenchStore> {
   const admin = new pg.Client({ connectionString: server.url })
   await admin.connect()
   await admin.query(`create database ${name} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'`)
-  const { rows } = await admin.query<{ pid: number }>('select pg_backend_pid() as pid')
-  const clock = serverClock(rows[0]?.pid ?? 0)
+  await admin.end()
+  const clock = await clockOfServer(server.url)
   if (clock === null) {
     process.stderr.write('  the server is on another machine: its processor time is not in the figures\n')
   }
-  await admin.end()
   return {
     name: 'postgres',
     clock: clock ?? (() => 0),
@@ -50,6 +49,10 @@ export async function openPostgres(scratch: string): Promise<BenchStore> {
       await server.stop()
     },
   }
+}
+
+export async function postgresFloor(database: string, space: string, scratch: string): Promise<PostgresFloor> {
+  return PostgresFloor.open(database, space, scratch, (await clockOfServer(database)) ?? (() => 0))
 }
 
 /** The one value a statement gives, on a connection of its own. */

@@ -12,9 +12,13 @@ export async function openSqlite(scratch: string): Promise<BenchStore> {
     place: (space) => ({ database: file(space) }),
     size: async (space) => statSync(file(space)).size,
     remove: async (space) => removeDatabase(file(space)),
-    floor: async (space) => new SqliteFloor(file(space), join(scratch, 'floor.db')),
+    floor: async (space) => sqliteFloor(file(space), scratch),
     [Symbol.asyncDispose]: async () => undefined,
   }
+}
+
+export function sqliteFloor(database: string, scratch: string): SqliteFloor {
+  return new SqliteFloor(database, join(scratch, 'floor.db'))
 }
 
 export function removeDatabase(path: string): void {
