@@ -105,17 +105,27 @@ export async function maintain(world: World, { engine, archive }: Host): Promise
 }
 
 /** Gives some rows another content, as a reset does, and carries that into the archive now or later. */
-export async function change(world: World, { store, engine }: Host): Promise<void> {
-  const { random, truth, database, scheduler } = world
-  if (truth.head === 0) return
+export async function change(world: World, host: Host): Promise<void> {
+  if (world.truth.head === 0 || !world.changes) return
+  world.changing += 1
+  try {
+    await changeRows(world, host)
+  } finally {
+    world.changing -= 1
+  }
+  if (world.random.chance(0.3)) return
+  const begin = world.scheduler.step
+  await host.store.ledger.settle()
+  assertVanished(world, begin)
+}
+
+async function changeRows({ random, truth, database, newId }: World, { store, engine }: Host): Promise<void> {
   const sequences = [...new Set([random.between(1, truth.head), random.between(1, truth.head)])].sort((a, b) => a - b)
   const hintsOnly = random.chance(0.3)
   await withSlot(engine, STATE, 'change', undefined, (slot) =>
     slot.unit('', async (unit) => {
       const rows = await before(store, unit, sequences)
-      const changed = rows.map((row) =>
-        changedRow(truth.row(row.sequence)!, world.newId(), hintsOnly, random.chance(0.15)),
-      )
+      const changed = rows.map((row) => changedRow(truth.row(row.sequence)!, newId(), hintsOnly, random.chance(0.15)))
       if (hintsOnly) {
         await store.ledger.updateHints(
           unit,
@@ -136,10 +146,6 @@ export async function change(world: World, { store, engine }: Host): Promise<voi
       })
     }),
   )
-  if (random.chance(0.3)) return
-  const begin = scheduler.step
-  await store.ledger.settle()
-  assertVanished(world, begin)
 }
 
 /** What was superseded before a settling began is in no live file after it. */

@@ -3,6 +3,7 @@ import { StorageError } from '../../src/errors.ts'
 import type { ObjectStore, StoredObject } from '../../src/ports/objects.ts'
 import type { Requests } from './faults.ts'
 import type { Disk } from './local-disk.ts'
+import type { Random } from './random.ts'
 import type { Process } from './scheduler.ts'
 
 export interface StoredBody {
@@ -20,7 +21,10 @@ export class Bucket {
   /** Earlier lists of objects, for listings that lag behind. */
   #history: (readonly StoredBody[])[] = []
 
-  constructor(requests: Requests, now: () => Date) {
+  readonly spoil: Spoil
+
+  constructor(requests: Requests, now: () => Date, spoil: Spoil) {
+    this.spoil = spoil
     this.#requests = requests
     this.#now = now
   }
@@ -49,7 +53,9 @@ export class Bucket {
           if (this.objects.has(path)) throw exists(path)
           this.#set(
             path,
-            path.startsWith('data/') && this.#requests.happens('damaged') ? damaged(body, this.#requests) : body,
+            path.startsWith('data/') && this.#requests.happens('damaged')
+              ? this.spoil(body, this.#requests.scheduler.random)
+              : body,
           )
         })
       },
@@ -100,9 +106,14 @@ export class Bucket {
   }
 }
 
+/** What a fault makes of a body. */
+export type Spoil = (body: Uint8Array, random: Random) => Uint8Array
+
+export const shortened: Spoil = (body, random) => body.slice(0, -1 - random.below(20))
+
 /** Too short, or of the right size with other content. */
-export function damaged(body: Uint8Array, { scheduler: { random } }: Requests): Uint8Array {
-  if (random.chance(0.5)) return body.slice(0, -1 - random.below(20))
+export const spoiled: Spoil = (body, random) => {
+  if (random.chance(0.5)) return shortened(body, random)
   const changed = Uint8Array.from(body)
   const at = random.below(changed.length)
   changed[at] = changed[at]! ^ (1 + random.below(255))

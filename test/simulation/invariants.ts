@@ -14,7 +14,9 @@ export function broken(
   const archived = new Map<number, ArchiveRow>()
   for (const { path, rows } of table.files()) {
     if (rows === null && !rotten.has(path)) return `the live file ${path} is gone or damaged`
-    for (const row of rotten.has(path) ? [] : (rows ?? [])) {
+    for (const row of rows ?? []) {
+      // Of a file that has turned bad those rows count that can still be read.
+      if (rotten.has(path) && !isCurrent(state, row, truth.row(row.sequence))) continue
       if (archived.has(row.sequence)) return `sequence ${row.sequence} is live in two files`
       archived.set(row.sequence, row)
     }
@@ -49,14 +51,15 @@ function wrong(
   if (sequence > pruned && hot === undefined) return 'the database lacks it'
   if (sequence <= pruned && hot !== undefined) return 'the database still has it'
   if (hot !== undefined && !sameRow(hot, wanted)) return 'the database has an older version'
-  if (archived !== undefined && !sameRow(withStaged(state, archived), wanted)) {
+  if (archived !== undefined && !isCurrent(state, archived, wanted)) {
     return 'the archive has another version and no change of it waits'
   }
   return null
 }
 
-/** The row as it will be in the archive once everything staged is. */
-function withStaged({ staged }: HotState, row: ArchiveRow): ArchiveRow {
+/** Is the archived row what it shall be, once everything staged is in the archive? */
+function isCurrent({ staged }: HotState, row: ArchiveRow, wanted: ArchiveRow | undefined): boolean {
   const changes = staged.filter(({ sequence }) => sequence === row.sequence)
-  return Object.assign({}, row, ...changes.map(({ change }) => change)) as ArchiveRow
+  const next = Object.assign({}, row, ...changes.map(({ change }) => change)) as ArchiveRow
+  return wanted !== undefined && sameRow(next, wanted)
 }

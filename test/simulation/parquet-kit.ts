@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { FileWriter, MemberJoin, ParquetCodec, PartialFiles } from '../../src/adapters/delta/codec.ts'
 import { duckdbCodec } from '../../src/adapters/delta/duckdb-codec.ts'
 import type { ArchiveRow } from '../../src/ports/archive.ts'
+import { shortened } from './bucket.ts'
 import { type Disk, realDisk } from './local-disk.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { Kit } from './world.ts'
@@ -16,6 +17,8 @@ export function parquetKit(folder: string): Kit & { close(): Promise<void> } {
     disk: (scheduler) => realDisk(folder, scheduler),
     codec: (disk, scheduler) => scheduled(codec, disk, scheduler, written),
     decode: (_path, body) => written.get(hash('sha256', body)) ?? null,
+    // A changed byte may be one that nobody reads.
+    spoil: shortened,
     patience: 50,
     close: () => codec.close(),
   }

@@ -2,7 +2,6 @@
  * Data files that turn bad where they are stored, and are restored from a backup later. Only such whose rows the database
  * still has, and while nobody is about to delete them there: nothing could help the others.
  */
-import { damaged } from './bucket.ts'
 import type { World } from './world.ts'
 
 const LASTS = 120
@@ -23,7 +22,7 @@ export class Rot {
   /** Lets a file turn bad now and then. */
   begin(): void {
     const { scheduler, random } = this.#world
-    scheduler.later(random.between(40, 160), () => {
+    scheduler.later(random.between(20, 80), () => {
       this.#spoil()
       this.begin()
     })
@@ -39,7 +38,7 @@ export class Rot {
   }
 
   #spoil(): void {
-    const { database, table, bucket, random, scheduler, requests } = this.#world
+    const { database, table, bucket, random, scheduler } = this.#world
     const pruned = database.committed.tier?.pruned ?? 0
     const healthy = table.files().filter(({ rows }) => rows?.every(({ sequence }) => sequence > pruned) === true)
     if (this.pruning > 0 || this.files.size > 0 || healthy.length === 0) return
@@ -47,7 +46,7 @@ export class Rot {
     const stored = bucket.objects.get(path)!
     this.files.set(path, stored.body)
     this.spoiled += 1
-    bucket.objects.set(path, { ...stored, body: damaged(stored.body, requests) })
+    bucket.objects.set(path, { ...stored, body: bucket.spoil(stored.body, random) })
     scheduler.trace.push(`${scheduler.step} ${path} turns bad`)
     scheduler.later(random.between(20, LASTS), () => this.restore())
   }

@@ -79,13 +79,21 @@ export function settingsOf(random: Random): Settings {
   }
 }
 
+export interface Frame {
+  /** Before anything has started. */
+  begin(world: World): void
+  /** When everything has stopped. */
+  end(world: World): Promise<void>
+}
+
 /** Runs a seed. @throws Violation that names the seed */
-export async function simulate(seed: number, kit: Kit, choose = settingsOf): Promise<Outcome> {
+export async function simulate(seed: number, kit: Kit, choose = settingsOf, frame = FRAME): Promise<Outcome> {
   const world = new World(seed, kit, choose)
   try {
     await prepare(world)
+    frame.begin(world)
     await live(world)
-    await finish(world)
+    await frame.end(world)
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     throw new Violation(`seed ${seed}: ${message}`, { cause: error })
@@ -174,12 +182,12 @@ function isExpected(error: DefactoError, { faults, chances, rot }: Settings): bo
   // Confirming compares rows that another process may just be changing.
   if (error.details['operation'] === 'confirm') return true
   if (error.details['operation'] === 'read') return faults.damaged > 0 || rot
-  // Who was stopped long enough for others to archive what he had not seen takes the archive for another one.
-  return ['E_COLD_BEHIND', 'E_COLD_FOREIGN'].includes(error.code) && chances.stop > 0
+  // Who was stopped while others archived and pruned takes what he had seen before for the present.
+  return ['E_COLD_BEHIND', 'E_COLD_FOREIGN', 'E_LEDGER_GAP'].includes(error.code) && chances.stop > 0
 }
 
 /** After everything has stopped and nothing fails any more, the ledger is whole and its tiers can be brought in order. */
-async function finish(world: World): Promise<void> {
+export async function finish(world: World): Promise<void> {
   const { scheduler, truth, database, bucket } = world
   world.wait()
   const host = await world.boot('finish')
@@ -207,3 +215,5 @@ async function finish(world: World): Promise<void> {
   })
   await scheduler.run(100_000, { crash: 0, stop: 0, stay: 0 })
 }
+
+const FRAME: Frame = { begin() {}, end: finish }

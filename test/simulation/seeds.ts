@@ -1,5 +1,6 @@
 /** Many seeds in a row, and what came of them. `SEED=123` repeats one of them, with `TRACE=1` step by step. */
 
+import { spoiled } from './bucket.ts'
 import { MemoryDisk } from './local-disk.ts'
 import { decodeRows, memoryCodec } from './memory-codec.ts'
 import { type Outcome, simulate } from './run.ts'
@@ -9,6 +10,7 @@ import type { Kit } from './world.ts'
 export const MEMORY: Kit = {
   disk: () => new MemoryDisk(),
   codec: (disk) => memoryCodec(disk),
+  spoil: spoiled,
   decode: (_path, body) => {
     try {
       return decodeRows(body)

@@ -30,6 +30,9 @@ const withDamage = (random: Random): Settings => {
   return { ...settings, faults: { ...settings.faults, damaged: 0.3 } }
 }
 
+/** Much is done at a stretch, so that a whole piece of work fits between two steps of another. */
+const inBursts = (random: Random): Settings => ({ ...settingsOf(random), chances: { crash: 0, stop: 0.01, stay: 0.9 } })
+
 export const SWITCHES: Readonly<Record<string, Switch>> = {
   'prune without confirming': {
     rule: 'rows leave the database only after the archive was read back',
@@ -78,6 +81,7 @@ export const SWITCHES: Readonly<Record<string, Switch>> = {
   },
   'no commit where no file changes': {
     rule: 'settling commits even if nothing changes, so that a flush in hand meets it',
+    settings: inBursts,
     noticed: /another version|as it was/,
     breaks: {
       archive: (archive) => ({

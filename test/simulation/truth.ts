@@ -57,6 +57,12 @@ export class Truth {
     this.#heads.push({ head: row.sequence, from })
   }
 
+  /** Rows above are lost for good. */
+  lose(head: number): void {
+    for (const sequence of [...this.#versions.keys()]) if (sequence > head) this.#versions.delete(sequence)
+    this.#heads.push({ head, from: this.#scheduler.step })
+  }
+
   row(sequence: number): ArchiveRow | undefined {
     return this.#versions.get(sequence)?.at(-1)?.row
   }

@@ -9,7 +9,7 @@ import type { Logger } from '../../src/ports/logger.ts'
 import type { ObjectStore } from '../../src/ports/objects.ts'
 import type { Holder, Store } from '../../src/ports/store.ts'
 import type { TierState } from '../../src/ports/tiers.ts'
-import { Bucket } from './bucket.ts'
+import { Bucket, type Spoil } from './bucket.ts'
 import { type FaultRates, Requests } from './faults.ts'
 import type { StreamStyle } from './hot-connection.ts'
 import { HotDatabase } from './hot-database.ts'
@@ -43,6 +43,8 @@ export interface Kit {
   disk(scheduler: Scheduler): Disk
   codec(disk: Disk, scheduler: Scheduler): ParquetCodec
   readonly decode: Decode
+  /** Leaves no file that reads as it did before. */
+  readonly spoil: Spoil
   /** See `Scheduler`. */
   readonly patience?: number
   readonly breaks?: Breaks
@@ -89,6 +91,9 @@ export class World {
   #jumped = 0
   #processes = 0
   readonly rot: Rot
+  /** Whether rows get other contents, and how many such changes are under way. */
+  changes = true
+  changing = 0
 
   constructor(seed: number, kit: Kit, choose: (random: Random) => Settings) {
     this.random = new Random(seed)
@@ -97,7 +102,7 @@ export class World {
     this.scheduler = new Scheduler(this.random, kit.patience)
     this.requests = new Requests(this.scheduler)
     this.database = new HotDatabase(this.requests)
-    this.bucket = new Bucket(this.requests, () => this.now())
+    this.bucket = new Bucket(this.requests, () => this.now(), kit.spoil)
     this.table = new TableView(this.bucket, kit.decode)
     this.truth = new Truth(this.scheduler)
     this.rot = new Rot(this)
@@ -129,7 +134,7 @@ export class World {
     this.#jumped += LONG_MS
   }
 
-  newId(): string {
+  readonly newId = (): string => {
     this.#ids += 1
     return `id${String(this.#ids).padStart(8, '0')}`
   }
@@ -145,7 +150,7 @@ export class World {
       workspace: disk.workspace,
       codec: this.#kit.codec(disk, this.scheduler),
       now: () => this.now(),
-      newId: () => this.newId(),
+      newId: this.newId,
       fileBytes: this.settings.fileBytes,
       compactBytes: 20_000,
     })
@@ -160,7 +165,7 @@ export class World {
     const engine = new Engine({
       store,
       clock: () => this.now(),
-      newId: () => this.newId(),
+      newId: this.newId,
       logger: SILENT,
       deadLetter: null,
       batchSize: 10,

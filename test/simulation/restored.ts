@@ -1,0 +1,76 @@
+/** A database that is lost and comes back as an older backup, while the archive has gone on (spec 07 §5.5). */
+import { restoreCold } from '../../src/engine/cold/restore.ts'
+import type { EntityMapping } from '../../src/ports/store.ts'
+import * as work from './actors.ts'
+import type { HotState } from './hot-state.ts'
+import { type Frame, finish } from './run.ts'
+import { entitiesOf } from './truth.ts'
+import type { World } from './world.ts'
+
+/** Of dying at an input or output while the archive is taken over. */
+const CRASH = 0.01
+
+const backups = new WeakMap<World, HotState>()
+
+/**
+ * Rows changed after the backup would differ from it for good, so there are none until it is back.
+ * @param changes whether there are some before it
+ */
+export const restored = (changes: boolean): Frame => ({
+  begin(world) {
+    world.changes = changes
+    const { scheduler, random, settings, database } = world
+    const backUp = (): void => {
+      world.changes = false
+      if (world.changing > 0) scheduler.later(1, backUp)
+      else backups.set(world, database.committed)
+    }
+    scheduler.later(random.between(1, settings.steps), backUp)
+  },
+  async end(world) {
+    const { database, truth, table, scheduler } = world
+    const { onCommit } = database
+    database.onCommit = () => {}
+    database.committed = backups.get(world) ?? database.committed
+    truth.lose(Math.max(database.committed.head, table.boundary))
+    while (!(await takesOver(world))) {}
+    database.onCommit = onCommit
+    world.check()
+    if (truth.head !== database.committed.head) scheduler.fail(`the head is ${database.committed.head}`)
+    world.changes = true
+    await goOn(world)
+    await finish(world)
+  },
+})
+
+/** False if the process died meanwhile. */
+async function takesOver(world: World): Promise<boolean> {
+  const { scheduler } = world
+  world.wait()
+  const { process, engine } = await world.boot('restore')
+  scheduler.start(process, 'restore', async () => {
+    await restoreCold(engine)
+  })
+  await scheduler.run(100_000, { crash: CRASH, stop: 0, stay: 0 })
+  return process.alive
+}
+
+/** The ledger grows, changes and moves as before. */
+async function goOn(world: World): Promise<void> {
+  world.wait()
+  const host = await world.boot('after')
+  world.scheduler.start(host.process, 'after', async () => {
+    // As the next build does.
+    await host.engine.unit('', (unit) => host.store.mapping.write(unit, membersUpTo(world.truth.head)))
+    for (const one of [work.appendSome, work.flush, work.change, work.change, work.prune, work.change]) {
+      await one(world, host)
+    }
+  })
+  await world.scheduler.run(100_000, { crash: 0, stop: 0, stay: 0 })
+}
+
+function membersUpTo(head: number): EntityMapping[] {
+  return Array.from({ length: head }, (_, index) => index + 1).flatMap((sequence) =>
+    entitiesOf(sequence).map((entityId) => ({ sequence, entityId, entityType: 'thing' })),
+  )
+}
