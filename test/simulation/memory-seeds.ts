@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { MEMORY, simulateAll } from './seeds.ts'
 
 const SEEDS = 2_500
-const SEEDS_OF_A_TEST = 500
+const SEEDS_OF_A_TEST = 250
 
 export function simulatePart(part: number): void {
   for (let at = 0; at < SEEDS; at += SEEDS_OF_A_TEST) {

@@ -7,7 +7,7 @@ import { parquetKit } from './parquet-kit.ts'
 import { simulateAll } from './seeds.ts'
 
 const SEEDS = 100
-const SEEDS_OF_A_TEST = 25
+const SEEDS_OF_A_TEST = 10
 
 export function simulateParquet(part: number): void {
   let folder: string
