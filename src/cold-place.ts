@@ -1,10 +1,13 @@
 /** Opening an archive by its address (spec 07 §5); its drivers are loaded here, when somebody has one. */
+import { hostname } from 'node:os'
+import { processStartTime } from './adapters/host/process-identity.ts'
 import type { ColdLedger } from './cold-options.ts'
 import { type ColdCall, withColdSlot } from './engine/cold/slot.ts'
 import type { Engine } from './engine/engine.ts'
 import { ConfigError } from './errors.ts'
 import type { Archive, Verified } from './ports/archive.ts'
 import type { ObjectStore } from './ports/objects.ts'
+import type { Holder } from './ports/store.ts'
 
 export interface ColdPlace {
   readonly archive: Archive
@@ -14,17 +17,21 @@ export interface ColdPlace {
 }
 
 /**
- * Nothing is read or made yet.
+ * Nothing is read or made yet. Local copies that processes left which are dead are removed.
  * @throws ConfigError for an address or setting that is no good, `E_CONFIG_DRIVER` if a package is missing
  */
-export async function openColdPlace({ url, storage }: Pick<ColdLedger, 'url' | 'storage'>): Promise<ColdPlace> {
+export async function openColdPlace(
+  { url, storage }: Pick<ColdLedger, 'url' | 'storage'>,
+  isDead: (holder: Holder) => boolean = () => false,
+): Promise<ColdPlace> {
   const { openDeltaArchive } = await driver(() => import('./adapters/delta/archive.ts'))
   const { openObjects } = await import('./adapters/objects/open.ts')
   // The SDK knows this variable too, but not that the buckets of such a server are in the path.
   const endpoint = storage.endpoint ?? process.env['AWS_ENDPOINT_URL_S3'] ?? process.env['AWS_ENDPOINT_URL']
   const objects = await driver(() => openObjects(url, endpoint === undefined ? storage : { ...storage, endpoint }))
   try {
-    const archive = await openDeltaArchive({ objects })
+    const own = { host: hostname(), pid: process.pid, startedAt: processStartTime(process.pid) ?? '' }
+    const archive = await openDeltaArchive({ objects, processes: { own, isDead } })
     const close = async (): Promise<void> => {
       await archive.close()
       await objects.close()

@@ -1,8 +1,9 @@
 /** Opening a space: options to adapters to engine, and which version a process works with (spec 09 §2, 04 §4.11). */
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { FileDeadLetterSink } from './adapters/dead-letter/file.ts'
 import { isDead as isDeadProcess, processStartTime } from './adapters/host/process-identity.ts'
 import { adoptLogger, createLogger } from './adapters/log/logger.ts'
@@ -65,7 +66,7 @@ export async function openSpace(definitions: Definitions, given: object, compare
   const deadLetter = deadLetterSink(options.deadLetter)
   const deadLetterPath = deadLetter instanceof FileDeadLetterSink ? deadLetter.path : null
   const clock = options.clock ?? (() => new Date())
-  const { store, cleanup } = await openStore(options, clock, logger)
+  const { store, cold, cleanup } = await openStore(options, clock, logger)
   try {
     const engine = new Engine({
       store,
@@ -89,7 +90,7 @@ export async function openSpace(definitions: Definitions, given: object, compare
       editions,
       cleanup,
       catchUp: options.catchUp !== false,
-      cold: options.coldLedger ?? null,
+      cold,
       deadLetterPath,
       isDead,
       ...chosen,
@@ -135,24 +136,36 @@ function isDead(holder: Holder): boolean {
   return isOver(holder) || isDeadProcess(holder)
 }
 
+interface OpenedStore {
+  readonly store: Store
+  /** Where its archive is. */
+  readonly cold: ColdLedger | null
+  readonly cleanup: () => Promise<void>
+}
+
 /** The database with the archive behind it. A wrong address of either is found before anything is made. */
-async function openStore(
-  options: CheckedOptions,
-  clock: () => Date,
-  logger: Logger,
-): Promise<{ store: Store; cleanup: () => Promise<void> }> {
-  const cold = options.coldLedger === undefined ? null : await openColdPlace(options.coldLedger)
+async function openStore(options: CheckedOptions, clock: () => Date, logger: Logger): Promise<OpenedStore> {
+  const given = options.coldLedger === undefined ? null : await openColdPlace(options.coldLedger, isDead)
   try {
     const hot = await openDatabase(options, clock, logger)
+    const cold = options.coldLedger ?? (await archiveBeside(hot.store))
+    const place = given ?? (cold === null ? null : await openColdPlace(cold, isDead))
     const cleanup = async (): Promise<void> => {
-      await cold?.close()
+      await place?.close()
       await hot.cleanup()
     }
-    return { store: tieredStore(hot.store, cold?.archive ?? null), cleanup }
+    return { store: tieredStore(hot.store, place?.archive ?? null), cold, cleanup }
   } catch (error) {
-    await cold?.close()
+    await given?.close()
     throw error
   }
+}
+
+/** A file whose ledger has an archive may have it in the folder `cold` beside it, as the sample does. */
+async function archiveBeside({ dialect, location, tiers }: Store): Promise<ColdLedger | null> {
+  if (dialect !== 'sqlite' || (await tiers.state()) === null) return null
+  const url = join(dirname(location), 'cold')
+  return existsSync(join(url, '_delta_log')) ? { url, storage: {} } : null
 }
 
 /** Rows that are only in the archive would be missing in every build. */

@@ -73,8 +73,8 @@ export class LedgerTiers {
   }
 
   /** Reads the whole archive and compares it with what its log and the database say of it. */
-  async verify(): Promise<Verified> {
-    return this.#run(() => verifyCold(this.#engine))
+  async verify(options: TierCallOptions = {}): Promise<Verified> {
+    return this.#run(() => verifyCold(this.#engine, callOf(options)))
   }
 
   /**

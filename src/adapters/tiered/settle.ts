@@ -21,12 +21,17 @@ export async function settleChanges(hot: Store, archive: Archive): Promise<void>
     return state.job
   })
   if (job === null) return
-  await archive.rewrite({
+  const { version } = await archive.rewrite({
     txn: { appId: changesApp(hot.namespace), version: job },
     sequences: await tiers.stagedSequences(job),
     change: async (rows) => changed(hot, job, rows),
   })
-  await inUnit(hot, (unit) => tiers.dropStaged(unit, job))
+  await inUnit(hot, async (unit) => {
+    const state = await tiers.lock(unit)
+    // An older copy of the archive lacks these changes, and can be told by that.
+    await tiers.put(unit, { tableVersion: Math.max(version, state?.tableVersion ?? 0) })
+    await tiers.dropStaged(unit, job)
+  })
 }
 
 /**

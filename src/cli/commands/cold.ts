@@ -88,7 +88,8 @@ const verify: CommandSpec = {
   examples: ['defacto cold verify', 'defacto cold verify -o json'],
   async run(context) {
     const { tiers } = (await openTiered(context)).ledger
-    const { version, files, rows, withoutDigest, problems } = await tiers.verify()
+    const verified = await withBar(context, 'verify', (call) => tiers.verify(call))
+    const { version, files, rows, withoutDigest, problems } = verified
     const foreign = withoutDigest === 0 ? '' : `; ${countText(withoutDigest, 'file')} of other writers without a digest`
     const lines = problems.map(({ path, problem }) => `${path}: ${printable(problem)}`)
     const bad = countText(problems.length, 'problem')

@@ -42,9 +42,9 @@ export function assertTogether(archive: Archive, state: TierState | null, { snap
       { code: 'E_COLD_FOREIGN', details },
     )
   }
-  if (last < (state?.flushed ?? 0)) {
+  if (last < (state?.flushed ?? 0) || snapshot.version < (state?.tableVersion ?? 0)) {
     throw new StorageError(
-      `The archive in '${archive.location}' ends at sequence ${last}, but rows up to ${state?.flushed} were archived: it is an older copy. Bring the newer one back, or copy the rest with 'defacto cold move'.`,
+      `The archive in '${archive.location}' is at version ${snapshot.version} and ends at sequence ${last}, but this database has seen version ${state?.tableVersion}, with rows up to ${state?.flushed}: it is an older copy. Bring the newer one back, or copy the rest with 'defacto cold move'.`,
       { code: 'E_COLD_BEHIND', details },
     )
   }

@@ -88,9 +88,9 @@ async function removeRows(
     const end = Math.min(at + PRUNE_ROWS, to)
     removed += await slots.state.unit('', async (unit) => {
       await locks.fence(unit.tx, COLD, slots.cold.epoch)
-      await tiers.lock(unit)
+      const seen = (await tiers.lock(unit))?.tableVersion ?? 0
       const rows = await tiers.prune(unit, end)
-      await tiers.put(unit, { tableVersion: version })
+      await tiers.put(unit, { tableVersion: Math.max(version, seen) })
       failpoint('prune.written')
       return rows
     })
