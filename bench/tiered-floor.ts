@@ -17,7 +17,7 @@ import { SQL_TYPES } from '../src/adapters/delta/duckdb-read.ts'
 import { quoted, ROW_GROUP_ROWS, VECTOR } from '../src/adapters/delta/duckdb-session.ts'
 import { isDataFile } from '../src/adapters/delta/log-names.ts'
 import type { ArchiveColumn } from '../src/ports/archive.ts'
-import { type Cost, Stopwatch } from './result.ts'
+import { type Cost, type ServerClock, Stopwatch } from './result.ts'
 import type { Floor } from './store.ts'
 
 /** Defaults of the archive: memory of the library, and text after which a file is closed. */
@@ -33,9 +33,9 @@ export interface BareFlush {
 }
 
 /** The ledger's rows out of the database, into DuckDB, into Parquet files, and each file read once from end to end. */
-export async function bareFlush(floor: Floor, scratch: string): Promise<BareFlush> {
+export async function bareFlush(floor: Floor, scratch: string, server: ServerClock): Promise<BareFlush> {
   const path = join(scratch, 'floor.parquet')
-  const [read, append, copy, readBack] = [new Stopwatch(), new Stopwatch(), new Stopwatch(), new Stopwatch()]
+  const [read, append, copy, readBack] = [new Stopwatch(server), new Stopwatch(), new Stopwatch(), new Stopwatch()]
   const ledger = floor.ledgerRows(COLUMNS.map(({ name }) => name))[Symbol.asyncIterator]()
   let next = await read.run(() => ledger.next())
   let rows = 0

@@ -8,6 +8,7 @@ import { Defacto, type DefactoOptions, Definitions } from '../src/index.ts'
 import { openSpace } from '../src/open-space.ts'
 import type { ArchiveColumn } from '../src/ports/archive.ts'
 import type { LedgerPort } from '../src/ports/store.ts'
+import { mebibytes, number } from './print.ts'
 import { asRecords, slices } from './records.ts'
 import { type Cost, Stopwatch } from './result.ts'
 import { clockOf, floorOf, type Place } from './store.ts'
@@ -102,7 +103,7 @@ async function verify({ ledger }: Defacto, watch: Stopwatch): Promise<number> {
 
 async function bareFlushOfPlace({ place, scratch }: Job): Promise<BareFlush> {
   await using floor = await floorOf(place, scratch)
-  return await bareFlush(floor, scratch)
+  return await bareFlush(floor, scratch, await clockOf(place))
 }
 
 async function bytes({ place, archive, scratch }: Job): Promise<Bytes> {
@@ -155,4 +156,8 @@ function optionsOf({ place, archive, now }: Job): DefactoOptions {
 
 const [work = '', job = ''] = process.argv.slice(2)
 const report = await works[work as Work](JSON.parse(job) as Job)
-process.stdout.write(JSON.stringify({ ...report, peakRss: process.resourceUsage().maxRSS * 1024 }))
+const peakRss = process.resourceUsage().maxRSS * 1024
+// Large ledgers take long: who waits sees how far it is.
+const done = 'cost' in report ? `${number(report.rows)} rows in ${number(report.cost.ms)} ms` : 'done'
+process.stderr.write(`  ${work}: ${done}, peak memory ${mebibytes(peakRss)}\n`)
+process.stdout.write(JSON.stringify({ ...report, peakRss }))

@@ -6,7 +6,6 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { mebibytes, number } from './print.ts'
 import { generateRecords } from './records.ts'
 import type { Cost, Measured } from './result.ts'
 import { openStore, type StoreName } from './store.ts'
@@ -70,16 +69,12 @@ async function tiered(name: StoreName, lines: number, scratch: string): Promise<
 const NO_LIMIT: Limit = { limit: null, limitName: '', target: null }
 
 function run<W extends Work>(work: W, job: Job): Report<W> {
-  process.stderr.write(`  ${work}`)
-  const at = performance.now()
   const program = join(import.meta.dirname, 'tiered-work.ts')
   const output = execFileSync(process.execPath, [...process.execArgv, program, work, JSON.stringify(job)], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const report = JSON.parse(output) as Report<W>
-  process.stderr.write(` ${number(performance.now() - at)} ms, ${mebibytes(report.peakRss)}\n`)
-  return report
+  return JSON.parse(output) as Report<W>
 }
 
 function assertSame(work: string, ours: number, bare: number): void {
