@@ -28,7 +28,11 @@ export type Fault =
   /** The server never sees the request. */
   | { readonly answer: number; readonly body: string }
   /** The connection ends before the server sees the request, after it carried it out, or within its answer. */
-  | { readonly cut: 'before' | 'after' | 'midway' }
+  | {
+      readonly cut: 'before' | 'after' | 'midway'
+      /** Done just before the connection ends. */
+      readonly first?: () => void
+    }
   /** Nothing happens any more on the connection. */
   | 'silence'
   /** The request waits before the server gets it. */
@@ -90,16 +94,20 @@ export async function s3Proxy(endpoint: string): Promise<S3Proxy> {
       answer.end(method === 'HEAD' ? undefined : fault.body)
       return
     }
-    const cut = fault !== null && 'cut' in fault ? fault.cut : null
-    if (cut === 'before') return void asked.socket.destroy()
+    const { cut = null, first } = fault !== null && 'cut' in fault ? fault : {}
+    const end = (): void => {
+      first?.()
+      asked.socket.destroy()
+    }
+    if (cut === 'before') return end()
     if (fault !== null && 'until' in fault) await fault.until
     const short = fault !== null && 'bytes' in fault ? fault : null
     const upstream = await forward(asked, short === null ? headers : shortened(headers, short), short, body)
     const said = await buffer(upstream)
     entry.received = said.length
-    if (cut === 'after') return void asked.socket.destroy()
+    if (cut === 'after') return end()
     answer.writeHead(upstream.statusCode ?? 500, upstream.headers)
-    if (cut === 'midway') answer.write(said.subarray(0, said.length / 2), () => asked.socket.destroy())
+    if (cut === 'midway') answer.write(said.subarray(0, said.length / 2), end)
     else answer.end(said)
   }
 
