@@ -8,6 +8,6 @@ vi.mock('../../src/adapters/delta/parquetjs.ts', () => import('./memory-codec.ts
 
 test('a restored database goes on with what the archive has', async () => {
   let rows = 0
-  for (let seed = 1; seed <= 300; seed += 1) rows += (await simulate(seed, MEMORY, settingsOf, restored(false))).rows
+  for (let seed = 1; seed <= 300; seed += 1) rows += (await simulate(seed, MEMORY, settingsOf, restored(true))).rows
   expect(rows).toBeGreaterThan(3_000)
 })

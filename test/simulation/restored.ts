@@ -28,13 +28,17 @@ export const restored = (changes: boolean): Frame => ({
     scheduler.later(random.between(1, settings.steps), backUp)
   },
   async end(world) {
-    const { database, truth, table, scheduler } = world
+    const { database, truth, table, bucket, scheduler } = world
     const { onCommit } = database
+    const { onChange } = bucket
+    // Until both are together again, only what the table says is kept up with.
     database.onCommit = () => {}
+    bucket.onChange = (path) => void table.take(path)
     database.committed = backups.get(world) ?? database.committed
     truth.lose(Math.max(database.committed.head, table.boundary))
     while (!(await takesOver(world))) {}
     database.onCommit = onCommit
+    bucket.onChange = onChange
     world.check()
     if (truth.head !== database.committed.head) scheduler.fail(`the head is ${database.committed.head}`)
     world.changes = true

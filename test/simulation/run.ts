@@ -177,13 +177,10 @@ async function attempt(world: World, one: () => Promise<void>): Promise<void> {
 }
 
 /** Every failure that says it cannot be helped by trying again has a reason in this world. */
-function isExpected(error: DefactoError, { faults, chances, rot }: Settings): boolean {
+function isExpected(error: DefactoError, { faults, rot }: Settings): boolean {
   if (error instanceof LockHeld || error instanceof Fenced || error.recoverable) return true
-  // Confirming compares rows that another process may just be changing.
-  if (error.details['operation'] === 'confirm') return true
-  if (error.details['operation'] === 'read') return faults.damaged > 0 || rot
-  // Who was stopped while others archived and pruned takes what he had seen before for the present.
-  return ['E_COLD_BEHIND', 'E_COLD_FOREIGN', 'E_LEDGER_GAP'].includes(error.code) && chances.stop > 0
+  const damaged = ['read', 'confirm'].includes(String(error.details['operation']))
+  return damaged && (faults.damaged > 0 || rot)
 }
 
 /** After everything has stopped and nothing fails any more, the ledger is whole and its tiers can be brought in order. */

@@ -34,14 +34,14 @@ export async function writeCheckpoint(context: Context, state: TableState): Prom
   const path = checkpointPath(state.version)
   await using local = await workspace.file('checkpoint.parquet')
   const size = await codec.writeCheckpoint(local.path, actions)
-  if ((await objects.stat(path)) === undefined) {
-    try {
-      await objects.upload(path, local.path)
-    } catch (error) {
-      if (!(error instanceof StorageError) || error.details['outcome'] !== 'exists') throw error
-    }
+  const isOurs = (await objects.stat(path)) === undefined && (await uploaded(context, path, local.path))
+  try {
+    await readBack(context, path, state.files.size)
+  } catch (error) {
+    // It must not stand in the way of those who read the log, which is whole.
+    if (isOurs) await objects.remove([path])
+    throw error
   }
-  await readBack(context, path, state.files.size)
   const last = {
     version: state.version,
     size: actions.length,
@@ -49,6 +49,17 @@ export async function writeCheckpoint(context: Context, state: TableState): Prom
     numOfAddFiles: state.files.size,
   }
   if ((await context.log.hint()) < state.version) await objects.put(LAST_CHECKPOINT, Buffer.from(JSON.stringify(last)))
+}
+
+/** False if somebody else was quicker. */
+async function uploaded({ objects }: Context, path: string, local: string): Promise<boolean> {
+  try {
+    await objects.upload(path, local)
+    return true
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.details['outcome'] !== 'exists') throw error
+    return false
+  }
 }
 
 /** Before anything relies on it. */

@@ -71,14 +71,31 @@ export class LogReader {
 
   async #whole(): Promise<TableState | null> {
     const hint = await this.hint()
-    const fromHint = hint < 0 ? null : await this.#from(await this.#names(`${LOG}${padded(hint)}`), hint)
-    return fromHint ?? this.#from(await this.#names(LOG), -1)
+    const names = hint < 0 ? null : await this.#names(`${LOG}${padded(hint)}`)
+    const checkpoint = Math.max(-1, ...(names?.checkpoints ?? []))
+    if (names !== null && checkpoint >= hint) {
+      const state = await this.#from(names, checkpoint).catch(unlessDamaged)
+      if (!(state instanceof StorageError)) return state
+    }
+    return this.#fromAny(await this.#names(LOG))
   }
 
-  /** State from the newest checkpoint of these names, or from version 0; null if there is no log at all. */
-  async #from(names: LogNames, atLeast: number): Promise<TableState | null> {
-    const checkpoint = Math.max(-1, ...names.checkpoints)
-    if (checkpoint < atLeast) return null
+  /**
+   * State from the newest checkpoint that can be read, else from version 0; null if there is no log at all. A damaged
+   * checkpoint does no harm as long as the log before it is there.
+   */
+  async #fromAny(names: LogNames): Promise<TableState | null> {
+    let damage: StorageError | null = null
+    for (const checkpoint of [...names.checkpoints.toSorted((a, b) => b - a), -1]) {
+      const state = await this.#from(names, checkpoint).catch(unlessDamaged)
+      if (!(state instanceof StorageError)) return state
+      damage ??= state
+    }
+    throw damage
+  }
+
+  /** State from this checkpoint (-1: version 0) and the commits after it; null if there is nothing at all. */
+  async #from(names: LogNames, checkpoint: number): Promise<TableState | null> {
     const versions = names.commits.filter((version) => version > checkpoint)
     if (checkpoint < 0 && versions.length === 0) return null
     if (checkpoint < 0 && versions[0] !== 0) {
@@ -130,6 +147,12 @@ export class LogReader {
       throw error
     }
   }
+}
+
+/** Damage is for whoever knows of other ways; anything else is thrown on. */
+function unlessDamaged(error: unknown): StorageError {
+  if (error instanceof StorageError && !error.recoverable) return error
+  throw error
 }
 
 interface LogNames {

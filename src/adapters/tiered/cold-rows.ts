@@ -6,6 +6,7 @@
 import { ConfigError, StorageError } from '../../errors.ts'
 import type { Archive, ArchiveColumn, ArchiveRow } from '../../ports/archive.ts'
 import type { Store, Tx, Unit } from '../../ports/store.ts'
+import { bySequence, resuming } from './merge.ts'
 import { settleChanges } from './settle.ts'
 
 /** What interpreting and mapping need of a row. */
@@ -87,7 +88,7 @@ export class ColdRows {
     if (sequences.length === 0) return new Map()
     if (unit === null) {
       const rows = new Map<number, ArchiveRow>()
-      for await (const row of this.#scan(sequences, COLUMNS)) rows.set(row.sequence, row)
+      for await (const row of this.rows(sequences, COLUMNS)) rows.set(row.sequence, row)
       return rows
     }
     const fetched = this.#units.get(unit.tx)
@@ -108,7 +109,7 @@ export class ColdRows {
   async raws(sequences: readonly number[]): Promise<Map<number, string>> {
     const raws = new Map<number, string>()
     if (sequences.length === 0) return raws
-    for await (const { sequence, raw } of this.#scan(sequences, ['raw'])) if (raw !== null) raws.set(sequence, raw)
+    for await (const { sequence, raw } of this.rows(sequences, ['raw'])) if (raw !== null) raws.set(sequence, raw)
     return raws
   }
 
@@ -118,12 +119,17 @@ export class ColdRows {
     if (job !== fetched.job) fetched.rows.clear()
     fetched.job = job
     for (const sequence of sequences) fetched.rows.set(sequence, null)
-    for await (const row of this.#scan(sequences, COLUMNS)) fetched.rows.set(row.sequence, row)
+    for await (const row of this.rows(sequences, COLUMNS)) fetched.rows.set(row.sequence, row)
   }
 
-  async *#scan(sequences: readonly number[], columns: readonly ArchiveColumn[]): AsyncGenerator<ArchiveRow> {
+  /** The archived ones of these rows by sequence. Outside units only. */
+  async *rows(sequences: readonly number[], columns: readonly ArchiveColumn[]): AsyncGenerator<ArchiveRow> {
+    for await (const rows of resuming(() => this.#scan(sequences, columns), bySequence)) yield* rows
+  }
+
+  async *#scan(sequences: readonly number[], columns: readonly ArchiveColumn[]): AsyncGenerator<ArchiveRow[]> {
     const archive = await this.current()
-    for await (const rows of archive.scan({ sequences, columns })) yield* rows
+    yield* archive.scan({ sequences, columns })
   }
 
   #open(): Archive {

@@ -19,7 +19,7 @@ import type {
 import type { Member, StagedChange, TierState } from '../../ports/tiers.ts'
 import { fullLedgerRow, isReplayable, ledgerRow, mappedRow, renormalizedChange } from './changes.ts'
 import type { ColdRows } from './cold-rows.ts'
-import { byEntity, byTime, Moved, mergeOrdered, resuming } from './merge.ts'
+import { byEntity, bySequence, byTime, Moved, mergeOrdered, resuming } from './merge.ts'
 
 const REPLAY_COLUMNS: readonly ArchiveColumn[] = [
   'eventId',
@@ -178,10 +178,7 @@ export class TieredLedger implements LedgerPort {
       const sequence = 'sequence' in ref ? ref.sequence : await tiers.sequenceOf(ref.eventId)
       if (sequence === undefined) return undefined
       if (sequence > pruned) return ledger.event({ sequence })
-      const archive = await this.#cold.current()
-      for await (const rows of archive.scan({ sequences: [sequence], columns: FULL_COLUMNS })) {
-        return rows[0] === undefined ? undefined : (fullLedgerRow(rows[0]) ?? undefined)
-      }
+      for await (const row of this.#cold.rows([sequence], FULL_COLUMNS)) return fullLedgerRow(row) ?? undefined
       return undefined
     })
   }
@@ -344,10 +341,6 @@ async function* above(members: AsyncIterable<Member[]>, after: number): AsyncGen
     const wanted = after === 0 ? some : some.filter(({ sequence }) => sequence > after)
     if (wanted.length > 0) yield wanted
   }
-}
-
-function bySequence(a: ArchiveRow, b: ArchiveRow): number {
-  return a.sequence - b.sequence
 }
 
 function* parts<T>(rows: readonly T[], size: number | undefined): Iterable<T[]> {

@@ -10,6 +10,10 @@ export function byTime(a: LedgerRow, b: LedgerRow): number {
   return a.sequence - b.sequence
 }
 
+export function bySequence(a: { readonly sequence: number }, b: { readonly sequence: number }): number {
+  return a.sequence - b.sequence
+}
+
 /** Entity ids as the databases order them: by their bytes. */
 export function byEntity(a: MappedRow, b: MappedRow): number {
   return a.entityId === b.entityId ? byTime(a, b) : compareText(a.entityId, b.entityId)

@@ -7,30 +7,46 @@ export function changesApp(namespace: string): string {
   return `defacto-redact/${namespace}`
 }
 
+/** How often others may be quicker. */
+const ATTEMPTS = 10
+
 /**
  * One commit for all changes staged so far, made even where none of them concerns an archived row: a flush that read the
- * rows before they changed meets it and reads them again. May be interrupted anywhere and run by several processes.
+ * rows before they changed meets it and reads them again. May be interrupted anywhere and run by several processes:
+ * changes that were carried over already are carried over once more, to the same effect.
  */
 export async function settleChanges(hot: Store, archive: Archive): Promise<void> {
   const { tiers } = hot
-  if ((await tiers.countStaged()) === 0) return
-  const job = await inUnit(hot, async (unit) => {
-    const state = await tiers.lock(unit)
-    if (state === null) return null
-    await tiers.put(unit, { job: state.job + 1 })
-    return state.job
-  })
-  if (job === null) return
-  const { version } = await archive.rewrite({
-    txn: { appId: changesApp(hot.namespace), version: job },
-    sequences: await tiers.stagedSequences(job),
-    change: async (rows) => changed(hot, job, rows),
-  })
-  await inUnit(hot, async (unit) => {
-    const state = await tiers.lock(unit)
-    // An older copy of the archive lacks these changes, and can be told by that.
-    await tiers.put(unit, { tableVersion: Math.max(version, state?.tableVersion ?? 0) })
-    await tiers.dropStaged(unit, job)
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    if ((await tiers.countStaged()) === 0) return
+    const job = await closeJob(hot, archive)
+    const { applied, version } = await archive.rewrite({
+      txn: { appId: changesApp(hot.namespace), version: job },
+      sequences: await tiers.stagedSequences(job),
+      change: async (rows) => changed(hot, job, rows),
+    })
+    // Another process has carried over more in the meantime; what is left is looked at again.
+    if (!applied) continue
+    await inUnit(hot, async (unit) => {
+      const state = await tiers.lock(unit)
+      // An older copy of the archive lacks these changes, and can be told by that.
+      await tiers.put(unit, { tableVersion: Math.max(version, state?.tableVersion ?? 0) })
+      await tiers.dropStaged(unit, job)
+    })
+  }
+}
+
+/**
+ * Ends the staging under the present number and returns one that the archive has not recorded. That may be a later one:
+ * a database that was restored from a backup has forgotten what was carried over since.
+ */
+async function closeJob(hot: Store, archive: Archive): Promise<number> {
+  const recorded = (await archive.snapshot())?.txns.get(changesApp(hot.namespace)) ?? 0
+  return inUnit(hot, async (unit) => {
+    const state = await hot.tiers.lock(unit)
+    const job = Math.max(state?.job ?? 0, recorded + 1)
+    await hot.tiers.put(unit, { job: job + 1 })
+    return job
   })
 }
 

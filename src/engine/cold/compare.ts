@@ -26,7 +26,7 @@ export async function reached(engine: Engine, archive: Archive): Promise<Reached
  * Refuses an archive that is not this database's, lost rows, or knows rows that the database does not.
  * @throws StorageError `E_COLD_FOREIGN`, `E_COLD_BEHIND`, `E_COLD_AHEAD`
  */
-export function assertTogether(archive: Archive, state: TierState | null, { snapshot, last }: Reached): void {
+function assertTogether(archive: Archive, state: TierState | null, { snapshot, last }: Reached): void {
   const details = { operation: 'cold', driver: 'tiered', place: archive.location }
   const tableId = state?.tableId ?? null
   if (tableId === null) {
@@ -56,15 +56,26 @@ export function assertTogether(archive: Archive, state: TierState | null, { snap
   }
 }
 
-/** As when opening a space: they belong together. Costs one listing of the log. */
-export async function reconcileCold(engine: Engine): Promise<void> {
-  const { archive, tiers } = engine.store
-  if (archive === null) return
+/**
+ * What both say at one time. While other processes flush or change rows, the archive may be seen before or after what the
+ * database says of it, so both are read until the database says the same before and after.
+ * @throws StorageError as `assertTogether`
+ */
+export async function compared(engine: Engine, archive: Archive): Promise<Reached & { state: TierState | null }> {
+  const { tiers } = engine.store
   for (let before = await tiers.state(); ; ) {
     const found = await reached(engine, archive)
     const state = await tiers.state()
-    // While another process flushes, the archive may be seen before or after what the database says of it.
-    if (isDeepStrictEqual(state, before)) return assertTogether(archive, state, found)
+    if (isDeepStrictEqual(state, before)) {
+      assertTogether(archive, state, found)
+      return { ...found, state }
+    }
     before = state
   }
+}
+
+/** As when opening a space: they belong together. Costs one listing of the log. */
+export async function reconcileCold(engine: Engine): Promise<void> {
+  const { archive } = engine.store
+  if (archive !== null) await compared(engine, archive)
 }

@@ -6,8 +6,8 @@ import type { TierState } from '../../ports/tiers.ts'
 import type { Engine } from '../engine.ts'
 import { failpoint, unitRows } from '../failpoint.ts'
 import { type Slot, withSlot } from '../slot.ts'
-import { assertTogether, flushApp, reached } from './compare.ts'
-import { archiveOf, type ColdCall, withColdSlot } from './slot.ts'
+import { compared, flushApp } from './compare.ts'
+import { archiveOf, asHolder, type ColdCall, withColdSlot } from './slot.ts'
 
 /** Event ids written per unit when tiering is switched on. */
 const FILL_ROWS = unitRows(50_000)
@@ -27,23 +27,32 @@ export interface FlushResult {
  */
 export function flushCold(engine: Engine, options: ColdCall & { readonly upTo?: number } = {}): Promise<FlushResult> {
   const archive = archiveOf(engine)
-  return withColdSlot(engine, 'flush', options.signal, async (slot) => {
-    await beginTiers(engine, slot.signal)
-    const before = await settledState(engine, archive, slot)
-    const to = Math.min(options.upTo ?? Number.MAX_SAFE_INTEGER, await engine.store.ledger.head())
-    if (to <= before.flushed) return { rows: 0, files: 0, flushed: before.flushed }
-    await claim(engine, slot, to)
-    failpoint('flush.claimed')
-    const { rows, files, last } = await archive.append({
-      appId: flushApp(engine),
-      info: { spaceId: engine.store.spaceId, epoch: slot.epoch },
-      rows: (after) => rowsToArchive(engine, slot, { after, to, before: before.flushed }, options.progress),
-    })
-    failpoint('flush.archived')
-    await recordFlushed(engine, archive, slot, last)
-    failpoint('flush.recorded')
-    return { rows, files, flushed: last }
+  return withColdSlot(engine, 'flush', options.signal, (slot) =>
+    asHolder(slot, () => flushInSlot(engine, archive, slot, options)),
+  )
+}
+
+async function flushInSlot(
+  engine: Engine,
+  archive: Archive,
+  slot: Slot,
+  { upTo, progress }: ColdCall & { readonly upTo?: number },
+): Promise<FlushResult> {
+  await beginTiers(engine, slot.signal)
+  const before = await settledState(engine, archive, slot)
+  const to = Math.min(upTo ?? Number.MAX_SAFE_INTEGER, await engine.store.ledger.head())
+  if (to <= before.flushed) return { rows: 0, files: 0, flushed: before.flushed }
+  await claim(engine, slot, to)
+  failpoint('flush.claimed')
+  const { rows, files, last } = await archive.append({
+    appId: flushApp(engine),
+    info: { spaceId: engine.store.spaceId, epoch: slot.epoch },
+    rows: (after) => rowsToArchive(engine, slot, { after, to, before: before.flushed }, progress),
   })
+  failpoint('flush.archived')
+  await recordFlushed(engine, archive, slot, last)
+  failpoint('flush.recorded')
+  return { rows, files, flushed: last }
 }
 
 /** Makes the ledger a tiered one: from then on event ids are kept apart from the rows that may leave. */
@@ -64,14 +73,12 @@ export async function beginTiers(engine: Engine, signal: AbortSignal | undefined
  */
 export async function settledState(engine: Engine, archive: Archive, slot: Slot): Promise<TierState> {
   const { tiers } = engine.store
-  const found = await reached(engine, archive)
-  const state = await tiers.state()
-  assertTogether(archive, state, found)
+  const { state, last } = await compared(engine, archive)
   if (state === null) throw new Error('the ledger is not tiered')
   if (state.tableId === null) {
     await archive.append({ appId: flushApp(engine), rows: async function* () {} })
     await recordFlushed(engine, archive, slot, 0)
-  } else if (found.last > state.flushed) await recordFlushed(engine, archive, slot, found.last)
+  } else if (last > state.flushed) await recordFlushed(engine, archive, slot, last)
   return (await tiers.state()) ?? state
 }
 
@@ -115,12 +122,21 @@ function gap(last: number, next: number | null): StorageError {
 async function recordFlushed(engine: Engine, archive: Archive, slot: Slot, last: number): Promise<void> {
   const { tiers } = engine.store
   const snapshot = await archive.snapshot()
+  if (snapshot === null) throw goneAgain(archive)
   await slot.unit('', async (unit) => {
     const state = await tiers.lock(unit)
     await tiers.put(unit, {
       flushed: Math.max(last, state?.flushed ?? 0),
-      tableId: snapshot?.tableId ?? null,
-      tableVersion: snapshot?.version ?? null,
+      tableId: snapshot.tableId,
+      tableVersion: Math.max(snapshot.version, state?.tableVersion ?? 0),
     })
+  })
+}
+
+/** A store whose listing lags, or somebody removed it. */
+function goneAgain(archive: Archive): StorageError {
+  return new StorageError(`The table in '${archive.location}' that was just written to is not there; try again.`, {
+    recoverable: true,
+    details: { operation: 'cold.flush', driver: 'tiered', place: archive.location },
   })
 }

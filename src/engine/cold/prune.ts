@@ -7,7 +7,7 @@ import type { Engine } from '../engine.ts'
 import { failpoint, unitRows } from '../failpoint.ts'
 import { type Slot, withSlot } from '../slot.ts'
 import { beginTiers, settledState } from './flush.ts'
-import { archiveOf, COLD, type ColdCall, withColdSlot } from './slot.ts'
+import { archiveOf, asHolder, COLD, type ColdCall, withColdSlot } from './slot.ts'
 
 const PRUNE_ROWS = unitRows(10_000)
 const DAY_MS = 86_400_000
@@ -36,34 +36,45 @@ export function pruneCold(
   options: ColdCall & { readonly before?: number; readonly dryRun?: boolean } = {},
 ): Promise<PruneResult> {
   const archive = archiveOf(engine)
-  return withColdSlot(engine, 'prune', options.signal, async (slot) => {
-    const { store } = engine
-    await beginTiers(engine, slot.signal)
-    const { flushed, pruned } = await settledState(engine, archive, slot)
-    const to = Math.min(options.before ?? 0, flushed, await interpreted(engine))
-    if (to <= pruned) return { rows: 0, pruned }
-    if (options.dryRun === true) return { rows: to - pruned, pruned }
-    await store.ledger.settle()
-    const version = await confirmed(engine, archive, pruned, to)
-    failpoint('prune.confirmed')
-    const rows = await withSlot(engine, STATE, 'prune', slot.signal, (state) =>
-      removeRows(engine, { cold: slot, state }, { pruned, to, version }, options.progress),
-    )
-    return { rows, pruned: to }
-  })
+  return withColdSlot(engine, 'prune', options.signal, (slot) =>
+    asHolder(slot, () => pruneInSlot(engine, archive, slot, options)),
+  )
 }
 
-/** How often the archive may be rewritten while it is being compared. */
-const REWRITES = 5
+async function pruneInSlot(
+  engine: Engine,
+  archive: Archive,
+  slot: Slot,
+  { before = 0, dryRun, progress }: ColdCall & { readonly before?: number; readonly dryRun?: boolean },
+): Promise<PruneResult> {
+  await beginTiers(engine, slot.signal)
+  const { flushed, pruned } = await settledState(engine, archive, slot)
+  const to = Math.min(before, flushed, await interpreted(engine))
+  if (to <= pruned) return { rows: 0, pruned }
+  if (dryRun === true) return { rows: to - pruned, pruned }
+  const version = await confirmed(engine, archive, pruned, to)
+  failpoint('prune.confirmed')
+  const rows = await withSlot(engine, STATE, 'prune', slot.signal, (state) =>
+    removeRows(engine, { cold: slot, state }, { pruned, to, version }, progress),
+  )
+  return { rows, pruned: to }
+}
+
+/** How often rows or archive may change while they are compared. */
+const CHANGES = 10
 
 /** The version of the archive that holds every row of the range as the database has it. */
-async function confirmed({ store }: Engine, archive: Archive, after: number, to: number): Promise<number> {
+export async function confirmed({ store }: Engine, archive: Archive, after: number, to: number): Promise<number> {
+  const { tiers, ledger } = store
   for (let attempt = 1; ; attempt += 1) {
+    await ledger.settle()
+    const job = (await tiers.state())?.job
     try {
-      return await archive.confirm({ after, to, rows: store.tiers.rows({ after, to }) })
+      return await archive.confirm({ after, to, rows: tiers.rows({ after, to }) })
     } catch (error) {
       const isGone = error instanceof StorageError && error.code === 'E_ARCHIVE_VERSION'
-      if (!isGone || attempt === REWRITES) throw error
+      const hasChanged = (await tiers.countStaged()) > 0 || (await tiers.state())?.job !== job
+      if (!(isGone || hasChanged) || attempt === CHANGES) throw error
     }
   }
 }

@@ -1,4 +1,5 @@
 /** Taking over what only the archive has: after the loss of the database, or of its newest rows (spec 07 §5.5). */
+import { isDeepStrictEqual } from 'node:util'
 import { StorageError } from '../../errors.ts'
 import type { Archive, ArchiveRow } from '../../ports/archive.ts'
 import { STATE } from '../../ports/slots.ts'
@@ -9,6 +10,7 @@ import { MIXED, putMapping } from '../mapping.ts'
 import { type Slot, withSlot } from '../slot.ts'
 import { reached } from './compare.ts'
 import { beginTiers } from './flush.ts'
+import { confirmed } from './prune.ts'
 import { archiveOf, COLD, type ColdCall, withColdSlot } from './slot.ts'
 
 const ADOPT_ROWS = unitRows(10_000)
@@ -62,7 +64,7 @@ async function takeOver(
     })
 
   const common = Math.min(head, last)
-  await confirmCommon(engine, archive, before.pruned, common)
+  await alignCommon(engine, archive, before.pruned, common)
   await write({ flushed: Math.max(common, before.flushed), claimed: Math.max(common, before.claimed) }, [])
   if (head >= last) return { rows: 0, head }
   if (head > before.pruned) await slots.state.unit('', (unit) => tiers.prune(unit, head))
@@ -79,18 +81,38 @@ async function takeOver(
   return { rows: last - head, head: await ledger.head() }
 }
 
-/** Rows that the database has are those that the archive has under the same sequences. */
-async function confirmCommon({ store }: Engine, archive: Archive, pruned: number, to: number): Promise<void> {
+/**
+ * Rows that both have were received as the same records, or the two do not belong together. Where definitions have changed
+ * what they say since the backup, the archive follows the database; the next build makes both new.
+ */
+async function alignCommon(engine: Engine, archive: Archive, pruned: number, to: number): Promise<void> {
+  const { tiers, ledger } = engine.store
   if (to <= pruned) return
-  try {
-    await archive.confirm({ after: pruned, to, rows: store.tiers.rows({ after: pruned, to }) })
-  } catch (error) {
-    if (!(error instanceof StorageError) || error.recoverable) throw error
-    throw new StorageError(
-      `Database and archive have different rows under the same sequences (${pruned + 1} to ${to}): events were ingested into the restored database before it took over what the archive has. Restore the backup again and run this first; ingest those events afterwards.`,
-      { code: 'E_COLD_DIVERGED', details: { ...error.details, operation: 'cold.restore' }, cause: error },
-    )
+  await ledger.settle()
+  for await (const rows of tiers.rows({ after: pruned, to })) {
+    const [first, last] = [rows[0]?.sequence ?? 0, rows.at(-1)?.sequence ?? 0]
+    const archived = new Map<number, ArchiveRow>()
+    for await (const some of archive.scan({ after: first - 1, to: last })) {
+      for (const row of some) archived.set(row.sequence, row)
+    }
+    const other = rows.filter((row) => !isDeepStrictEqual(row, archived.get(row.sequence)))
+    const foreign = other.find((row) => row.raw !== archived.get(row.sequence)?.raw)
+    if (foreign !== undefined) throw diverged(pruned, to, foreign.sequence)
+    if (other.length === 0) continue
+    await engine.unit('', async (unit) => {
+      const state = await tiers.lock(unit)
+      const changes = other.map(({ sequence }) => ({ sequence, change: {} }))
+      if (state !== null) await tiers.stage(unit, state.job, changes)
+    })
   }
+  await confirmed(engine, archive, pruned, to)
+}
+
+function diverged(pruned: number, to: number, sequence: number): StorageError {
+  return new StorageError(
+    `Database and archive have different events under the same sequences (between ${pruned + 1} and ${to}, the first is ${sequence}): events were ingested into the restored database before it took over what the archive has. Restore the backup again and run this first; ingest those events afterwards.`,
+    { code: 'E_COLD_DIVERGED', details: { operation: 'cold.restore', driver: 'tiered', sequence } },
+  )
 }
 
 function eventIdRow({ sequence, eventId, source, duplicateOf, excluded }: ArchiveRow): EventIdRow {

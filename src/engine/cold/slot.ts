@@ -1,5 +1,5 @@
 /** The slot of everything that adds to the archive or takes rows out of the database (spec 10 §4.4). */
-import { ConfigError, LockHeld } from '../../errors.ts'
+import { ConfigError, LockHeld, StorageError } from '../../errors.ts'
 import type { Archive } from '../../ports/archive.ts'
 import type { Engine } from '../engine.ts'
 import { type Slot, waitForOthers, withSlot } from '../slot.ts'
@@ -47,5 +47,18 @@ export async function whileArchiveRests<T>(
       if (!(error instanceof LockHeld) || error.details['slot'] !== COLD) throw error
     }
     await waitForOthers(engine, signal)
+  }
+}
+
+/**
+ * What a process makes of a failure: `Fenced` if it had lost its slot before. Others may have archived and removed rows
+ * since, and what looks like damage is only that it knows of neither.
+ */
+export async function asHolder<T>(slot: Slot, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof StorageError && !error.recoverable) await slot.unit('', async () => {})
+    throw error
   }
 }
