@@ -26,7 +26,7 @@ interface Local extends Ground {
 
 async function groundOf(backend: Backend, name: string): Promise<Local> {
   const folder = join(shop.folder, `${backend.name}-${name}`)
-  const cold = join(folder, 'cold')
+  const cold = join(folder, 'archive')
   mkdirSync(cold, { recursive: true })
   return new Ground(shop, await backend.place(folder, 'space'), cold) as Local
 }

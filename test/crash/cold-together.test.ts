@@ -139,6 +139,12 @@ async function patiently<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+async function everyEvent(ledger: Defacto['ledger']): Promise<object[]> {
+  const events: object[] = []
+  for await (const event of ledger.scan()) events.push(event)
+  return events
+}
+
 /** Every event once, and the story of an entity without gaps or repeats. */
 async function readAll(engine: Defacto): Promise<void> {
   let last = 0
@@ -265,7 +271,7 @@ describeS3('a reader whose files are removed while it fetches them', () => {
       (engine) => engine.ledger.event({ sequence: 3 }),
       (engine, member) => engine.ledger.eventsFor(member),
       (engine, member) => engine.timeline(member),
-      (engine) => Array.fromAsync(engine.ledger.scan()),
+      ({ ledger }) => everyEvent(ledger),
       (engine) => engine.build({ full: true }),
     ]
     for (const [index, read] of reads.entries()) {
