@@ -3,10 +3,11 @@ import { storedText } from '../../core/stored-text.ts'
 import { StorageError } from '../../errors.ts'
 import type { Unit } from '../../ports/store.ts'
 import type { EventIdRow } from '../../ports/tiers.ts'
+import { BEGUN, tierRows } from '../sql/tier-state.ts'
 import { headParams, lockHead, moveHead } from './append.ts'
 import { copyField } from './connection.ts'
 import type { Space } from './space.ts'
-import { lockState, putState, readState, START } from './tier-state.ts'
+import { lockState, putState, readState } from './tier-state.ts'
 
 /** From here on appends write `event_ids` too. Changes of ids that run end first, and later ones know. */
 export async function beginIds(space: Space, unit: Unit): Promise<void> {
@@ -16,11 +17,13 @@ export async function beginIds(space: Space, unit: Unit): Promise<void> {
   const [row] = await database.query(unit.tx, 'tiers.begin', `select tiers from ${head} for update`)
   if (row?.[0] !== 'off') return
   await database.query(unit.tx, 'tiers.begin', `update ${head} set tiers = 'filling'`)
+  // All keys are there from now on, so that those who lock them all see the same.
+  const rows = tierRows(BEGUN)
   await database.query(
     unit.tx,
     'tiers.begin',
     `insert into ${names.infra('tiered_state')} (key, value) select * from unnest($1::text[], $2::text[])`,
-    [Object.keys(START), Object.values(START)],
+    [rows.map(([key]) => key), rows.map(([, value]) => value)],
   )
 }
 

@@ -2,33 +2,11 @@
 import { StorageError } from '../../errors.ts'
 import type { Unit } from '../../ports/store.ts'
 import type { TierState } from '../../ports/tiers.ts'
-import type { Row } from './connection.ts'
+import { tierRows, tierStateOf } from '../sql/tier-state.ts'
 import type { Space } from './space.ts'
 
-const KEYS: Readonly<Record<keyof TierState, string>> = {
-  pruned: 'last_pruned_sequence',
-  flushed: 'last_flushed_sequence',
-  claimed: 'claimed_sequence',
-  tableId: 'cold_table_id',
-  tableVersion: 'cold_version',
-  job: 'change_job',
-  filled: 'filled_upto',
-}
-
-/** What a ledger begins with. All rows are there from then on, so that those who lock them all see the same. */
-export const START: Readonly<Record<string, string | null>> = {
-  [KEYS.pruned]: '0',
-  [KEYS.flushed]: '0',
-  [KEYS.claimed]: '0',
-  [KEYS.tableId]: null,
-  [KEYS.tableVersion]: null,
-  // An archive counts 0 as done.
-  [KEYS.job]: '1',
-  [KEYS.filled]: '0',
-}
-
 export async function readState({ database, names }: Space, unit?: Unit): Promise<TierState | null> {
-  return tierState(
+  return tierStateOf(
     await database.query(unit?.tx, 'tiers.state', `select key, value from ${names.infra('tiered_state')}`),
   )
 }
@@ -40,7 +18,7 @@ export async function readState({ database, names }: Space, unit?: Unit): Promis
 export async function lockState(space: Space, unit: Unit): Promise<TierState | null> {
   const { database, names } = space
   const lock = async (): Promise<TierState | null> =>
-    tierState(
+    tierStateOf(
       await database.query(
         unit.tx,
         'tiers.lock',
@@ -60,34 +38,15 @@ export async function lockState(space: Space, unit: Unit): Promise<TierState | n
 
 /** Changes some values. `StorageError` if the ledger has one tier. */
 export async function putState({ database, names }: Space, unit: Unit, next: Partial<TierState>): Promise<void> {
-  const changes = Object.entries(next) as [keyof TierState, number | string | null][]
+  const changes = tierRows(next)
   if (changes.length === 0) return
   const changed = await database.execute(
     unit.tx,
     'tiers.put',
     `update ${names.infra('tiered_state')} s set value = n.value
       from unnest($1::text[], $2::text[]) n (key, value) where s.key = n.key`,
-    [changes.map(([field]) => KEYS[field]), changes.map(([, value]) => (value === null ? null : String(value)))],
+    [changes.map(([key]) => key), changes.map(([, value]) => value)],
   )
   if (changed === changes.length) return
   throw new StorageError('tiers.put: the ledger has one tier; begin first', { details: { operation: 'tiers.put' } })
-}
-
-function tierState(rows: readonly Row[]): TierState | null {
-  if (rows.length === 0) return null
-  const values = new Map(rows as [string, string | null][])
-  const text = (field: keyof TierState): string | null => values.get(KEYS[field]) ?? null
-  const number = (field: keyof TierState): number | null => {
-    const value = text(field)
-    return value === null ? null : Number(value)
-  }
-  return {
-    pruned: number('pruned') ?? 0,
-    flushed: number('flushed') ?? 0,
-    claimed: number('claimed') ?? 0,
-    tableId: text('tableId'),
-    tableVersion: number('tableVersion'),
-    job: number('job') ?? 0,
-    filled: number('filled'),
-  }
 }
