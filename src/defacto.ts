@@ -134,7 +134,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
     try {
       const instance = new Defacto(opened)
       await instance.#start(opened.catchUp)
-      instance.#schedule?.start()
+      if (compare) instance.#schedule?.start()
       return instance
     } catch (error) {
       await opened.engine.store.close()

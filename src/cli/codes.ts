@@ -183,6 +183,11 @@ export const CODES = define([
     'It is an older copy, or its newest files were removed: bring them back. Exit 1.',
   ],
   [
+    'E_COLD_INCOMPLETE',
+    'an archive that lost events which are nowhere else',
+    'Another program has deleted from the table: `defacto cold verify` names the files; bring an earlier version back. Exit 1.',
+  ],
+  [
     'E_COLD_AHEAD',
     'an archive with events that the database does not know',
     'After restoring a backup of the database run `defacto cold restore`, before anything is ingested. Exit 1.',

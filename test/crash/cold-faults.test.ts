@@ -290,6 +290,7 @@ describeJudged('another program that writes to the table', () => {
     cpSync(cold, copy, { recursive: true })
     await judge.delete(cold, 'sequence = 7')
     expect(await problems()).toEqual([expect.objectContaining({ problem: expect.stringMatching(/sequences/) })])
+    await expect(ground.during(full)).rejects.toMatchObject({ code: 'E_COLD_INCOMPLETE' })
     rmSync(cold, { recursive: true })
     cpSync(copy, cold, { recursive: true })
     await ground.end(expected)

@@ -4,10 +4,11 @@
  * the unit runs again.
  */
 import { ConfigError, StorageError } from '../../errors.ts'
-import type { Archive, ArchiveColumn, ArchiveRow } from '../../ports/archive.ts'
+import type { Archive, ArchiveColumn, ArchiveRow, ArchiveSnapshot } from '../../ports/archive.ts'
 import type { Store, Tx, Unit } from '../../ports/store.ts'
 import { bySequence, resuming } from './merge.ts'
 import { settleChanges } from './settle.ts'
+import { lossIn } from './whole.ts'
 
 /** What interpreting and mapping need of a row. */
 const COLUMNS: readonly ArchiveColumn[] = [
@@ -53,10 +54,22 @@ export class ColdRows {
     this.#archive = archive
   }
 
-  /** The archive with all committed changes in it. Outside units only. */
-  async current(): Promise<Archive> {
+  /**
+   * The archive with all committed changes in it, and its newest version. Outside units only.
+   * @throws StorageError `E_COLD_INCOMPLETE` if rows are missing that are nowhere else
+   */
+  async current(): Promise<{ archive: Archive; snapshot: ArchiveSnapshot | undefined }> {
+    const archive = this.#open()
+    // In this order: what the database says has left it was archived before.
+    const pruned = (await this.#hot.tiers.state())?.pruned ?? 0
     await this.settle()
-    return this.#open()
+    const snapshot = await archive.snapshot()
+    const loss = lossIn(snapshot, pruned)
+    if (loss === null) return { archive, snapshot: snapshot ?? undefined }
+    throw new StorageError(
+      `The archive in '${archive.location}' lacks events that are nowhere else (up to sequence ${pruned}): ${loss}. Another program has changed it. See what 'defacto cold verify' says, and bring an earlier version or a backup of the folder back.`,
+      { code: 'E_COLD_INCOMPLETE', details: { operation: 'ledger.read', driver: 'tiered', place: archive.location } },
+    )
   }
 
   async settle(): Promise<void> {
@@ -128,8 +141,8 @@ export class ColdRows {
   }
 
   async *#scan(sequences: readonly number[], columns: readonly ArchiveColumn[]): AsyncGenerator<ArchiveRow[]> {
-    const archive = await this.current()
-    yield* archive.scan({ sequences, columns })
+    const { archive, snapshot } = await this.current()
+    yield* archive.scan({ sequences, columns, snapshot })
   }
 
   #open(): Archive {

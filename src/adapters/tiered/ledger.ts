@@ -288,8 +288,8 @@ export class TieredLedger implements LedgerPort {
   }
 
   async *#scanArchive(after: number, to: number, columns: readonly ArchiveColumn[]): AsyncGenerator<ArchiveRow[]> {
-    const archive = await this.#cold.current()
-    yield* archive.scan({ after, to, columns })
+    const { archive, snapshot } = await this.#cold.current()
+    yield* archive.scan({ after, to, columns, snapshot })
   }
 
   async *#replayArchived(
@@ -297,8 +297,8 @@ export class TieredLedger implements LedgerPort {
     to: number,
     { includeDuplicates, chunk }: ReplayOptions,
   ): AsyncGenerator<LedgerRow[]> {
-    const archive = await this.#cold.current()
-    for await (const rows of archive.scan({ after, to, order: 'time', columns: REPLAY_COLUMNS })) {
+    const { archive, snapshot } = await this.#cold.current()
+    for await (const rows of archive.scan({ after, to, order: 'time', columns: REPLAY_COLUMNS, snapshot })) {
       const wanted = rows.filter((row) =>
         includeDuplicates === true ? row.eventType !== null && row.excluded !== true : isReplayable(row),
       )
@@ -309,9 +309,9 @@ export class TieredLedger implements LedgerPort {
 
   async *#mappedArchived(options: EntityRange, to: number): AsyncGenerator<MappedRow[]> {
     const { afterEntity, after = 0, chunk } = options
-    const archive = await this.#cold.current()
+    const { archive, snapshot } = await this.#cold.current()
     const members = above(this.#hot.tiers.members({ to, afterEntity }), after)
-    for await (const rows of archive.scanMembers({ members, to, columns: REPLAY_COLUMNS })) {
+    for await (const rows of archive.scanMembers({ members, to, columns: REPLAY_COLUMNS, snapshot })) {
       const mapped = rows.flatMap((member) => mappedRow(member.row, member) ?? [])
       yield* parts(mapped, chunk)
     }
