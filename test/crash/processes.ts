@@ -13,6 +13,8 @@ export interface Life {
   error: string | null
   /** From loaded to the end. */
   ms: number
+  /** What each finished step took. */
+  stepMs: number[]
 }
 
 export interface LifeOptions {
@@ -72,7 +74,7 @@ export function start(folder: string, job: Job, options: LifeOptions = {}): Runn
     ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.gid }),
   })
   running.add(child)
-  const life: Life = { done: 0, killed: false, error: null, ms: 0 }
+  const life: Life = { done: 0, killed: false, error: null, ms: 0, stepMs: [] }
   let began = performance.now()
   let timer: NodeJS.Timeout | undefined
   let rest = ''
@@ -95,6 +97,7 @@ export function start(folder: string, job: Job, options: LifeOptions = {}): Runn
         stepped(0)
       } else if ('done' in said) {
         life.done = said.done + 1
+        life.stepMs.push(performance.now() - began - life.stepMs.reduce((sum, ms) => sum + ms, 0))
         stepped(life.done)
       } else life.error = said.stack ?? `${said.error}: ${said.message}`
     }

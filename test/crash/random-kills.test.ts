@@ -42,7 +42,8 @@ async function survive(backend: Backend, seed: number, kills: number): Promise<n
     const next = random(seed)
     const job = { database: space.database, recordsFile: shop.recordsFile, now: NOW }
     let acknowledged = 0
-    let typicalMs: number | null = null
+    /** What each step of the last process took that was not killed. */
+    let typical: readonly number[] | null = null
     const reached: number[] = []
     while (reached.length < kills) {
       const goal = Math.min(count, Math.ceil((count * (reached.length + 1)) / kills))
@@ -57,11 +58,12 @@ async function survive(backend: Backend, seed: number, kills: number): Promise<n
       ]
       // Somewhere within one of the steps: each gets its share however long the others take on a busy machine.
       const killAfterSteps = Math.floor(next() * steps.length)
-      const when = typicalMs === null ? {} : { killAfterSteps, killAfterMs: (next() * typicalMs) / 3 }
+      const killAfterMs = next() * (typical?.[killAfterSteps] ?? 0)
+      const when = typical === null ? {} : { killAfterSteps, killAfterMs }
       const life = await live(shop.folder, { ...job, steps }, when)
       expect(life.error).toBeNull()
       // A process that finished before its time tells how long the work takes now.
-      if (!life.killed) typicalMs = Math.max(40, life.ms)
+      if (!life.killed) typical = life.stepMs
       if (life.killed) reached.push(life.done)
       if (life.done >= 3) acknowledged = goal
     }

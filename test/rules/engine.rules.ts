@@ -252,7 +252,7 @@ export const rules: Rule[] = [
     spec: '04 §4.4',
     off: {
       file: engine('reset'),
-      find: 'if (!failure.advisory) changes.push({ sequence: row.sequence, event: null })',
+      find: 'if (!failure.advisory) changes.push({ sequence: row.sequence, event: null, before: row })',
       replace: '',
     },
     check: () => {
