@@ -31,17 +31,41 @@ export async function* readData(session: DuckSession, query: ReadQuery): AsyncGe
 }
 
 async function readStatement(connection: DuckDBConnection, query: ReadQuery): Promise<string> {
-  const { files, after, to, sequences, columns, order } = query
-  const where = [
+  const { files, columns, order } = query
+  const where = await conditionOf(connection, query)
+  if (order === 'time') return orderedByTime(connection, query, where)
+  const by = order === 'sequence' ? 'order by sequence' : ''
+  return `select ${packed(columns).join(', ')} from ${await tablesOf(connection, files)} as r ${where} ${by}`
+}
+
+async function conditionOf(connection: DuckDBConnection, { after, to, sequences, order }: ReadQuery): Promise<string> {
+  const parts = [
     ...(after > 0 ? [`sequence > ${after}`] : []),
     ...(to < Number.MAX_SAFE_INTEGER ? [`sequence <= ${to}`] : []),
     ...(sequences === null ? [] : await wantedCondition(connection, sequences)),
     ...(order === 'time' ? ['"timestamp" is not null'] : []),
   ]
-  const by = { file: '', sequence: 'order by sequence', time: 'order by "timestamp", sequence' }[order]
-  return `
-select ${packed(columns).join(', ')}
-from ${await tablesOf(connection, files)} as r ${where.length > 0 ? `where ${where.join(' and ')}` : ''} ${by}`
+  return parts.length > 0 ? `where ${parts.join(' and ')}` : ''
+}
+
+/**
+ * File after file into a table that may lie on the disk, then the ordering: reading files and ordering at the same time
+ * do not share memory, and the query fails where each of them alone would use the disk.
+ */
+async function orderedByTime(
+  connection: DuckDBConnection,
+  { files, columns }: ReadQuery,
+  where: string,
+): Promise<string> {
+  const values = packed(columns)
+  const list = values.map((value, index) => `${value} as v${index}`).join(', ')
+  for (const [index, file] of files.entries()) {
+    await connection.run(`
+${index === 0 ? 'create temp table ordered as' : 'insert into ordered'}
+select r."timestamp", r.sequence, ${list} from ${await tableOf(connection, file)} as r ${where}`)
+  }
+  if (files.length === 0) return 'select 1 where false'
+  return `select ${values.map((_, index) => `v${index}`).join(', ')} from ordered order by "timestamp", sequence`
 }
 
 /** The range lets row groups be passed over; a long list goes in as a table. */
