@@ -1,6 +1,7 @@
 /** Changes of archived rows that units leave for whoever carries them into the archive (spec 07 §3, §5.6). */
 import type { Unit } from '../../ports/store.ts'
 import type { StagedChange } from '../../ports/tiers.ts'
+import { mergedChanges } from '../sql/staged-changes.ts'
 import { copyField } from './connection.ts'
 import type { Space } from './space.ts'
 
@@ -53,11 +54,7 @@ export async function staged(
       where sequence between $1 and $2 and job <= $3 order by sequence, id`,
     [range.from, range.to, job],
   )
-  const merged = new Map<number, StagedChange['change']>()
-  for (const [sequence, change] of rows as [number, string][]) {
-    merged.set(sequence, { ...merged.get(sequence), ...(JSON.parse(change) as StagedChange['change']) })
-  }
-  return [...merged].map(([sequence, change]) => ({ sequence, change }))
+  return mergedChanges(rows)
 }
 
 export async function dropStaged({ database, names }: Space, unit: Unit, job: number): Promise<void> {

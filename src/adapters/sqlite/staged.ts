@@ -1,5 +1,6 @@
 /** Table `tier_jobs`: changes of archived rows on their way into the archive (spec 07 §5.6). */
 import type { StagedChange } from '../../ports/tiers.ts'
+import { mergedChanges } from '../sql/staged-changes.ts'
 import type { Connection } from './connection.ts'
 
 export function stage(connection: Connection, job: number, changes: readonly StagedChange[]): void {
@@ -19,9 +20,5 @@ export function stagedChanges(
     range.to,
     job,
   )
-  const merged = new Map<number, StagedChange['change']>()
-  for (const [sequence, text] of rows as [number, string][]) {
-    merged.set(sequence, { ...merged.get(sequence), ...(JSON.parse(text) as StagedChange['change']) })
-  }
-  return [...merged].map(([sequence, change]) => ({ sequence, change }))
+  return mergedChanges(rows)
 }

@@ -6,22 +6,10 @@
 import { ConfigError, StorageError } from '../../errors.ts'
 import type { Archive, ArchiveColumn, ArchiveRow, ArchiveSnapshot } from '../../ports/archive.ts'
 import type { Store, Tx, Unit } from '../../ports/store.ts'
+import { SCAN_COLUMNS } from './columns.ts'
 import { bySequence, resuming } from './merge.ts'
 import { settleChanges } from './settle.ts'
 import { lossIn } from './whole.ts'
-
-/** What interpreting and mapping need of a row. */
-const COLUMNS: readonly ArchiveColumn[] = [
-  'eventId',
-  'eventType',
-  'timestamp',
-  'source',
-  'data',
-  'hints',
-  'duplicateOf',
-  'excluded',
-  'kinds',
-]
 
 /** How often one unit may find that it needs other archived rows: once for each kind of read, and for changes meanwhile. */
 const ROUNDS = 20
@@ -101,7 +89,7 @@ export class ColdRows {
     if (sequences.length === 0) return new Map()
     if (unit === null) {
       const rows = new Map<number, ArchiveRow>()
-      for await (const row of this.rows(sequences, COLUMNS)) rows.set(row.sequence, row)
+      for await (const row of this.rows(sequences, SCAN_COLUMNS)) rows.set(row.sequence, row)
       return rows
     }
     const fetched = this.#units.get(unit.tx)
@@ -132,7 +120,7 @@ export class ColdRows {
     if (job !== fetched.job) fetched.rows.clear()
     fetched.job = job
     for (const sequence of sequences) fetched.rows.set(sequence, null)
-    for await (const row of this.rows(sequences, COLUMNS)) fetched.rows.set(row.sequence, row)
+    for await (const row of this.rows(sequences, SCAN_COLUMNS)) fetched.rows.set(row.sequence, row)
   }
 
   /** The archived ones of these rows by sequence. Outside units only. */

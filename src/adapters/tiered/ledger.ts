@@ -19,20 +19,8 @@ import type {
 import type { Member, StagedChange, TierState } from '../../ports/tiers.ts'
 import { fullLedgerRow, isReplayable, ledgerRow, mappedRow, renormalizedChange } from './changes.ts'
 import type { ColdRows } from './cold-rows.ts'
+import { FULL_COLUMNS, REPLAY_COLUMNS, SCAN_COLUMNS } from './columns.ts'
 import { byEntity, bySequence, byTime, Moved, mergeOrdered, resuming } from './merge.ts'
-
-const REPLAY_COLUMNS: readonly ArchiveColumn[] = [
-  'eventId',
-  'eventType',
-  'timestamp',
-  'source',
-  'data',
-  'duplicateOf',
-  'excluded',
-  'kinds',
-]
-const SCAN_COLUMNS: readonly ArchiveColumn[] = [...REPLAY_COLUMNS, 'hints']
-const FULL_COLUMNS: readonly ArchiveColumn[] = [...SCAN_COLUMNS, 'raw']
 
 type ScanOptions = Parameters<LedgerPort['scan']>[0]
 type ReplayOptions = Parameters<LedgerPort['replay']>[0]
@@ -158,16 +146,14 @@ export class TieredLedger implements LedgerPort {
       const hot = await this.#hot.ledger.eventsFor(entityId)
       if (pruned === 0) return hot
       const members = await this.#hot.tiers.membersOf(null, [entityId], pruned)
-      const cold = (await this.#withArchived(null, members, [])).sort(byTime)
+      const cold = await this.#withArchived(null, members, [])
       const events = cold.map(({ sequence, eventId, eventType, timestamp }) => ({
         sequence,
         eventId,
         eventType,
         timestamp,
       }))
-      return [...events, ...hot].sort((a, b) =>
-        a.timestamp === b.timestamp ? a.sequence - b.sequence : a.timestamp < b.timestamp ? -1 : 1,
-      )
+      return [...events, ...hot].sort(byTime)
     })
   }
 

@@ -4,8 +4,9 @@ import { StorageError } from '../../errors.ts'
 import type { LedgerRow, MappedRow } from '../../ports/store.ts'
 
 type Compare<T> = (a: T, b: T) => number
+type Timed = Pick<LedgerRow, 'timestamp' | 'sequence'>
 
-export function byTime(a: LedgerRow, b: LedgerRow): number {
+export function byTime(a: Timed, b: Timed): number {
   if (a.timestamp !== b.timestamp) return a.timestamp < b.timestamp ? -1 : 1
   return a.sequence - b.sequence
 }
@@ -19,7 +20,7 @@ export function byEntity(a: MappedRow, b: MappedRow): number {
   return a.entityId === b.entityId ? byTime(a, b) : compareText(a.entityId, b.entityId)
 }
 
-/** Both streams are ordered; so is the result, in chunks of at most the larger of theirs. */
+/** Both streams are ordered; so is the result, in chunks of at most both of theirs. */
 export async function* mergeOrdered<T>(
   first: AsyncIterable<readonly T[]>,
   second: AsyncIterable<readonly T[]>,
