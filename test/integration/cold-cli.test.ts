@@ -34,6 +34,19 @@ async function ok(project: Project, args: string[], env: Record<string, string> 
   return answer.data
 }
 
+describe('an archive in the folder `cold` beside the database', () => {
+  it('is found without configuration, and prunes only what it is told', async () => {
+    const project = await projectOf('')
+    const env = { DEFACTO_COLD_LEDGER: project.path('.defacto', 'cold') }
+    expect(await ok(project, ['cold', 'flush'], env)).toMatchObject({ flushed_rows: 18 })
+    expect(await project.json(['cold', 'prune'])).toMatchObject({ ok: false, code: 2, error: { code: 'E_USAGE' } })
+    expect(await ok(project, ['cold', 'status'])).toMatchObject({ flushed: 18, pruned: 0 })
+    expect(await ok(project, ['cold', 'prune', '--before', '10'])).toMatchObject({ pruned_rows: 10, hot_rows: 8 })
+    expect(await ok(project, ['build', '--full'])).toMatchObject({ mode: 'FULL', events_processed: 18 })
+    project.remove()
+  })
+})
+
 describe('a project with a cold ledger', () => {
   let project: Project
   beforeAll(async () => {

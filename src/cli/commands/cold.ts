@@ -35,13 +35,14 @@ const prune: CommandSpec = {
     const dryRun = flag(options, 'dryRun')
     const project = await context.project()
     const retained = ['hotDays', 'hotRows'].some((key) => project.value('coldLedger', 'retention', key) !== undefined)
-    const tiered = project.value('coldLedger', 'url') !== undefined
-    if (tiered && before === undefined && !retained) {
+    const { tiers } = (await openTiered(context)).ledger
+    if (before === undefined && !retained) {
+      // Without a cold tier, that is what is wrong.
+      await tiers.status()
       throw new UsageError(
         'cold prune needs --before, or a bound to use without it: cold_ledger.retention with hot_days or hot_rows',
       )
     }
-    const { tiers } = (await openTiered(context)).ledger
     const rows = await withBar(context, 'removing', (call) => tiers.prune({ ...call, before, dryRun }))
     const status = await tiers.status()
     if (!dryRun) return moved(status, { pruned_rows: rows }, `removed ${countText(rows, 'event')} from the database`)
