@@ -114,3 +114,17 @@ export class CheckError extends DefactoError {
     super(message, 'E_CHECK', options)
   }
 }
+
+/** The same key with another request (`E_CONFLICT`), or a plan made for another state. Exit code 6. */
+export class ConflictError extends DefactoError {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, 'E_CONFLICT', options)
+  }
+}
+
+/** A component that has to be reached cannot be: the orchestrator, an input's database. Exit code 9. */
+export class UnreachableError extends DefactoError {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, 'E_UNREACHABLE', { recoverable: true, ...options })
+  }
+}

@@ -257,6 +257,12 @@ export const CODES = define([
     'A fault of the program; nothing was lost. Exit 1.',
   ],
   ['E_CHECK', 'a blocking check failed', 'Exit 5.'],
+  [
+    'E_CONFLICT',
+    'the same idempotency key was used for another request',
+    'Use a new key, or the request it was first used for. Exit 6.',
+  ],
+  ['E_UNREACHABLE', 'a server that is needed does not answer', 'The message names it and what was tried. Exit 9.'],
   ['E_LOCK_HELD', 'another process works on the space', 'Wait, or see who with `defacto doctor`. Exit 6.'],
   ['E_CONFLICT', 'something changed in the meantime', 'Run again. Exit 6.'],
   ['E_PLAN_STALE', 'a plan whose base has moved', 'Make the plan again. Exit 6.'],

@@ -40,6 +40,8 @@ const EXIT_OF_CLASS = new Map<string, number>([
   ['CheckError', 5],
   ['LockHeld', 6],
   ['Fenced', 6],
+  ['ConflictError', 6],
+  ['UnreachableError', 9],
   ['NotFoundError', 7],
   ['HoldError', 8],
   ['ApprovalRequired', 8],

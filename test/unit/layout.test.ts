@@ -49,6 +49,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ports: ['core', 'errors.ts', 'results.ts'],
   engine: ['core', 'ports', 'errors.ts', 'results.ts'],
   query: ['core', 'ports', 'errors.ts', 'results.ts'],
+  orchestration: ['core', 'ports', 'query', 'errors.ts', 'results.ts'],
   'errors.ts': [],
   'results.ts': ['core'],
 }

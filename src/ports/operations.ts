@@ -1,0 +1,134 @@
+/**
+ * The operations of an engine as runs need them (spec 10 §4): every unit that they commit is fenced by the run's attempt
+ * and stores its progress in the same transaction. Stopping is by signal, at chunk boundaries; what was committed stays,
+ * and the same call goes on there.
+ */
+import type { DefinitionsObject } from '../core/definition/model.ts'
+import type { RawRecord } from '../core/event.ts'
+import type { Instant } from '../core/instant.ts'
+import type {
+  BuildMode,
+  BuildProgress,
+  BuildResult,
+  BuildStatus,
+  EventFailure,
+  Origin,
+  TickResult,
+} from '../results.ts'
+import type { Swept, Verified } from './archive.ts'
+import type { Logger } from './logger.ts'
+import type { Json, RunFence, RunLog } from './runs.ts'
+import type { QueryReader, Unit } from './store.ts'
+
+/** How a call belongs to a run. */
+export interface RunCall {
+  readonly fence: RunFence
+  readonly signal?: AbortSignal
+  /** After every committed chunk, outside its transaction; for heartbeats and progress. */
+  readonly onChunk?: (progress: { phase: string; done: number; total: number }) => void
+}
+
+/** Records of one part of an input, read in one go. */
+export interface IngestChunk {
+  readonly source: string
+  readonly version?: string
+  readonly records: readonly RawRecord[]
+  /** Where each record came from, by index; for dead letters. */
+  readonly origins?: readonly Origin[]
+  /** What could not be read as records; failures of stage `normalization`. */
+  readonly unreadable: readonly EventFailure[]
+  /** `table`: with the chunk, `sink`: to the engine's sink after it. */
+  readonly deadLetters: 'table' | 'sink' | 'off'
+}
+
+export interface ChunkCounts {
+  readonly read: number
+  readonly ingested: number
+  readonly duplicates: number
+  readonly failed: number
+}
+
+export interface ColdStatus {
+  readonly head: number
+  readonly flushed: number
+  readonly pruned: number
+  readonly hotRows: number
+  readonly coldRows: number
+  readonly coldBytes: number
+  readonly coldFiles: number
+}
+
+export interface Operations {
+  readonly spaceId: string
+  readonly namespace: string
+  readonly dialect: 'sqlite' | 'postgres'
+  /** Secrets masked; for people. */
+  readonly location: string
+  /** `<namespace>-<first 8 digits of the space id>`: what ids of workflows and task queues carry. */
+  readonly space: string
+  /** False: no archive. */
+  readonly tiered: boolean
+  /** Null: all entities. */
+  readonly shard: { readonly id: number; readonly total: number } | null
+  readonly log: RunLog
+  readonly logger: Logger
+  readonly reader: QueryReader
+  /** Working version and definitions of it (or of another registered one). */
+  readonly version: string
+  definitions(version?: string): Promise<{ version: string; definitionHash: string; definitions: DefinitionsObject }>
+  now(): Instant
+
+  /**
+   * One chunk of an input: ledger rows, dead letters, mark (through `commit`, called in the unit with the counts) and
+   * counters of the run commit together.
+   */
+  ingestChunk(
+    call: RunCall,
+    chunk: IngestChunk,
+    commit: (unit: Unit, counts: ChunkCounts) => Promise<void>,
+  ): Promise<ChunkCounts>
+  /** A unit of a run without engine work. */
+  unit<T>(call: RunCall, work: (unit: Unit) => Promise<T>): Promise<T>
+  nextBuild(options: {
+    version?: string
+    full?: boolean
+    fromRaw?: boolean
+  }): Promise<{ mode: BuildMode; reason: string; pendingEvents: number }>
+  build(
+    call: RunCall,
+    options: {
+      version?: string
+      full?: boolean
+      fromRaw?: boolean
+      asOf?: Instant
+      onProgress?: (progress: BuildProgress) => void
+    },
+  ): Promise<BuildResult>
+  buildStatus(
+    version?: string,
+  ): Promise<BuildStatus & { readonly watermark: string | null; readonly tickHorizon: string | null }>
+  tick(call: RunCall, options: { version?: string; asOf?: Instant }): Promise<TickResult>
+  /** Rows copied. */
+  flush(call: RunCall, options: { upTo?: number }): Promise<number>
+  /** Rows removed from the database. `before`: none above this sequence; else `retention`; else everything archived. */
+  prune(
+    call: RunCall,
+    options: { before?: number; retention?: { hotDays?: number; hotRows?: number }; asOf?: Instant },
+  ): Promise<number>
+  compact(call: RunCall): Promise<{ before: number; after: number }>
+  vacuum(call: RunCall): Promise<Swept>
+  verify(call: RunCall): Promise<Verified>
+  coldStatus(): Promise<ColdStatus | null>
+  /** Greatest sequence of the ledger. */
+  head(): Promise<number>
+  /** Newest event timestamp of a source in the ledger, and oldest timestamp above the cursor; null: none. */
+  newestEvent(source: string): Promise<string | null>
+  oldestPending(version?: string): Promise<string | null>
+  oldestUnflushed(): Promise<string | null>
+  /** Rows of `dirty` versions, slots and holders are `doctor`'s. Replays one entity from all tiers and compares it with its rows. */
+  replayDiffers(entityIds: readonly string[]): Promise<readonly string[]>
+  close(): Promise<void>
+}
+
+/** Cursor of runs whose position is the engine's own. */
+export const ENGINE_CURSOR: Json = null
