@@ -1,0 +1,6 @@
+/** Telling somebody (spec 10 §3.8). */
+export { deliver, type Sender } from './deliver.ts'
+export type { AlertSignal } from './events.ts'
+export { failure, inputRecovered, retrying, runRecovered, slotLost, slotStarted, threshold } from './events.ts'
+export { notifyFreshness } from './freshness.ts'
+export { alertsFor, alertsOf } from './rules.ts'
