@@ -24,19 +24,19 @@ import { tick } from './engine/run-tick.ts'
 import { Serial } from './engine/serial.ts'
 import { withSlot, withStateSlot } from './engine/slot.ts'
 import { previewTick } from './engine/tick.ts'
-import { replayEntity } from './engine/timeline.ts'
 import { buildStateOf, isBuilt, statusOf, switchActive } from './engine/versions.ts'
 import { ConfigError, IngestError, LockHeld } from './errors.ts'
-import { IdentityInspection, LedgerInspection } from './inspection.ts'
+import { entityTimeline, IdentityInspection, LedgerInspection } from './inspection.ts'
 import { type OpenedSpace, openSpace } from './open-space.ts'
 import type { DefactoOptions } from './options.ts'
+import { operationsOf } from './orchestration-host.ts'
 import type { Logger } from './ports/logger.ts'
+import type { Operations } from './ports/operations.ts'
 import type { Holder, LockRow, Store } from './ports/store.ts'
 import { assertEntity } from './query/assert-entity.ts'
 import type { TableCollection } from './query/collection.ts'
 import { type CollectionOptions, createQueryRoot, type QueryRoot } from './query/root.ts'
 import type { TableQuery } from './query/table-query.ts'
-import { describeChanges } from './query/timeline.ts'
 import { type RawEvent, toRecords } from './records.ts'
 import type { BuildResult, BuildStatus, IngestResult, TickResult, Timeline } from './results.ts'
 import { loggingStorage } from './storage-log.ts'
@@ -313,6 +313,19 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
     return withSlot(this.#engine, `run/${run}`, run, signal, work)
   }
 
+  /** What runs of an orchestrator do with this engine (spec 10 §4); their calls may overlap, slots keep them apart. */
+  operations(): Operations {
+    this.#assertOpen()
+    return operationsOf({
+      engine: this.#engine,
+      editions: this.#editions,
+      working: () => this.#working,
+      settle: (edition) => this.#settle(edition, edition.version === this.#working.version),
+      status: (version) => this.buildStatus(version),
+      close: () => this.close(),
+    })
+  }
+
   /** Who holds the space's slots, and since when; a holder that is `dead` lets go as soon as somebody asks. */
   async locks(): Promise<readonly (LockRow & { readonly dead: boolean })[]> {
     this.#assertOpen()
@@ -361,20 +374,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   /** Chronological changes of one entity (spec 06 §8); unknown ids give no entries. */
   async timeline(entityId: string, options: { all?: boolean } = {}): Promise<Timeline> {
     this.#assertOpen()
-    const survivor = await this.#store.identity.survivorOf(entityId)
-    const replayed = await replayEntity(this.#engine, this.#readable, survivor)
-    if (replayed === undefined) return { entityId: survivor, entityType: '', entries: [] }
-    const definition = this.#readable.program.definitions.entities[replayed.entityType]
-    if (definition === undefined) return { entityId: survivor, entityType: replayed.entityType, entries: [] }
-    return {
-      entityId: survivor,
-      entityType: replayed.entityType,
-      entries: describeChanges(definition, replayed.result.changes, {
-        events: options.all ? replayed.events : undefined,
-        merges: await this.#store.identity.mergesInto(survivor),
-      }),
-      ...(survivor === entityId ? {} : { resolvedFrom: entityId }),
-    }
+    return entityTimeline(this.#engine, this.#readable, entityId, options)
   }
 
   /** Throws Node's `AssertionError` unless the entity's current row is as expected (spec 06 §8). */

@@ -2,7 +2,11 @@
 
 import type { Hints } from './core/event.ts'
 import { parseJson } from './core/expression/json.ts'
+import type { Edition, Engine } from './engine/engine.ts'
+import { replayEntity } from './engine/timeline.ts'
 import type { FullLedgerRow, Store } from './ports/store.ts'
+import { describeChanges } from './query/timeline.ts'
+import type { Timeline } from './results.ts'
 import type { LedgerTiers } from './tiers.ts'
 
 /** One ledger event as stored; `data` is plain JSON (instants are text). */
@@ -107,5 +111,30 @@ export class IdentityInspection {
       // The event of an explicit merge; merges found by shared identities have none.
       trigger: null,
     }))
+  }
+}
+
+/** Chronological changes of one entity; merged-away ids give those of the survivor, unknown ids none (spec 06 §8). */
+export async function entityTimeline(
+  engine: Engine,
+  edition: Edition,
+  entityId: string,
+  options: { all?: boolean },
+): Promise<Timeline> {
+  const { identity } = engine.store
+  const survivor = await identity.survivorOf(entityId)
+  const replayed = await replayEntity(engine, edition, survivor)
+  if (replayed === undefined) return { entityId: survivor, entityType: '', entries: [] }
+  const { entityType, events, result } = replayed
+  const definition = edition.program.definitions.entities[entityType]
+  if (definition === undefined) return { entityId: survivor, entityType, entries: [] }
+  return {
+    entityId: survivor,
+    entityType,
+    entries: describeChanges(definition, result.changes, {
+      events: options.all ? events : undefined,
+      merges: await identity.mergesInto(survivor),
+    }),
+    ...(survivor === entityId ? {} : { resolvedFrom: entityId }),
   }
 }

@@ -1,7 +1,7 @@
 /** The build: from the ledger to state history (spec 04 §4). `build` reads as the list of its stages. */
 import type { Instant } from '../core/instant.ts'
 import { BuildError } from '../errors.ts'
-import type { BuildState, MappingState } from '../ports/store.ts'
+import type { BuildState, MappingState, Unit } from '../ports/store.ts'
 import type { BuildMode, BuildResult } from '../results.ts'
 import type { Edition, Engine } from './engine.ts'
 import { failpoint } from './failpoint.ts'
@@ -177,12 +177,13 @@ async function begin(engine: Engine, edition: Edition, slot: Slot): Promise<Buil
   const { builds, history, shard } = engine.store
   const state = await buildStateOf(engine, edition)
   const dirty = { ...state, dirty: true }
-  await slot.unit(edition.version, async (unit) => {
+  const mark = async (unit: Unit): Promise<void> => {
     await history.ensure(unit, edition.program.layout)
     // What another division of the entities has built is of no use any more.
     if (state.totalShards !== (shard?.total ?? 1)) await builds.seed(unit, state)
     await builds.put(unit, dirty)
-  })
+  }
+  await slot.unit(edition.version, mark, { progress: false })
   failpoint('build.begun')
   return dirty
 }

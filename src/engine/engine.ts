@@ -14,6 +14,20 @@ import type { EventFailure } from '../results.ts'
 import { EntityCache } from './entity-cache.ts'
 import { unitRows } from './failpoint.ts'
 
+/** The attempt of a run that an engine's units belong to (spec 10 §4.3–4.4). */
+export interface RunHook {
+  readonly runId: string
+  /** Grows from attempt to attempt; a later one takes the slots of an earlier one over. */
+  readonly attempt: number
+  /**
+   * Called last in every unit: throws `Fenced` if a later attempt has begun. `progress`: the unit brings the work nearer
+   * to its end, which is more than having begun again.
+   */
+  committing(unit: Unit, progress: boolean): Promise<void>
+  /** Called when such a unit is committed. */
+  committed(): void
+}
+
 export interface EngineOptions {
   store: Store
   /** Processing time; tests inject it. Locks always use the machine's own clock. */
@@ -24,6 +38,7 @@ export interface EngineOptions {
   /** Records per ingest chunk. */
   batchSize: number
   processStart: string
+  run?: RunHook
 }
 
 /**
@@ -43,13 +58,19 @@ export class Engine {
   readonly newId: () => string
   readonly host = hostname()
   readonly processStart: string
+  /** Null: calls of no run. */
+  readonly run: RunHook | null
+  readonly #options: EngineOptions
   readonly #clock: () => Date
   #breathed = 0
-  readonly #caches = new Map<string, EntityCache>()
+  readonly #caches: Map<string, EntityCache>
   /** Failures a sink could not take; reported by `stats()`. */
   deadLetterErrors = 0
 
-  constructor(options: EngineOptions) {
+  constructor(options: EngineOptions, caches: Map<string, EntityCache> = new Map()) {
+    this.#options = options
+    this.#caches = caches
+    this.run = options.run ?? null
     this.store = options.store
     this.logger = options.logger
     this.deadLetter = options.deadLetter
@@ -57,6 +78,11 @@ export class Engine {
     this.newId = options.newId
     this.processStart = options.processStart
     this.#clock = options.clock
+  }
+
+  /** The same engine, its units those of a run's attempt. */
+  forRun(run: RunHook): Engine {
+    return new Engine({ ...this.#options, run }, this.#caches)
   }
 
   now(): Instant {
@@ -87,7 +113,18 @@ export class Engine {
 
   /** A unit of work outside any slot: appends, registrations. */
   async unit<T>(version: string, work: (unit: Unit) => Promise<T>): Promise<T> {
-    return this.store.transaction((tx) => work({ tx, epoch: 0, version, now: this.now() }))
+    const result = await this.store.transaction((tx) =>
+      this.inRun({ tx, epoch: 0, version, now: this.now() }, true, work),
+    )
+    this.run?.committed()
+    return result
+  }
+
+  /** Does the work of a unit, and what its run has to say in the same transaction. */
+  async inRun<T>(unit: Unit, progress: boolean, work: (unit: Unit) => Promise<T>): Promise<T> {
+    const result = await work(unit)
+    await this.run?.committing(unit, progress)
+    return result
   }
 
   /** Hands failures to the dead letter sink, which never breaks the pipeline (spec 07 §9). */

@@ -1,8 +1,10 @@
 /** Records into the ledger: normalize, dedup, append, chunk by chunk (spec 03 §1–§4, 04 §4.5). */
-import type { RawRecord } from '../core/event.ts'
+import type { NormalizedEvent, RawRecord } from '../core/event.ts'
 import { normalizeBatch } from '../core/normalize.ts'
+import type { CompiledSource } from '../core/program/types.ts'
 import { closest } from '../core/spelling.ts'
 import { NotFoundError } from '../errors.ts'
+import type { AppendResult, Unit } from '../ports/store.ts'
 import type { EventFailure } from '../results.ts'
 import type { Edition, Engine } from './engine.ts'
 import { failpoint } from './failpoint.ts'
@@ -31,15 +33,7 @@ export async function appendRecords(
   records: AsyncIterable<RawRecord> | Iterable<RawRecord>,
   signal?: AbortSignal,
 ): Promise<AppendCounts> {
-  const source = edition.program.sources.get(sourceName)
-  if (source === undefined) {
-    const known = [...edition.program.sources.keys()]
-    const guess = closest(sourceName, known)
-    throw new NotFoundError(
-      `unknown source '${sourceName}'${guess ? `, did you mean '${guess}'?` : ''}; known sources: ${known.join(', ')}`,
-      { details: { source: sourceName, known } },
-    )
-  }
+  const source = sourceOf(edition, sourceName)
   const counts: AppendCounts = {
     eventsIngested: 0,
     eventsFailed: 0,
@@ -51,28 +45,16 @@ export async function appendRecords(
     appendMs: 0,
   }
 
-  let mixed = false
+  const mixed = { yet: false }
   const appendChunk = async (chunk: readonly RawRecord[]): Promise<void> => {
     const started = performance.now()
-    const now = engine.now()
-    const normal = normalizeBatch(edition.program, source, chunk, now)
-    const failures = normal.failures.map(({ index, ...failure }) =>
-      normalizationFailure(chunk[index] as RawRecord, failure, { source: sourceName, now, version: edition.version }),
-    )
-    const normalized = performance.now()
-    failpoint('ingest.normalized')
-    if (normal.events.length > 0) {
-      const results = await engine.unit(edition.version, async (unit) => {
-        const appended = await engine.store.ledger.append(unit, normal.events)
-        if (appended.some((one) => one.inserted)) {
-          mixed = (await noteAppend(engine, unit, edition.program.hashes)) || mixed
-        }
-        failpoint('ingest.appended')
-        return appended
-      })
+    const batch = normalized(engine, edition, source, chunk)
+    const normalizedAt = performance.now()
+    if (batch.events.length > 0) {
+      const results = await engine.unit(edition.version, (unit) => appendBatch(engine, edition, unit, batch, mixed))
       failpoint('ingest.committed')
       for (const [index, result] of results.entries()) {
-        const event = normal.events[index]
+        const event = batch.events[index]
         if (event === undefined) continue
         if (!result.inserted) {
           counts.duplicatesSkipped += 1
@@ -83,11 +65,11 @@ export async function appendRecords(
         }
       }
     }
-    counts.normalizeMs += normalized - started
-    counts.appendMs += performance.now() - normalized
-    counts.eventsFailed += failures.reduce((sum, failure) => sum + (failure.advisory ? 0 : 1), 0)
-    counts.failures.push(...failures)
-    await engine.report(failures)
+    counts.normalizeMs += normalizedAt - started
+    counts.appendMs += performance.now() - normalizedAt
+    counts.eventsFailed += countFailed(batch.failures)
+    counts.failures.push(...batch.failures)
+    await engine.report(batch.failures)
     await engine.breathe()
   }
 
@@ -102,10 +84,63 @@ export async function appendRecords(
   }
   signal?.throwIfAborted()
   if (chunk.length > 0) await appendChunk(chunk)
-  if (mixed) {
+  if (mixed.yet) {
     engine.logger.child('defacto.pipeline').info('events were normalized for other definitions than the ledger', {
       version: edition.version,
     })
   }
   return counts
+}
+
+/** @throws NotFoundError with a suggestion */
+export function sourceOf(edition: Edition, sourceName: string): CompiledSource {
+  const source = edition.program.sources.get(sourceName)
+  if (source !== undefined) return source
+  const known = [...edition.program.sources.keys()]
+  const guess = closest(sourceName, known)
+  throw new NotFoundError(
+    `unknown source '${sourceName}'${guess ? `, did you mean '${guess}'?` : ''}; known sources: ${known.join(', ')}`,
+    { details: { source: sourceName, known } },
+  )
+}
+
+export interface NormalizedRecords {
+  readonly events: readonly NormalizedEvent[]
+  readonly failures: readonly EventFailure[]
+}
+
+/** The events of records, and a failure for each that gives none (advisory ones aside). */
+export function normalized(
+  engine: Engine,
+  edition: Edition,
+  source: CompiledSource,
+  records: readonly RawRecord[],
+): NormalizedRecords {
+  const now = engine.now()
+  const normal = normalizeBatch(edition.program, source, records, now)
+  const failures = normal.failures.map(({ index, ...failure }) =>
+    normalizationFailure(records[index] as RawRecord, failure, { source: source.name, now, version: edition.version }),
+  )
+  failpoint('ingest.normalized')
+  return { events: normal.events, failures }
+}
+
+/** Appends them in the unit; `mixed.yet` becomes true if the ledger was normalized for other definitions. */
+export async function appendBatch(
+  engine: Engine,
+  edition: Edition,
+  unit: Unit,
+  { events }: NormalizedRecords,
+  mixed: { yet: boolean },
+): Promise<AppendResult[]> {
+  const appended = await engine.store.ledger.append(unit, events)
+  if (appended.some((one) => one.inserted)) {
+    mixed.yet = (await noteAppend(engine, unit, edition.program.hashes)) || mixed.yet
+  }
+  failpoint('ingest.appended')
+  return appended
+}
+
+export function countFailed(failures: readonly EventFailure[]): number {
+  return failures.reduce((sum, failure) => sum + (failure.advisory ? 0 : 1), 0)
 }

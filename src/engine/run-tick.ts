@@ -9,9 +9,9 @@ import { advanceDue } from './tick.ts'
 import { buildStateOf } from './versions.ts'
 
 /** Interprets what is pending and applies the time rules of all entities up to `asOf`. */
-export async function tick(engine: Engine, edition: Edition, asOf: Instant): Promise<TickResult> {
-  await resetForAll(engine, edition, {}, new BuildTally())
-  return withStateSlot(engine, 'tick', undefined, async (slot) => {
+export async function tick(engine: Engine, edition: Edition, asOf: Instant, signal?: AbortSignal): Promise<TickResult> {
+  await resetForAll(engine, edition, { signal }, new BuildTally())
+  return withStateSlot(engine, 'tick', signal, async (slot) => {
     engine.cache(edition.version).validFor(slot.epoch)
     const pending = (await nextMode(engine, edition)).mode !== 'SKIP'
     // The build leaves the rules to this tick, so that they count here.

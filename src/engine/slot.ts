@@ -39,15 +39,19 @@ export class Slot {
     return this.#signal
   }
 
-  /** One transaction under the fence; throws `Fenced` (and writes nothing) if the slot was taken over. */
-  async unit<T>(version: string, work: (unit: Unit) => Promise<T>): Promise<T> {
+  /**
+   * One transaction under the fence; throws `Fenced` (and writes nothing) if the slot was taken over. `progress`: false
+   * for what every attempt does anew.
+   */
+  async unit<T>(version: string, work: (unit: Unit) => Promise<T>, { progress = true } = {}): Promise<T> {
     await this.#engine.breathe()
     this.#signal?.throwIfAborted()
     const { store } = this.#engine
     const result = await store.transaction(async (tx) => {
       await store.locks.fence(tx, this.#name, this.epoch)
-      return work({ tx, epoch: this.epoch, version, now: this.#engine.now() })
+      return this.#engine.inRun({ tx, epoch: this.epoch, version, now: this.#engine.now() }, progress, work)
     })
+    if (progress) this.#engine.run?.committed()
     if (performance.now() - this.#renewedAt > RENEW_AFTER_MS) await this.#keep()
     return result
   }
@@ -137,7 +141,16 @@ export async function withSlot<T>(
   const { locks, shard } = engine.store
   const shards = shard === null ? {} : { shards: shard.total }
   const claim = randomUUID()
-  const holder = { host: engine.host, pid: process.pid, startedAt: engine.processStart, purpose, claim, ...shards }
+  const run = engine.run === null ? {} : { run: engine.run.runId, attempt: engine.run.attempt }
+  const holder = {
+    host: engine.host,
+    pid: process.pid,
+    startedAt: engine.processStart,
+    purpose,
+    claim,
+    ...shards,
+    ...run,
+  }
   const epoch = await acquire(engine, name, holder)
   const slot = new Slot(engine, name, epoch, signal)
   const timer = setInterval(() => void slot.renew().catch(() => undefined), 30_000)

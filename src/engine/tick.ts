@@ -157,7 +157,7 @@ export async function previewTick(engine: Engine, edition: Edition, asOf: Instan
 }
 
 /** A snapshot as callers get it; time rules relate nothing, so there are no edges to tell. */
-function plain({ entityId, entityType, state, properties, ...times }: Snapshot): PlainSnapshot {
+export function plain({ entityId, entityType, state, properties, ...times }: Snapshot): PlainSnapshot {
   const values: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(properties)) setOwn(values, name, plainValue(value))
   return {

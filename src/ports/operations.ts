@@ -6,15 +6,7 @@
 import type { DefinitionsObject } from '../core/definition/model.ts'
 import type { RawRecord } from '../core/event.ts'
 import type { Instant } from '../core/instant.ts'
-import type {
-  BuildMode,
-  BuildProgress,
-  BuildResult,
-  BuildStatus,
-  EventFailure,
-  Origin,
-  TickResult,
-} from '../results.ts'
+import type { BuildMode, BuildProgress, BuildResult, BuildStatus, TickResult } from '../results.ts'
 import type { Swept, Verified } from './archive.ts'
 import type { Logger } from './logger.ts'
 import type { Json, RunFence, RunLog } from './runs.ts'
@@ -32,11 +24,8 @@ export interface RunCall {
 export interface IngestChunk {
   readonly source: string
   readonly version?: string
+  /** With their origins; what could not be read has a `problem` and fails normalization with it. */
   readonly records: readonly RawRecord[]
-  /** Where each record came from, by index; for dead letters. */
-  readonly origins?: readonly Origin[]
-  /** What could not be read as records; failures of stage `normalization`. */
-  readonly unreadable: readonly EventFailure[]
   /** `table`: with the chunk, `sink`: to the engine's sink after it. */
   readonly deadLetters: 'table' | 'sink' | 'off'
 }
@@ -125,7 +114,7 @@ export interface Operations {
   newestEvent(source: string): Promise<string | null>
   oldestPending(version?: string): Promise<string | null>
   oldestUnflushed(): Promise<string | null>
-  /** Rows of `dirty` versions, slots and holders are `doctor`'s. Replays one entity from all tiers and compares it with its rows. */
+  /** Replays entities from all tiers in memory; the ids of those whose rows say something else. */
   replayDiffers(entityIds: readonly string[]): Promise<readonly string[]>
   close(): Promise<void>
 }

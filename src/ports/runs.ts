@@ -165,9 +165,14 @@ export interface RunPort {
   begin(runId: string, at: string): Promise<RunRow>
   /**
    * In the unit of a chunk: `Fenced` unless this is the run's latest attempt and it is running; then cursor, counters
-   * (added to those there are) and time of progress are stored, and `attempt` starts anew.
+   * (added to those there are) and time of progress are stored, and `attempt` starts anew. With `progress: false` it only
+   * fences: the unit is one that every attempt makes.
    */
-  advance(unit: Unit, fence: RunFence, change: { at: string; cursor?: Json; add?: Counters }): Promise<void>
+  advance(
+    unit: Unit,
+    fence: RunFence,
+    change: { at: string; cursor?: Json; add?: Counters; progress?: boolean },
+  ): Promise<void>
   /**
    * Changes the run, appends events and enqueues notifications in one transaction. With `from`, only if its status is one
    * of these; with `epoch`, only if no later attempt began. Returns the row, or null if it did not apply.

@@ -31,10 +31,16 @@ export function inTheWay(
   for (const row of rows) {
     if (row.holder === null || !excludes(wanted, { slot: row.slot, shards: row.holder.shards ?? 0 })) continue
     const expired = row.expiresAt === null || row.expiresAt <= claim.now.toString()
-    if (!expired && !claim.isDead(row.holder)) return { held: row, lapsed: [] }
+    if (!expired && !claim.isDead(row.holder) && !isEarlierAttempt(row.holder, claim.holder))
+      return { held: row, lapsed: [] }
     if (row.slot !== claim.slot) lapsed.push(row)
   }
   return { held: undefined, lapsed }
+}
+
+/** An attempt that a later one of the same run has replaced cannot commit any more, alive or not. */
+function isEarlierAttempt(holder: Holder, by: Holder): boolean {
+  return holder.run !== undefined && holder.run === by.run && (holder.attempt ?? 0) < (by.attempt ?? 0)
 }
 
 export function lockHeld({ slot, holder, acquiredAt, expiresAt }: LockRow): LockHeld {

@@ -159,6 +159,9 @@ export interface LedgerPort {
   }): AsyncIterable<MappedRow[]>
   /** All stored rows including duplicates, without tombstones. */
   count(options?: { source?: string }): Promise<number>
+  /** Newest timestamp of the source's rows in the database, and oldest of all rows above a sequence; null: none. */
+  newestOf(source: string): Promise<string | null>
+  oldestAfter(sequence: number): Promise<string | null>
   /** Replayable rows above `cursor`. */
   countAfter(cursor: number): Promise<number>
   /** Replayable rows with `sequence <= to` that belong to an owned entity. */
@@ -416,6 +419,9 @@ export interface Holder {
   readonly claim?: string
   /** Into how many shards it divides the entities; left out: it does not. */
   readonly shards?: number
+  /** The run it works for, and its attempt: a later attempt of the same run takes its slots over. */
+  readonly run?: string
+  readonly attempt?: number
 }
 export interface LockRow {
   readonly slot: string

@@ -218,6 +218,29 @@ export class PostgresLedger implements LedgerPort {
     }))
   }
 
+  async newestOf(source: string): Promise<string | null> {
+    // ledger_timestamp, backwards until a row of the source.
+    const [row] = await this.#read(
+      null,
+      'ledger.newestOf',
+      `select l.timestamp from ${this.#ledger} l where l.source = $1 and l.timestamp is not null
+        order by l.timestamp desc, l.sequence desc limit 1`,
+      storedText(source),
+    )
+    return (row?.[0] as string | undefined) ?? null
+  }
+
+  async oldestAfter(sequence: number): Promise<string | null> {
+    // ledger_pkey: the range above.
+    const [row] = await this.#read(
+      null,
+      'ledger.oldestAfter',
+      `select min(l.timestamp) from (select timestamp from ${this.#ledger} where sequence > $1 offset 0) l`,
+      sequence,
+    )
+    return (row?.[0] as string | null | undefined) ?? null
+  }
+
   async event(ref: { sequence: number } | { eventId: string }): Promise<FullLedgerRow | undefined> {
     const bySequence = 'sequence' in ref
     // ledger_pkey or ledger_event_id.

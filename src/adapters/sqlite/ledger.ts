@@ -203,6 +203,23 @@ export class SqliteLedger implements LedgerPort {
     }))
   }
 
+  async newestOf(source: string): Promise<string | null> {
+    // ledger_timestamp, backwards until a row of the source.
+    const rows = await this.#read(
+      null,
+      'ledger.newestOf',
+      'select timestamp from ledger where source = ? and timestamp is not null order by timestamp desc, sequence desc limit 1',
+      source,
+    )
+    return (rows[0]?.[0] as string | undefined) ?? null
+  }
+
+  async oldestAfter(sequence: number): Promise<string | null> {
+    const sql = 'select min(+timestamp) from ledger where sequence > ?'
+    const rows = await this.#read(null, 'ledger.oldestAfter', sql, sequence)
+    return (rows[0]?.[0] as string | null | undefined) ?? null
+  }
+
   async event(ref: { sequence: number } | { eventId: string }): Promise<FullLedgerRow | undefined> {
     const bySequence = 'sequence' in ref
     const where = bySequence ? 'l.sequence = ?' : 'l.event_id = ? and l.duplicate_of is null and l.excluded = 0'

@@ -55,6 +55,14 @@ export class TieredLedger implements LedgerPort {
     return this.#hot.ledger.count(options)
   }
 
+  newestOf(source: string): Promise<string | null> {
+    return this.#hot.ledger.newestOf(source)
+  }
+
+  oldestAfter(sequence: number): Promise<string | null> {
+    return this.#hot.ledger.oldestAfter(sequence)
+  }
+
   countAfter(cursor: number): Promise<number> {
     return this.#hot.ledger.countAfter(cursor)
   }

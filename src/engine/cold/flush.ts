@@ -2,6 +2,7 @@
 import { StorageError } from '../../errors.ts'
 import type { Archive, ArchiveRow } from '../../ports/archive.ts'
 import { STATE } from '../../ports/slots.ts'
+import type { Unit } from '../../ports/store.ts'
 import type { TierState } from '../../ports/tiers.ts'
 import type { Engine } from '../engine.ts'
 import { failpoint, unitRows } from '../failpoint.ts'
@@ -62,7 +63,7 @@ export async function beginTiers(engine: Engine, signal: AbortSignal | undefined
   if (state !== null && state.filled === null) return
   // Renormalizing would change ids while they are copied.
   await withSlot(engine, STATE, 'begin cold tier', signal, async (slot) => {
-    await slot.unit('', (unit) => tiers.begin(unit))
+    await slot.unit('', (unit) => tiers.begin(unit), { progress: false })
     while (!(await slot.unit('', (unit) => tiers.fill(unit, FILL_ROWS)))) failpoint('tiers.filled')
   })
 }
@@ -85,10 +86,11 @@ export async function settledState(engine: Engine, archive: Archive, slot: Slot)
 /** From here on units that change rows up to `to` record the change for the archive too. */
 async function claim(engine: Engine, slot: Slot, to: number): Promise<void> {
   const { tiers } = engine.store
-  await slot.unit('', async (unit) => {
+  const raise = async (unit: Unit): Promise<void> => {
     const state = await tiers.lock(unit)
     if (state !== null && state.claimed < to) await tiers.put(unit, { claimed: to })
-  })
+  }
+  await slot.unit('', raise, { progress: false })
 }
 
 async function* rowsToArchive(

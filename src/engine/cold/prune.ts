@@ -1,5 +1,5 @@
 /** Removing rows from the database that the archive is proven to have (spec 07 §4.3). */
-import { addDuration, Duration } from '../../core/instant.ts'
+import { addDuration, Duration, type Instant } from '../../core/instant.ts'
 import { StorageError } from '../../errors.ts'
 import type { Archive } from '../../ports/archive.ts'
 import { STATE } from '../../ports/slots.ts'
@@ -113,20 +113,23 @@ async function removeRows(
 }
 
 /** The `before` of a prune that keeps to the retention; 0 if it does not say what may go. */
-export async function retentionBound(engine: Engine, { hotDays, hotRows }: Retention): Promise<number> {
+export async function retentionBound(
+  engine: Engine,
+  { hotDays, hotRows }: Retention,
+  asOf: Instant = engine.now(),
+): Promise<number> {
   const { store } = engine
   if (hotDays === undefined && hotRows === undefined) return 0
   const head = await store.ledger.head()
   const byRows = hotRows === undefined ? head : Math.max(0, head - hotRows)
   if (hotDays === undefined) return byRows
-  const until = engine.now()
-  const since = addDuration(until, new Duration(-hotDays * DAY_MS))
+  const since = addDuration(asOf, new Duration(-hotDays * DAY_MS))
   if (since === null) return 0
   // Events dated later than now do not keep others from going.
   const first = await store.tiers.firstSequence({
     after: (await store.tiers.state())?.pruned ?? 0,
     since: since.toString(),
-    until: until.toString(),
+    until: asOf.toString(),
   })
   return first === null ? byRows : Math.min(byRows, first - 1)
 }

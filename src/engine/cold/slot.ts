@@ -58,7 +58,7 @@ export async function asHolder<T>(slot: Slot, work: () => Promise<T>): Promise<T
   try {
     return await work()
   } catch (error) {
-    if (error instanceof StorageError && !error.recoverable) await slot.unit('', async () => {})
+    if (error instanceof StorageError && !error.recoverable) await slot.unit('', async () => {}, { progress: false })
     throw error
   }
 }
