@@ -2,6 +2,7 @@
  * What runners, steps and workflows agree on (spec 10 §4). Everything in the first half travels through Temporal: ids,
  * counters, instants, enumerations and codes, never anything of an event.
  */
+import type { InputReaders } from '../ports/inputs.ts'
 import type { Operations } from '../ports/operations.ts'
 import type { Counters, Json, RunFence, RunOp, RunRow, RunStatus, RunTrigger, TickOutcome } from '../ports/runs.ts'
 import type { Pipeline, RetryPolicy } from './model.ts'
@@ -110,6 +111,8 @@ export type Trace = <T>(
 export interface Orchestration {
   readonly operations: Operations
   readonly project: ProjectAccess
+  /** Made by `inputReaders` of `src/input-readers.ts`. */
+  readonly inputs: InputReaders
   readonly clock: () => Date
   readonly metrics: Metrics
   readonly trace: Trace
