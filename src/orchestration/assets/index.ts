@@ -2,5 +2,5 @@
 export { type Lineage, type LineageEdge, type LineageNode, lineageOf } from '../../core/lineage.ts'
 export { assetsOf } from './derive.ts'
 export { freshnessOf } from './freshness.ts'
-export { assetInfos } from './info.ts'
+export { assetInfos, dataVersions, writtenBy } from './info.ts'
 export type { Asset, AssetFreshness, AssetInfo, AssetKind, FreshnessState } from './model.ts'

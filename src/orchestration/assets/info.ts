@@ -1,11 +1,76 @@
 /** What is known of each asset without running anything. */
+import type { RunOp, RunRow } from '../../ports/runs.ts'
 import type { Orchestration } from '../contract.ts'
 import type { Pipeline } from '../model.ts'
-import type { AssetInfo } from './model.ts'
+import { assetsOf } from './derive.ts'
+import { freshnessOf } from './freshness.ts'
+import type { Asset, AssetInfo, AssetKind } from './model.ts'
+
+/** Operations that write assets of a kind. */
+export const WRITERS: Readonly<Record<AssetKind, readonly RunOp[]>> = {
+  source: ['ingest'],
+  ledger: ['ingest'],
+  dead_letters: ['ingest'],
+  identity: ['build'],
+  history: ['build', 'tick'],
+  entity: ['build', 'tick'],
+  relationship: ['build', 'tick'],
+  cold: ['flush', 'maintain'],
+}
 
 export async function assetInfos(
   context: Orchestration,
   pipelines: readonly Pipeline[],
 ): Promise<readonly AssetInfo[]> {
-  throw new Error(`not written yet: ${context.package} ${pipelines.length}`)
+  const { operations } = context
+  const { definitions } = await operations.definitions()
+  const assets = assetsOf(definitions, pipelines, { tiered: operations.tiered })
+  const freshness = await freshnessOf(context, pipelines)
+  const checks = await operations.log.checks.latest()
+  const versions = await dataVersions(context)
+  const last = new Map<string, RunRow | undefined>()
+  for (const ops of new Set(Object.values(WRITERS).map((list) => list.join(' ')))) {
+    const op = ops.split(' ') as RunOp[]
+    const [run] = await operations.log.runs.list({ op, status: ['succeeded'], limit: 1 })
+    last.set(ops, run)
+  }
+  return assets.map((asset) => {
+    const run = last.get(WRITERS[asset.kind].join(' '))
+    return {
+      ...asset,
+      dataVersion: versions[asset.kind],
+      materialized: run === undefined ? null : { runId: run.runId, op: run.op, at: run.finishedAt ?? run.createdAt },
+      freshness: freshness.filter((found) => found.asset === asset.name),
+      checks: checks.filter((result) => result.asset === asset.name),
+    }
+  })
+}
+
+/** `<first 8 of definition_hash>:<cursor>`: equal versions hold equal data (spec 10 §1). */
+export async function dataVersions(context: Orchestration): Promise<Readonly<Record<AssetKind, string | null>>> {
+  const { operations } = context
+  const { definitionHash } = await operations.definitions()
+  const { cursor, lastBuildTime } = await operations.buildStatus()
+  const head = await operations.head()
+  const cold = await operations.coldStatus()
+  const at = (sequence: number): string => `${definitionHash.slice(0, 8)}:${sequence}`
+  const read = head === 0 ? null : at(head)
+  const built = lastBuildTime === null ? null : at(cursor)
+  return {
+    source: read,
+    ledger: read,
+    dead_letters: read,
+    identity: built,
+    history: built,
+    entity: built,
+    relationship: built,
+    cold: cold === null || cold.flushed === 0 ? null : at(cold.flushed),
+  }
+}
+
+/** Assets that a succeeded run of this operation has written; `source`: what an ingest read. */
+export function writtenBy(op: RunOp, assets: readonly Asset[], source: string | null = null): readonly Asset[] {
+  return assets.filter(
+    ({ kind, subject }) => WRITERS[kind].includes(op) && (kind !== 'source' || source === null || subject === source),
+  )
 }
