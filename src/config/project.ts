@@ -9,7 +9,7 @@ import { readLeaf, type Setting, settingsOf } from './check.ts'
 import { environmentValues, variableOf } from './environment.ts'
 import { findConfig, findRoot, holdsDefinitions, isFolder, readConfig } from './file.ts'
 import { CONFIG, OPTION_KEYS, pathText } from './keys.ts'
-import { hasClearPassword, hasReference, maskText, resolveDeep } from './secrets.ts'
+import { hasClearPassword, hasReference, maskText, resolveDeep, resolveText } from './secrets.ts'
 
 export interface ProjectInputs {
   readonly cwd: string
@@ -72,6 +72,21 @@ export class LoadedProject {
     return this.value('deadLetter', 'type') === 'file' ? String(this.value('deadLetter', 'path')) : null
   }
 
+  /** A text of the project with its `${env:…}` and `${file:…}` put in; `ConfigError` naming what is missing. */
+  resolve(text: string, where = 'the definitions'): string {
+    return resolveText(text, { env: this.#env, base: this.root, where })
+  }
+
+  /** Limits by pool name. */
+  pools(): Record<string, number> {
+    const pools: Record<string, number> = {}
+    for (const setting of this.#settings.values()) {
+      const [first, name] = setting.path
+      if (first === 'pools' && name !== undefined) pools[name] = this.#resolve(setting) as number
+    }
+    return pools
+  }
+
   /** Options for `Defacto.open`, secrets resolved. */
   options(): Record<string, unknown> {
     const options: Record<string, unknown> = {}
@@ -128,7 +143,7 @@ export async function loadProject(inputs: ProjectInputs): Promise<LoadedProject>
   const flags = Object.fromEntries(Object.entries(inputs.flags ?? {}).filter(([, value]) => value !== undefined))
   lay(
     settingsOf(flags, {
-      place: (spelled) => `flag --${spelled.join('.').replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`,
+      place: (spelled) => `flag --${spelled.join('-').replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`,
       base: cwd,
       textual: true,
     }),

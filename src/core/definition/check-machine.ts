@@ -12,10 +12,6 @@ export function checkMachines(check: Check): void {
     for (const block of blocks) checkBlock(check, entity, block)
     checkShape(check, name, entity, blocks)
   }
-  for (const [name, pipeline] of entries(check.definitions.pipelines)) {
-    const { timeout } = pipeline as { timeout?: string }
-    if (timeout !== undefined) checkDuration(check, ['pipelines', name, 'timeout'], timeout)
-  }
 }
 
 /** E06 unless the text is a duration above zero. */

@@ -1,6 +1,7 @@
 /** JSON Schema draft-07 of the definition files, for editors (spec 01 §2–4, 10 §3). Made from the one model of `shape.ts`. */
 import { z } from 'zod'
-import { type Kind, kindShapes, rules } from './shape.ts'
+import { rules } from './rules.ts'
+import { type Kind, kindShapes } from './shape.ts'
 
 export type JsonSchema = Readonly<Record<string, unknown>>
 

@@ -43,11 +43,16 @@ const KINDS = new Map([
   ['mappings', 'mapping'],
   ['hints', 'hints for'],
   ['fields', 'field'],
+  ['inputs', 'input'],
+  ['checks', 'check'],
+  ['freshness', 'freshness of'],
 ])
 const LISTS = new Map([
   ['after', 'time rule'],
   ['effects', 'effect'],
   ['relationships', 'relationship'],
+  ['steps', 'step'],
+  ['alerts', 'alert'],
 ])
 
 /** The same path in words, for messages: `entity 'member' state 'active' handler 'tier_changed' guard`. */

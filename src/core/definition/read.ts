@@ -4,11 +4,14 @@
  * used is reported and left out, so that all other findings of the same set are still made.
  */
 import { z } from 'zod'
+import { parseDurationText } from '../instant.ts'
 import { didYouMean } from '../spelling.ts'
 import type { Issues } from './issues.ts'
-import type { Path } from './path.ts'
+import { type Path, pathText } from './path.ts'
 import { copyPlain, isMap, kindWords } from './plain.ts'
-import { effectBodies, type Rule, rules, timeRuleEffect } from './shape.ts'
+import { variantReader } from './read-variants.ts'
+import { type Rule, rules, variants } from './rules.ts'
+import { effectBodies, timeRuleEffect } from './shape.ts'
 
 /** Gives the canonical value, or undefined after reporting why there is none. */
 export type Read = (raw: unknown, path: Path, issues: Issues) => unknown
@@ -30,7 +33,10 @@ function make(node: z.core.$ZodType): Read {
   if (rule.read === 'effect') return effectReader(node)
   if (rule.read === 'texts') return readTexts
   if (rule.read === 'literal') return readLiteral
-  if (rule.read === 'untouched') return untouchedReader(node, rule)
+  if (rule.read === 'duration') return durationReader(rule)
+  if (rule.read === 'copied') return copiedReader(node as z.ZodObject)
+  const kinds = variants.get(node)
+  if (kinds) return variantReader(kinds, objectReader)
   if (node instanceof z.ZodOptional || node instanceof z.ZodNullable) return readerOf(node.unwrap())
   if (node instanceof z.ZodObject) return objectReader(node)
   if (node instanceof z.ZodRecord) return recordReader(readerOf(node.valueType), rule, node.valueType)
@@ -56,7 +62,8 @@ interface Field {
   rule: Rule
 }
 
-function objectReader(node: z.ZodObject): Read {
+/** `missing` reports an absent key, if not as E02. */
+function objectReader(node: z.ZodObject, missing?: (key: string, path: Path, issues: Issues) => void): Read {
   const fields: Field[] = Object.entries(node.shape).map(([key, child]) => ({
     key,
     read: readerOf(core(child)),
@@ -70,7 +77,8 @@ function objectReader(node: z.ZodObject): Read {
     for (const { key, read, required, rule } of fields) {
       const given = Object.hasOwn(raw, key) ? raw[key] : undefined
       if (given === undefined || (given === null && !rule.keepsNull)) {
-        if (required) issues.add('E02', path, `missing required field '${key}'`, 'key')
+        if (required && missing) missing(key, path, issues)
+        else if (required) issues.add('E02', path, `missing required field '${key}'`, 'key')
         else if (rule.fill !== undefined) out[key] = rule.fill
         continue
       }
@@ -96,7 +104,7 @@ function isEmpty(value: unknown): boolean {
 
 /** Maps from names the user chose. A null body is an empty one; a name with an unusable body stays known. */
 function recordReader(read: Read, rule: Rule, valueNode: z.core.$ZodType): Read {
-  const isBody = core(valueNode) instanceof z.ZodObject
+  const isBody = core(valueNode) instanceof z.ZodObject || variants.has(core(valueNode))
   // Elsewhere names are free text, and `x-request-id` or a field called `description` is one.
   const isNote = (name: string, value: unknown): boolean =>
     (rule.extras === true && name.startsWith('x-')) || (isBody && name === 'description' && typeof value === 'string')
@@ -165,6 +173,9 @@ function leafReader(node: z.core.$ZodType, rule: Rule): Read {
   return (raw, path, issues) => {
     if (raw === '' && rule.empty) return void issues.add(rule.empty.code, path, rule.empty.message)
     if (z.core.safeParse(node, raw).success) return raw
+    if (rule.outside && typeof raw === 'number') {
+      return void issues.add(rule.outside.code, path, `${raw} is ${rule.outside.message}`)
+    }
     const quote =
       expected === 'text' && (typeof raw === 'number' || typeof raw === 'boolean') ? ' (put it in quotes)' : ''
     return wrong(issues, path, expected + quote, raw, rule)
@@ -186,28 +197,46 @@ const readTexts: Read = (raw, path, issues) => {
   })
 }
 
-function untouchedReader(node: z.core.$ZodType, rule: Rule): Read {
-  const expected =
-    node instanceof z.ZodRecord
-      ? 'a map'
-      : node instanceof z.ZodArray
-        ? 'a list'
-        : node instanceof z.ZodBoolean
-          ? 'true or false'
-          : 'text'
-  const fits = (raw: unknown): boolean =>
-    expected === 'a map'
-      ? isMap(raw)
-      : expected === 'a list'
-        ? Array.isArray(raw)
-        : typeof raw === (expected === 'text' ? 'string' : 'boolean')
+/** E06 unless the text is a duration; above zero, where the rule does not say otherwise. */
+function durationReader(rule: Rule): Read {
+  const least = rule.zero ? 'a number' : 'a number above zero'
   return (raw, path, issues) => {
-    if (!fits(raw)) return wrong(issues, path, expected, raw)
-    if (rule.empty && isEmpty(raw)) issues.add(rule.empty.code, path, rule.empty.message)
-    const copy = copyPlain(raw)
-    if (typeof copy !== 'string') return copy.value
-    issues.add(copy.startsWith('invalid name') ? 'E04' : 'E01', path, copy)
+    if (typeof raw !== 'string') return wrong(issues, path, 'a duration', raw, rule)
+    const duration = parseDurationText(raw)
+    if (duration !== null && (duration.ms > 0 || rule.zero)) return raw
+    issues.add('E06', path, `invalid duration '${raw}': expected ${least} and one of d, h, m, s, as in '30d'`)
     return undefined
+  }
+}
+
+/** The known keys as they are written: reading them makes the findings, and whoever uses them reads them again. */
+function copiedReader(node: z.ZodObject): Read {
+  const keys = new Set(Object.keys(node.shape))
+  const read = objectReader(node, (key, path, issues) => {
+    const reported = pathText([...path, key])
+    if (issues.list.some((issue) => issue.path === reported)) return
+    issues.add('E02', path, `missing required field '${key}'`, 'key')
+  })
+  return (raw, path, issues) => {
+    if (!isMap(raw)) return wrong(issues, path, 'a map', raw)
+    const all: Record<string, unknown> = {}
+    const out: Record<string, unknown> = {}
+    for (const [key, value] of Object.entries(raw)) {
+      if (!keys.has(key) || value === undefined || value === null) {
+        all[key] = null
+        continue
+      }
+      const copy = copyPlain(value)
+      if (typeof copy !== 'string') {
+        all[key] = copy.value
+        out[key] = copy.value
+      } else {
+        all[key] = null
+        issues.add(copy.startsWith('invalid name') ? 'E04' : 'E01', [...path, key], copy)
+      }
+    }
+    read(all, path, issues)
+    return out
   }
 }
 

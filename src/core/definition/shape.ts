@@ -3,26 +3,8 @@
  * (`json-schema.ts`) both follow it. Names, references and expressions are checked in `validate.ts`.
  */
 import { z } from 'zod'
-
-/** What a node means beyond its shape: the codes of its findings and special readings. */
-export interface Rule {
-  /** Code of a text that is none of the options (default E03). */
-  code?: string
-  /** How the options are called in that message. */
-  noun?: string
-  /** Code and words when the value is there but empty. */
-  empty?: { code: string; message: string }
-  /** Code of any wrong kind of value (default E01), with words. */
-  wrong?: { code: string; message: string }
-  read?: 'effect' | 'texts' | 'literal' | 'untouched'
-  /** Value filled in when the key is absent. */
-  fill?: string | number
-  /** Null is a value here, not the same as leaving the key out. */
-  keepsNull?: boolean
-  /** A map of names in which keys starting `x-` are none, but room for the user's own notes and anchors. */
-  extras?: boolean
-}
-export const rules = z.registry<Rule>()
+import { pipelineShape } from '../pipeline/shape.ts'
+import { type Rule, rules } from './rules.ts'
 
 export const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 export const PROPERTY_TYPES = ['string', 'number', 'integer', 'boolean', 'datetime'] as const
@@ -257,37 +239,6 @@ const schemaField = z
 export const schemaShape = z
   .strictObject({ fields: z.record(z.string(), schemaField).describe('Fields by name.') })
   .describe('The contract of an event type (spec 01 §4).')
-
-const untouched = (node: z.ZodType, about: string) => {
-  const described = node.describe(about)
-  rules.add(described, { read: 'untouched' })
-  return optional(described)
-}
-const map = () => z.record(z.string(), z.unknown())
-/** Pipelines are carried along as written; only their outermost keys are looked at here (spec 10 §3.1). */
-export const pipelineShape = z
-  .strictObject({
-    inputs: untouched(map(), 'Inputs by name.'),
-    steps: z
-      .array(z.unknown())
-      .min(1)
-      .describe('Steps in order.')
-      .register(rules, { read: 'untouched', empty: { code: 'E01', message: 'expected a non-empty list of steps' } }),
-    schedule: untouched(map(), 'When it runs; none: by hand.'),
-    as_of: untouched(z.string(), 'Processing time: scheduled, now or an instant.'),
-    version: untouched(z.string(), 'Version name pinned for the run; default: active at start.'),
-    skip_if_idle: untouched(z.boolean(), 'End as skipped if nothing is new.'),
-    retry: untouched(map(), 'attempts, backoff, factor, max.'),
-    timeout: untouched(z.string(), 'Duration after which the run is cancelled; default 12h.'),
-    concurrency: untouched(map(), 'pool and parallel.'),
-    retention: untouched(map(), 'Retention by kind.'),
-    checks: untouched(map(), 'Checks by name.'),
-    freshness: untouched(map(), 'Freshness expectations.'),
-    alerts: untouched(z.array(z.unknown()), 'Who is told what.'),
-    tags: untouched(map(), 'Texts stored on runs; no personal data.'),
-    description: untouched(z.string(), 'About the pipeline.'),
-  })
-  .describe('A scheduled pipeline (spec 10 §3).')
 
 export const shapes = {
   entities: entityShape,
