@@ -47,6 +47,13 @@ export interface ColdStatus {
   readonly coldFiles: number
 }
 
+export interface ColdGaps {
+  /** Sequences at or below this one must be archived exactly once. */
+  readonly flushed: number
+  readonly missing: number
+  readonly twice: number
+}
+
 export interface Operations {
   readonly spaceId: string
   readonly namespace: string
@@ -116,6 +123,13 @@ export interface Operations {
   oldestUnflushed(): Promise<string | null>
   /** Replays entities from all tiers in memory; the ids of those whose rows say something else. */
   replayDiffers(entityIds: readonly string[]): Promise<readonly string[]>
+  /**
+   * Compares the sequences up to the last archived one with those in the archive's committed version; memory stays flat.
+   * Null: no archive.
+   */
+  coldGaps(signal?: AbortSignal): Promise<ColdGaps | null>
+  /** Slots and how often each was taken. */
+  locks(): Promise<readonly { readonly slot: string; readonly epoch: number }[]>
   close(): Promise<void>
 }
 
