@@ -21,6 +21,7 @@ import type { Shard } from '../core/shard.ts'
 import type { Value } from '../core/value.ts'
 import type { BuildMode } from '../results.ts'
 import type { Archive } from './archive.ts'
+import type { RunLog } from './runs.ts'
 import type { TierPort } from './tiers.ts'
 
 /** An open transaction; its type is the adapter's own business. */
@@ -56,6 +57,8 @@ export interface Store {
   readonly locks: LockPort
   readonly signals: SignalPort
   readonly reader: QueryReader
+  /** What ran, what runs and what is due (spec 10 §2). */
+  readonly log: RunLog
   /**
    * Runs `work` in one write transaction (SQLite: BEGIN IMMEDIATE). Calls queue in order; a throw rolls back.
    * `work` runs again from the start if the database found it in conflict with another transaction, so it has no effect on

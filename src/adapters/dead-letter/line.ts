@@ -4,6 +4,16 @@ import type { EventFailure, Origin, Stage } from '../../results.ts'
 
 const STAGES: ReadonlySet<unknown> = new Set(['normalization', 'interpretation', 'publishing', 'consumption'])
 
+/** JSON text of a record as it was received; one nested deeper than that can be written is kept as its text. */
+export function rawJson(raw: unknown): string {
+  try {
+    return JSON.stringify(raw ?? null, exact) ?? 'null'
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    return JSON.stringify(deepText(raw))
+  }
+}
+
 /** One JSON text without a line break. Values JSON cannot carry (bigint, functions) become text or null. */
 export function deadLetterLine(failure: EventFailure): string {
   const fields = (raw: unknown) =>

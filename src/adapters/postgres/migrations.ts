@@ -1,4 +1,5 @@
 /** Numbered changes of the package's own tables (spec 04 §2, 07 §2). Never edit a released one; add the next number. */
+import { RUN_LOG_TABLES } from './run-log-tables.ts'
 
 export interface Migration {
   readonly number: number
@@ -195,6 +196,12 @@ create table tier_jobs (
   primary key (sequence, id)
 );
 `,
+  },
+  {
+    number: 3,
+    name: 'run log',
+    breaking: false,
+    sql: RUN_LOG_TABLES,
   },
 ]
 

@@ -1,4 +1,5 @@
 /** Numbered changes of the package's own tables (spec 04 §2, 07 §2). Never edit a released one; add the next number. */
+import { RUN_LOG_TABLES } from './run-log-tables.ts'
 
 export interface Migration {
   readonly number: number
@@ -182,6 +183,12 @@ create table tier_jobs (
 -- By sequence first: what waits is asked for by ranges of sequences, over all numbers.
 create index tier_jobs_sequence on tier_jobs (sequence, job);
 `,
+  },
+  {
+    number: 3,
+    name: 'run log',
+    breaking: false,
+    sql: RUN_LOG_TABLES,
   },
 ]
 

@@ -1,0 +1,121 @@
+/** Dead letters in the database (spec 07 §9, 10 §2). */
+import { randomUUIDv7 } from 'node:crypto'
+import { parseJson } from '../../core/expression/json.ts'
+import type { DeadLetterPort, DeadLetterRow } from '../../ports/runs.ts'
+import type { Unit } from '../../ports/store.ts'
+import type { EventFailure } from '../../results.ts'
+import { rawJson } from '../dead-letter/line.ts'
+import { Columns } from './run-log-columns.ts'
+import type { LogDatabase, LogParam, LogRow } from './run-log-database.ts'
+
+type Letter = Omit<DeadLetterRow, 'failure'> &
+  Omit<EventFailure, 'raw' | 'advisory'> & {
+    readonly settledAt: string | null
+    readonly advisory: boolean
+    /** JSON text. */
+    readonly raw: string
+  }
+
+const LETTER = new Columns<Letter>({
+  id: 'key',
+  runId: 'key',
+  status: 'key',
+  reason: 'text',
+  settledAt: 'plain',
+  error: 'text',
+  stage: 'key',
+  source: 'text',
+  handler: 'text',
+  field: 'text',
+  entityId: 'text',
+  entityType: 'text',
+  eventId: 'text',
+  eventType: 'text',
+  sequence: 'plain',
+  version: 'text',
+  at: 'plain',
+  recoverable: 'flag',
+  advisory: 'flag',
+  origin: 'json',
+  raw: 'key',
+})
+
+export class LoggedLetters implements DeadLetterPort {
+  readonly #database: LogDatabase
+  readonly #table: string
+
+  constructor(database: LogDatabase) {
+    this.#database = database
+    this.#table = database.table('dead_letters')
+  }
+
+  async add(unit: Unit, runId: string | null, failures: readonly EventFailure[]): Promise<void> {
+    const letters = failures.map((failure) =>
+      LETTER.values({
+        ...failure,
+        id: `l_${randomUUIDv7()}`,
+        runId,
+        status: 'open',
+        reason: null,
+        settledAt: null,
+        advisory: failure.advisory === true,
+        raw: rawJson(failure.raw),
+      }),
+    )
+    await this.#database.insert(unit.tx, 'letters.add', { table: this.#table, columns: LETTER.names }, letters)
+  }
+
+  /** Oldest first. */
+  async list(
+    filter: { status?: DeadLetterRow['status']; source?: string; stage?: string; limit?: number } = {},
+  ): Promise<DeadLetterRow[]> {
+    const { status, source, stage, limit } = filter
+    const params: LogParam[] = []
+    const conditions = Object.entries({ status, source, stage }).flatMap(([column, value]) =>
+      value === undefined ? [] : [`${column} = $${params.push(value)}`],
+    )
+    const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`
+    const end = limit === undefined ? '' : `limit $${params.push(limit)}`
+    const rows = await this.#database.query(
+      null,
+      'letters.list',
+      `select ${LETTER.list} from ${this.#table} ${where} order by ordinal ${end}`,
+      params,
+    )
+    return rows.map(letterOf)
+  }
+
+  async get(id: string): Promise<DeadLetterRow | undefined> {
+    const sql = `select ${LETTER.list} from ${this.#table} where id = $1`
+    const [row] = await this.#database.query(null, 'letters.get', sql, [id])
+    return row === undefined ? undefined : letterOf(row)
+  }
+
+  /** Number of letters that had another status before. */
+  async setStatus(ids: readonly string[], status: DeadLetterRow['status'], reason: string | null): Promise<number> {
+    if (ids.length === 0) return 0
+    const settledAt = status === 'open' ? null : String(this.#database.now())
+    const sql = `update ${this.#table} set status = $1, reason = $2, settled_at = $3
+      where ${this.#database.among('id', '$4')} and status <> $1`
+    const params = [status, LETTER.value('reason', reason), settledAt, ids]
+    return this.#database.transaction((tx) => this.#database.execute(tx, 'letters.setStatus', sql, params))
+  }
+
+  /** By source. */
+  async count(status: DeadLetterRow['status']): Promise<{ source: string; letters: number }[]> {
+    const sql = `select source, count(*) from ${this.#table} where status = $1 group by source order by source`
+    const rows = await this.#database.query(null, 'letters.count', sql, [status])
+    return rows.map(([source, letters]) => ({ source: source as string, letters: letters as number }))
+  }
+}
+
+function letterOf(row: LogRow): DeadLetterRow {
+  const { id, runId, status, reason, settledAt: _, advisory, raw, ...failure } = LETTER.of(row)
+  return {
+    id,
+    runId,
+    status,
+    reason,
+    failure: { ...failure, raw: parseJson(raw), ...(advisory ? { advisory: true as const } : {}) },
+  }
+}
