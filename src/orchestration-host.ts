@@ -7,6 +7,7 @@ import { instantFromText } from './core/instant.ts'
 import type { Editions } from './editions.ts'
 import { build, nextMode } from './engine/build.ts'
 import { flushCold } from './engine/cold/flush.ts'
+import { coldGaps } from './engine/cold/gaps.ts'
 import { coldStatus, compactCold, vacuumCold, verifyCold } from './engine/cold/maintain.ts'
 import { pruneCold, retentionBound } from './engine/cold/prune.ts'
 import type { Edition, Engine } from './engine/engine.ts'
@@ -136,6 +137,10 @@ export function operationsOf(parts: HostParts): Operations {
       const differing: string[] = []
       for (const id of entityIds) if (await differs(engine, target, id)) differing.push(id)
       return differing
+    },
+    coldGaps: async (signal) => (store.archive === null ? null : coldGaps(engine, signal)),
+    async locks() {
+      return (await store.locks.list()).map(({ slot, epoch }) => ({ slot, epoch }))
     },
     close: () => parts.close(),
   }
