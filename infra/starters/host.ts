@@ -1,9 +1,12 @@
 /** What starters need of the machine: commands, ports, folders, and a user without privileges. */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, statSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { homedir, tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isOpenToAll } from '../../src/temporal/cache-folder.ts'
+
+export { cacheFolder, isOpenToAll } from '../../src/temporal/cache-folder.ts'
 
 /** A component cannot be had. The message says what was tried, what went wrong, and what the reader can do. */
 export class StarterError extends Error {
@@ -86,16 +89,4 @@ export function temporaryFolder(name: string): string {
   const bases = [tmpdir(), '/tmp', '/var/tmp']
   const base = isRoot() ? (bases.find(isOpenToAll) ?? tmpdir()) : tmpdir()
   return mkdtempSync(join(base, `defacto-${name}-`))
-}
-
-/** Where installed components stay: outside the checkout, and where a user without privileges can reach them. */
-export function cacheFolder(): string {
-  const usual = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'defacto')
-  return isRoot() && !isOpenToAll(usual) ? '/var/cache/defacto' : usual
-}
-
-/** May everybody pass through all folders on the way? What does not exist yet stands in nobody's way. */
-export function isOpenToAll(path: string): boolean {
-  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0o001
-  return (mode & 0o001) !== 0 && (dirname(path) === path || isOpenToAll(dirname(path)))
 }

@@ -14,7 +14,7 @@ import {
   systemUser,
   temporaryFolder,
 } from './host.ts'
-import { type Kept, keep } from './keeper.ts'
+import { type Kept, keep } from '../../src/temporal/keeper.ts'
 import { type Binaries, postgresBinaries } from './postgres-binaries.ts'
 
 export interface PostgresOptions {

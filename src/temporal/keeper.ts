@@ -4,7 +4,6 @@
  */
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
-import type { SystemUser } from './host.ts'
 
 /**
  * Arguments: signal, folder to remove (or nothing), command. The server gets ten seconds to heed the signal. It is in a
@@ -40,7 +39,8 @@ export interface KeptOptions {
   readonly log: string
   readonly cwd: string
   readonly env: NodeJS.ProcessEnv
-  readonly user: SystemUser | null
+  /** Null: as this process. */
+  readonly user: { readonly uid: number; readonly gid: number } | null
   /** Folder that goes with the server; null keeps it. */
   readonly temporary: string | null
 }

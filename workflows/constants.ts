@@ -1,0 +1,102 @@
+/** Names, queues and times of spec 10 §4.2–4.3. A test compares what is said elsewhere too. */
+import type { RetryPolicy } from '@temporalio/workflow'
+import type { RunOp, StepName } from '../activities/types.ts'
+
+export type Queue = 'control' | 'io' | 'state' | 'cold'
+
+/** Workflow of each operation. */
+export const WORKFLOW = {
+  pipeline: 'runPipeline',
+  backfill: 'backfill',
+  ingest: 'ingest',
+  build: 'build',
+  tick: 'tick',
+  check: 'check',
+  flush: 'flush',
+  prune: 'prune',
+  maintain: 'maintain',
+} as const satisfies Record<RunOp, string>
+
+/** What an operation calls, in this order; each one as long as it says that there is more. */
+export const CHUNKS: Readonly<Record<Exclude<RunOp, 'pipeline' | 'backfill'>, readonly StepName[]>> = {
+  ingest: ['planInput', 'ingestPart', 'finishInput'],
+  build: ['planBuild', 'buildChunks'],
+  tick: ['tickChunks'],
+  check: ['runCheck'],
+  flush: ['flushChunks'],
+  prune: ['pruneChunks'],
+  maintain: ['compactChunks', 'vacuum', 'verifyCold', 'pruneMetadata'],
+}
+
+interface StepTimes {
+  readonly queue: Queue
+  readonly startToClose: string
+}
+export const STEP: Readonly<Record<StepName, StepTimes>> = {
+  planInput: { queue: 'io', startToClose: '10 minutes' },
+  finishInput: { queue: 'io', startToClose: '10 minutes' },
+  ingestPart: { queue: 'io', startToClose: '15 minutes' },
+  runCheck: { queue: 'io', startToClose: '1 hour' },
+  planBuild: { queue: 'state', startToClose: '5 minutes' },
+  // The transaction that replaces a version's state is one piece.
+  buildChunks: { queue: 'state', startToClose: '4 hours' },
+  tickChunks: { queue: 'state', startToClose: '15 minutes' },
+  flushChunks: { queue: 'cold', startToClose: '15 minutes' },
+  pruneChunks: { queue: 'cold', startToClose: '15 minutes' },
+  compactChunks: { queue: 'cold', startToClose: '15 minutes' },
+  vacuum: { queue: 'cold', startToClose: '15 minutes' },
+  verifyCold: { queue: 'cold', startToClose: '15 minutes' },
+  pruneMetadata: { queue: 'cold', startToClose: '15 minutes' },
+}
+export const HEARTBEAT = '30 seconds'
+
+/** Smaller goes first. */
+export const PRIORITY: Readonly<Record<RunOp, number>> = {
+  tick: 2,
+  ingest: 3,
+  build: 3,
+  check: 3,
+  pipeline: 3,
+  flush: 4,
+  prune: 4,
+  backfill: 5,
+  maintain: 5,
+}
+
+/** Several runs share one workflow id of these, one after the other; a run of the others has an id of its own. */
+export const SHARED_ID: Readonly<Record<RunOp, boolean>> = {
+  pipeline: true,
+  ingest: true,
+  build: true,
+  tick: true,
+  flush: true,
+  prune: true,
+  maintain: true,
+  check: false,
+  backfill: false,
+}
+
+/** Classes of errors that no retry mends (spec 10 §4.5). */
+export const FINAL_ERRORS: readonly string[] = [
+  'ConfigError',
+  'QueryError',
+  'DefinitionError',
+  'ValidationError',
+  'ThresholdError',
+  'IngestError',
+  'CheckError',
+  'Fenced',
+  'ConflictError',
+  'NotFoundError',
+  'IdentityError',
+  'BuildError',
+]
+export const CONTROL_RETRY: RetryPolicy = {
+  initialInterval: '1 second',
+  backoffCoefficient: 2,
+  maximumInterval: '1 minute',
+  nonRetryableErrorTypes: [...FINAL_ERRORS],
+}
+
+/** A workflow goes on as a new one after so many activities, or earlier when the server says so. */
+export const ACTIVITIES_PER_RUN = 500
