@@ -17,6 +17,11 @@ export interface Globals {
   readonly namespace?: string
   readonly database?: string
   readonly engine?: string
+  readonly detach: boolean
+  readonly worker: boolean
+  readonly temporalAddress?: string
+  readonly requireTemporal: boolean
+  readonly idempotencyKey?: string
   readonly yes: boolean
   /** False with `--no-input`. */
   readonly input: boolean
@@ -26,6 +31,8 @@ export interface ContextOptions {
   readonly globals: Globals
   readonly output: Output
   readonly signal: AbortSignal
+  /** How long work may go on after it was asked to stop; null: until it is done. */
+  readonly takeTime: (ms: number | null) => void
   readonly cwd: string
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdin: NodeJS.ReadStream
@@ -36,6 +43,7 @@ export class Context {
   readonly output: Output
   /** Aborted by Ctrl-C and `--timeout`. */
   readonly signal: AbortSignal
+  readonly takeTime: (ms: number | null) => void
   readonly cwd: string
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdin: NodeJS.ReadStream
@@ -46,6 +54,7 @@ export class Context {
     this.globals = options.globals
     this.output = options.output
     this.signal = options.signal
+    this.takeTime = options.takeTime
     this.cwd = options.cwd
     this.env = options.env
     this.stdin = options.stdin

@@ -23,9 +23,14 @@ export const GLOBAL_FLAGS: readonly GlobalFlag[] = [
   { flags: '--no-color', description: 'no colours' },
   { flags: '-y, --yes', description: 'confirm everything' },
   { flags: '--no-input', description: 'never ask' },
-  { flags: '--timeout <duration>', description: 'stop after this time, e.g. 30s, 5m (exit 124)' },
+  { flags: '--timeout <duration>', description: 'wait no longer than this, e.g. 30s, 5m (exit 124)' },
   { flags: '--engine <engine>', description: 'where runs take place', choices: ['local', 'temporal'] },
   { flags: '--local', description: 'short for --engine local' },
+  { flags: '--detach', description: 'print the id of a run and do not wait for it' },
+  { flags: '--worker', description: 'work the task queues in this process too' },
+  { flags: '--temporal-address <address>', description: 'host and port of the Temporal server' },
+  { flags: '--require-temporal', description: 'fail (exit 9) where no Temporal server is to be had' },
+  { flags: '--idempotency-key <key>', description: 'the same key gives the same run' },
 ]
 
 /** Adds the flags; `hidden` for subcommands, whose help only points to the overview. */

@@ -56,11 +56,17 @@ async function execute({ spec, args, options }: Invocation, output: Output): Pro
       namespace: options['namespace'] as string | undefined,
       database: options['database'] as string | undefined,
       engine: engineOf(options),
+      detach: options['detach'] === true,
+      worker: options['worker'] === true,
+      temporalAddress: options['temporalAddress'] as string | undefined,
+      requireTemporal: options['requireTemporal'] === true,
+      idempotencyKey: options['idempotencyKey'] as string | undefined,
       yes: options['yes'] === true,
       input: options['input'] !== false,
     },
     output,
     signal: stop.signal,
+    takeTime: stop.takeTime,
     cwd: process.cwd(),
     env: process.env,
     stdin: process.stdin,
@@ -85,12 +91,22 @@ async function runCommand(context: Context, { spec, args, options }: Invocation)
 }
 
 /** Ctrl-C, SIGTERM and `--timeout` as one signal; a second Ctrl-C ends at once. */
-function stopSignal(options: Readonly<Record<string, unknown>>): { signal: AbortSignal; done: () => void } {
+function stopSignal(options: Readonly<Record<string, unknown>>): {
+  signal: AbortSignal
+  done: () => void
+  takeTime: (ms: number | null) => void
+} {
   const controller = new AbortController()
+  let grace: number | null = GRACE_MS
+  let forced: NodeJS.Timeout | undefined
   const stop = (reason: Error): void => {
     if (controller.signal.aborted) process.exit(exitCodeOf(reason))
     controller.abort(reason)
-    setTimeout(() => process.exit(exitCodeOf(reason)), GRACE_MS).unref()
+    limit(reason)
+  }
+  const limit = (reason: Error): void => {
+    clearTimeout(forced)
+    if (grace !== null) forced = setTimeout(() => process.exit(exitCodeOf(reason)), grace).unref()
   }
   const onSignal = (): void => stop(new Interrupted('interrupted'))
   process.on('SIGINT', onSignal)
@@ -106,8 +122,13 @@ function stopSignal(options: Readonly<Record<string, unknown>>): { signal: Abort
   }
   return {
     signal: controller.signal,
+    takeTime: (ms) => {
+      grace = ms
+      if (controller.signal.aborted) limit(controller.signal.reason as Error)
+    },
     done: () => {
       clearTimeout(timer)
+      clearTimeout(forced)
       process.off('SIGINT', onSignal)
       process.off('SIGTERM', onSignal)
     },
