@@ -166,6 +166,16 @@ export const CODES = define([
     'a package that is needed and not installed',
     'Install with optional packages: `npm install --include=optional`. Exit 2.',
   ],
+  [
+    'E_CONFIG_PIPES',
+    'a Dagster Pipes session that cannot be read, or extras and metadata that are not allowed',
+    'The variables DAGSTER_PIPES_… are set by Dagster; `extras` may hold the options the message lists. Exit 2.',
+  ],
+  [
+    'E_COMMAND_FAILED',
+    'a command run by `defacto pipes` that ended with another exit code than 0',
+    'The command has said why on its standard error; the exit code is its own.',
+  ],
   ['E_MIGRATION', 'database tables of another level than the package needs', 'Run `defacto migrate`. Exit 2.'],
   [
     'E_ARCHIVE_VERSION',
