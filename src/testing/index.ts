@@ -2,5 +2,6 @@
 export { type FakeClock, fakeClock } from './clock.ts'
 export type { Backend, Contract, OpenOptions, Space, TestApi } from './contract/backend.ts'
 export { type ObjectContract, type ObjectSpace, objectContract } from './contract/objects.ts'
+export { runLogContract } from './contract/run-log.ts'
 export { storeContract } from './contract/store.ts'
 export { type Scenario, type ScenarioResult, scenario } from './scenario.ts'

@@ -156,6 +156,7 @@ describe('migrations', () => {
     expect(keys.map((row) => row['key'])).toEqual([
       'migration/1',
       'migration/2',
+      'migration/3',
       'namespace',
       'schema',
       'schema_minimum',
@@ -168,7 +169,7 @@ describe('migrations', () => {
     for (const options of [{ migrations: 'check' }, { readOnly: true }] as const) {
       const error = await failure(options)
       expect(error).toBeInstanceOf(ConfigError)
-      expect(error.message).toContain('has tables of level 1, this package needs 2')
+      expect(error.message).toContain('has tables of level 1, this package needs 3')
     }
     const store = await open()
     expect([store.namespace, store.spaceId]).toEqual(['shop', 'a-b-c'])

@@ -1,47 +1,8 @@
-/** The contract suites over all storage backends; another backend is another row. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+/** The contract suites over all storage backends. */
 import { describe, it } from 'vitest'
-import { openPostgresStore } from '../../src/adapters/postgres/store.ts'
-import { openSqliteStore } from '../../src/adapters/sqlite/store.ts'
-import { type Backend, NOW } from '../../src/testing/contract/backend.ts'
 import { storeContract } from '../../src/testing/contract/store.ts'
-import { describePostgres, freshNamespace } from '../support/postgres.ts'
-
-const BACKENDS: readonly Backend[] = [
-  {
-    name: 'a SQLite file',
-    shared: true,
-    async space() {
-      const folder = await mkdtemp(join(tmpdir(), 'defacto-contract-'))
-      const path = join(folder, 'space.db')
-      return {
-        open: (options) => openSqliteStore({ path, now: () => NOW, ...options }),
-        dispose: () => rm(folder, { recursive: true }),
-      }
-    },
-  },
-  {
-    name: 'SQLite in memory',
-    shared: false,
-    async space() {
-      return {
-        open: (options) => openSqliteStore({ path: ':memory:', now: () => NOW, ...options }),
-        dispose: async () => {},
-      }
-    },
-  },
-]
-
-const POSTGRES: Backend = {
-  name: 'Postgres',
-  shared: true,
-  async space() {
-    const { url, namespace, drop } = freshNamespace()
-    return { open: (options) => openPostgresStore({ url, namespace, now: () => NOW, ...options }), dispose: drop }
-  },
-}
+import { BACKENDS, POSTGRES } from '../support/backends.ts'
+import { describePostgres } from '../support/postgres.ts'
 
 for (const backend of BACKENDS) storeContract({ backend, api: { describe, it } })
 storeContract({ backend: POSTGRES, api: { describe: describePostgres, it } })
