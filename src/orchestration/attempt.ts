@@ -6,7 +6,17 @@ import type { Operations } from '../ports/operations.ts'
 import { type NewRunEvent, RUN_ENDED, type RunFence, type RunRow } from '../ports/runs.ts'
 import { alertsOf, retrying } from './alerts/index.ts'
 import type { ChunkOutcome, Orchestration, Ref, StepFunction } from './contract.ts'
-import { classify, isUnknown, mark, placesOf, RunCancelled, RunTimeout, runErrorOf, UNKNOWN_ATTEMPTS, WorkerShutdown } from './failure.ts'
+import {
+  classify,
+  isUnknown,
+  mark,
+  placesOf,
+  RunCancelled,
+  RunTimeout,
+  runErrorOf,
+  UNKNOWN_ATTEMPTS,
+  WorkerShutdown,
+} from './failure.ts'
 import type { RetryPolicy } from './model.ts'
 import { limitsOf } from './pinned.ts'
 import { nowText } from './time.ts'
@@ -74,13 +84,13 @@ async function settled(context: Orchestration, fence: RunFence, outcome: ChunkOu
   const stats = { ...row?.stats, ...outcome.stats }
   const known = row !== undefined && Object.entries(outcome.stats).every(([name, value]) => row.stats[name] === value)
   if (!known) await runs.change(fence.runId, { stats }, { at, epoch: fence.epoch })
-  if (row === undefined || row.attempt > 0) await anew(operations, fence, at)
+  if (row === undefined || row.attempt > 0) await anew(operations, fence)
   return { more: outcome.more, stats }
 }
 
-/** The count of attempts starts anew. */
-async function anew(operations: Operations, fence: RunFence, at: string): Promise<void> {
-  await operations.unit({ fence }, (unit) => operations.log.runs.advance(unit, fence, { at }))
+/** The count of attempts starts anew, as after every unit of the run. */
+async function anew(operations: Operations, fence: RunFence): Promise<void> {
+  await operations.unit({ fence }, async () => {})
 }
 
 /** Why a step stopped: the signal's reason where it was asked to, else its own error. */
@@ -109,7 +119,7 @@ async function failed(context: Orchestration, run: RunRow, fence: RunFence, thro
   if (failure.benign) {
     if (!failure.retryable) return error
     // Waiting is no failure: attempts before and after it are counted without it.
-    await anew(operations, fence, at)
+    await anew(operations, fence)
     if (failure.type === 'LockHeld') {
       const events = row.waitingFor === 'slot' ? [] : [state('waits for a slot', failure.code)]
       await operations.log.runs.change(run.runId, { status: 'waiting', waitingFor: 'slot' }, { ...options, events })

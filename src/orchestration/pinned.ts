@@ -13,9 +13,7 @@ type InputMap = { readonly [key: string]: Json }
 
 /** A run's input as a map; empty if it has none. */
 export function inputOf(run: Pick<RunRow, 'input'>): InputMap {
-  return typeof run.input === 'object' && run.input !== null && !Array.isArray(run.input)
-    ? (run.input as InputMap)
-    : {}
+  return typeof run.input === 'object' && run.input !== null && !Array.isArray(run.input) ? (run.input as InputMap) : {}
 }
 
 /** The pipeline pinned in a run; null: it has none. */

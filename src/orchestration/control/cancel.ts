@@ -1,6 +1,6 @@
 /** Stopping runs, and finding those that nobody will ever finish (spec 10 §4.2, §4.6). */
 import type { RunRow } from '../../ports/runs.ts'
-import { failure, alertsOf } from '../alerts/index.ts'
+import { alertsOf, failure } from '../alerts/index.ts'
 import { limitsOf } from '../pinned.ts'
 import { nowText } from '../time.ts'
 import { ACTIVE, type ControlContext, hasEnded, runNamed } from './common.ts'
@@ -16,7 +16,11 @@ export async function requestCancel(context: ControlContext, runId: string, reas
   const row = await runs.change(
     runId,
     begun ? { cancelReason: reason } : { cancelReason: reason, status: 'cancelled', waitingFor: null, finishedAt: at },
-    { at, from: begun ? ACTIVE : ['queued', 'waiting'], events: [{ kind: 'state', level: 'info', message, data: null }] },
+    {
+      at,
+      from: begun ? ACTIVE : ['queued', 'waiting'],
+      events: [{ kind: 'state', level: 'info', message, data: null }],
+    },
   )
   for (const child of await runs.children(runId)) {
     if (hasEnded(child) || (await isJoined(context, child))) continue

@@ -33,14 +33,17 @@ export async function joinRun(context: ControlContext, ref: Ref): Promise<Joined
 async function inTheWay(context: ControlContext, run: RunRow): Promise<RunRow | undefined> {
   const own = stepRefOf(context, run).workflowId
   const same = (await context.operations.log.runs.list({ status: ACTIVE, op: [run.op] })).filter(
-    (other) => other.runId !== run.runId && !isAbove(other, run) && stepRefOf(context, other).workflowId === own,
+    // What another engine drives has other ids; slots keep them apart.
+    (other) =>
+      other.runId !== run.runId &&
+      other.runId !== run.parentRunId &&
+      other.engine === run.engine &&
+      stepRefOf(context, other).workflowId === own,
   )
   const begun = same.find((other) => other.startedAt !== null && other.waitingFor?.startsWith(WAITS) !== true)
   if (begun !== undefined) return begun
   return same.filter((other) => orderOf(other) < orderOf(run)).sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1))[0]
 }
-
-const isAbove = (other: RunRow, run: RunRow): boolean => other.runId === run.parentRunId
 
 /** Slots in their own order, the rest as they were made. */
 const orderOf = ({ scheduledFor, createdAt, runId }: RunRow): string => `${scheduledFor ?? createdAt} ${runId}`

@@ -43,7 +43,15 @@ async function makeChildren(
   const head = await context.operations.head()
   const made: RunRow[] = []
   for (const [name, options] of inputs) {
-    made.push(await makeChild(context, run, { op: step.kind, step: step.id, name, input: { ...options, pipeline: body }, head }))
+    made.push(
+      await makeChild(context, run, {
+        op: step.kind,
+        step: step.id,
+        name,
+        input: { ...options, pipeline: body },
+        head,
+      }),
+    )
   }
   return made
 }

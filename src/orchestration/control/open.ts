@@ -2,11 +2,11 @@
 import { LockHeld } from '../../errors.ts'
 import type { RunRow } from '../../ports/runs.ts'
 import type { OpenedRun, Ref } from '../contract.ts'
-import { isIdle } from './idle.ts'
 import type { Pipeline } from '../model.ts'
 import { limitsOf, pipelineOf } from '../pinned.ts'
 import { nowText } from '../time.ts'
 import { ACTIVE, type ControlContext, hasEnded, runNamed } from './common.ts'
+import { isIdle } from './idle.ts'
 
 /** `LockHeld` while the run has to wait for its pool. */
 export async function openRun(context: ControlContext, ref: Ref): Promise<OpenedRun> {

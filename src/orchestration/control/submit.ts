@@ -4,6 +4,7 @@ import { canonicalJson } from '../../core/definition/canonical.ts'
 import { closest } from '../../core/spelling.ts'
 import { ConfigError, ConflictError, NotFoundError } from '../../errors.ts'
 import type { Json, NewRun, RunOp, RunRow } from '../../ports/runs.ts'
+import { type Window, windowsOf } from '../backfill/windows.ts'
 import type { SubmitRequest } from '../contract.ts'
 import { newId } from '../ids.ts'
 import { inputOf, pipelineOf } from '../pinned.ts'
@@ -139,7 +140,7 @@ export async function retry(context: ControlContext, runId: string): Promise<Run
     const own = children.filter(({ step }) => step === id)
     if (own.length > 0 && own.every(isGood)) done.add(id)
   }
-  const input: Json = old.op === 'pipeline' ? { ...before, succeeded: [...done] } : old.input
+  const input = inputAgain(old, children, [...done])
   const run: NewRun = {
     runId: newId('r', context.clock()),
     op: old.op,
@@ -160,11 +161,20 @@ export async function retry(context: ControlContext, runId: string): Promise<Run
     engine: context.engine,
     traceparent: await context.trace('defacto.run', { op: old.op }, null, async (parent) => parent),
   }
-  const created = await runs.create(
-    { ...run, workflowId: workflowIdOf(context, run, input) },
-    nowText(context),
-  )
+  const created = await runs.create({ ...run, workflowId: workflowIdOf(context, run, input) }, nowText(context))
   return created.run
+}
+
+/** What is left to do: steps that did not succeed, windows that did not. */
+function inputAgain(old: RunRow, children: readonly RunRow[], succeeded: readonly string[]): Json {
+  if (old.op === 'pipeline') return { ...inputOf(old), succeeded }
+  if (old.op !== 'backfill') return old.input
+  const good = (window: Window): boolean => {
+    const own = children.filter((child) => child.windowFrom === window.from && child.windowTo === window.to)
+    return own.length > 0 && own.every(isGood)
+  }
+  const windows = windowsOf(old).filter((window) => !good(window))
+  return { ...inputOf(old), windows: windows.map(({ from, to }) => [from, to]) }
 }
 
 async function openHeld(context: ControlContext, old: RunRow, runs: readonly RunRow[]): Promise<void> {

@@ -1,0 +1,17 @@
+/** Looking after runs that nobody drives (spec 10 §4.2): every minute. */
+import type { StepRef } from '../contract.ts'
+import { markAbandoned } from './cancel.ts'
+import { type ControlContext, stepRefOf } from './common.ts'
+
+/** So long a run may be stored before whoever stored it has started it. */
+const GRACE_MS = 30_000
+
+/** Runs left `queued` between being stored and being started; starting one twice starts it once. */
+export async function sweep(context: ControlContext): Promise<readonly StepRef[]> {
+  await markAbandoned(context)
+  const queued = await context.operations.log.runs.list({ status: ['queued'], parentRunId: null })
+  const now = context.clock().getTime()
+  return queued
+    .filter(({ engine, createdAt }) => engine === context.engine && now - Date.parse(createdAt) > GRACE_MS)
+    .map((run) => stepRefOf(context, run))
+}

@@ -1,0 +1,196 @@
+/**
+ * Runs in this process (spec 10 §5): the same steps, lock, rows, checks and alerts, retries in memory. Not durable: after
+ * a crash the next run continues.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { RunRow } from '../ports/runs.ts'
+import { attempt } from './attempt.ts'
+import type { CloseRequest, Control, OpenedRun, Orchestration, Ref, Runner, StepRef } from './contract.ts'
+import { classify, RunCancelled, RunTimeout, WorkerShutdown } from './failure.ts'
+import { CHUNKS, STEPS } from './steps/index.ts'
+import { nowText } from './time.ts'
+
+const LONGEST_PAUSE_MS = 5_000
+const FIRST_PAUSE_MS = 50
+/** What a timer can hold. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+export interface LocalRunner extends Runner {
+  /** Resolves when nothing runs any more. */
+  idle(): Promise<void>
+}
+
+export function localRunner(context: Orchestration, control: Control): LocalRunner {
+  return new InProcess(context, control)
+}
+
+class InProcess implements LocalRunner {
+  readonly engine = 'local'
+  readonly #context: Orchestration
+  readonly #control: Control
+  readonly #running = new Map<string, { readonly stop: AbortController; readonly ended: Promise<void> }>()
+  #closed = false
+
+  constructor(context: Orchestration, control: Control) {
+    this.#context = context
+    this.#control = control
+  }
+
+  async start(step: StepRef): Promise<void> {
+    if (this.#closed || this.#running.has(step.runId)) return
+    const stop = new AbortController()
+    const ended = this.#drive(step, stop).finally(() => this.#running.delete(step.runId))
+    this.#running.set(step.runId, { stop, ended })
+  }
+
+  async cancel(run: RunRow): Promise<void> {
+    this.#running.get(run.runId)?.stop.abort(new RunCancelled())
+  }
+
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all([...this.#running.values()].map(({ ended }) => ended))
+  }
+
+  /** Stops at the next chunk boundary; what was begun is left as `abandoned`, and the next run continues there. */
+  async close(): Promise<void> {
+    this.#closed = true
+    const running = [...this.#running]
+    for (const [, { stop }] of running) stop.abort(new WorkerShutdown())
+    await Promise.all(running.map(([, { ended }]) => ended))
+  }
+
+  /** From start to end; a run that cannot be closed is found by the next process. */
+  async #drive(step: StepRef, stop: AbortController): Promise<void> {
+    try {
+      await this.#run(step, stop)
+    } catch (error) {
+      const { code, type } = classify(error)
+      this.#context.operations.logger.child('defacto.lifecycle').error('a run could not be followed to its end', {
+        run_id: step.runId,
+        op: step.op,
+        code,
+        class: type,
+      })
+      await this.#abandon(step.runId).catch(() => undefined)
+    }
+  }
+
+  async #run(step: StepRef, stop: AbortController): Promise<void> {
+    const ref = this.#ref(step.runId)
+    const { signal } = stop
+    let timer: NodeJS.Timeout | undefined
+    try {
+      if (!(await this.#turn(ref, signal))) return
+      const opened = await this.#persist(() => this.#control.openRun(ref), signal)
+      if (opened.ended) return
+      timer = setTimeout(() => stop.abort(new RunTimeout()), Math.min(opened.timeoutMs, LONGEST_TIMER_MS))
+      timer.unref()
+      await this.#work(ref, opened, stop)
+    } catch (error) {
+      await this.#failed(ref, error)
+      return
+    } finally {
+      clearTimeout(timer)
+    }
+    await this.#close(ref, { failure: null, cancelled: false })
+  }
+
+  /** Waits until no other run is in the way; false: another one did what was asked for. */
+  async #turn(ref: Ref, signal: AbortSignal): Promise<boolean> {
+    for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(2 * wait, 1_000)) {
+      const { state } = await this.#persist(() => this.#control.joinRun(ref), signal)
+      if (state !== 'wait') return state === 'go'
+      // Whoever is in the way may be gone.
+      await this.#control.sweep()
+      if (!(await paused(wait, signal))) throw signal.reason
+    }
+  }
+
+  async #work(ref: Ref, opened: OpenedRun, stop: AbortController): Promise<void> {
+    if (opened.op === 'pipeline' || opened.op === 'backfill') return this.#steps(ref, stop)
+    for (const name of CHUNKS[opened.op]) {
+      while (await this.#chunk(ref, name, stop.signal));
+    }
+  }
+
+  /** One step function as long as it fails in a way that may pass; whether it has more to do. */
+  async #chunk(ref: Ref, name: string, signal: AbortSignal): Promise<boolean> {
+    const step = STEPS[name]
+    if (step === undefined) throw new TypeError(`there is no step '${name}'`)
+    const outcome = await this.#persist(() => attempt(this.#context, ref, step, { signal, heartbeat() {} }), signal)
+    return outcome.more
+  }
+
+  async #steps(ref: Ref, stop: AbortController): Promise<void> {
+    while (true) {
+      stop.signal.throwIfAborted()
+      const next = await this.#persist(() => this.#control.nextStep(ref), stop.signal)
+      if (next.done) return
+      const waiting = [...next.steps]
+      const lane = async (): Promise<void> => {
+        for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) await this.#child(step, stop)
+      }
+      await Promise.all(Array.from({ length: Math.max(1, Math.min(next.parallel, waiting.length)) }, lane))
+      if (next.steps.length === 0) await paused(FIRST_PAUSE_MS, stop.signal)
+    }
+  }
+
+  /** Ends with its parent; others that wait for it find it ended and go themselves. */
+  async #child(step: StepRef, parent: AbortController): Promise<void> {
+    const stop = new AbortController()
+    const pass = (): void => stop.abort(parent.signal.reason)
+    if (parent.signal.aborted) pass()
+    else parent.signal.addEventListener('abort', pass, { once: true })
+    const ended = this.#drive(step, stop).finally(() => {
+      parent.signal.removeEventListener('abort', pass)
+      this.#running.delete(step.runId)
+    })
+    this.#running.set(step.runId, { stop, ended })
+    await ended
+  }
+
+  /** Again and again while it fails in a way that may pass. */
+  async #persist<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await work()
+      } catch (error) {
+        const { retryable, delayMs } = classify(error)
+        if (!retryable || signal.aborted) throw signal.aborted ? (signal.reason ?? error) : error
+        const wait = delayMs ?? Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** tries)
+        if (!(await paused(wait, signal))) throw signal.reason
+      }
+    }
+  }
+
+  async #failed(ref: Ref, error: unknown): Promise<void> {
+    if (error instanceof WorkerShutdown) return this.#abandon(ref.runId)
+    const cancelled = error instanceof RunCancelled
+    const { code, type, message } = classify(error)
+    await this.#close(ref, { failure: cancelled ? null : { code, class: type, message }, cancelled })
+  }
+
+  async #close(ref: Ref, ending: Pick<CloseRequest, 'failure' | 'cancelled'>): Promise<void> {
+    const never = new AbortController().signal
+    await this.#persist(() => this.#control.closeRun({ ...ref, ...ending }), never)
+  }
+
+  async #abandon(runId: string): Promise<void> {
+    const at = nowText(this.#context)
+    const message = 'left at its last committed chunk'
+    await this.#context.operations.log.runs.change(
+      runId,
+      { status: 'abandoned', waitingFor: null, finishedAt: at },
+      { at, from: ['queued', 'running', 'waiting'], events: [{ kind: 'state', level: 'warn', message }] },
+    )
+  }
+
+  #ref(runId: string): Ref {
+    return { v: 1, space: this.#context.operations.space, runId }
+  }
+}
+
+/** False: stopped before its time. */
+async function paused(ms: number, signal: AbortSignal): Promise<boolean> {
+  return pause(ms, true, { signal }).catch(() => false)
+}

@@ -1,0 +1,36 @@
+/** Every step function by name, and which ones an operation is made of (spec 10 §4.2). */
+import type { RunOp } from '../../ports/runs.ts'
+import { runCheck } from '../checks/index.ts'
+import type { StepFunction } from '../contract.ts'
+import { finishInput, ingestPart, planInput } from '../ingest/index.ts'
+import { buildChunks, planBuild, tickChunks } from './build.ts'
+import { compactChunks, flushChunks, pruneChunks, pruneMetadata, vacuum, verifyCold } from './cold.ts'
+
+export const STEPS: Readonly<Record<string, StepFunction>> = {
+  planInput,
+  ingestPart,
+  finishInput,
+  runCheck,
+  planBuild,
+  buildChunks,
+  tickChunks,
+  flushChunks,
+  pruneChunks,
+  compactChunks,
+  vacuum,
+  verifyCold,
+  pruneMetadata,
+}
+
+/** In this order, each as long as it says that there is more. Pipelines and backfills are made of runs (`nextStep`). */
+export const CHUNKS: Readonly<Record<RunOp, readonly string[]>> = {
+  pipeline: [],
+  backfill: [],
+  ingest: ['planInput', 'ingestPart', 'finishInput'],
+  build: ['planBuild', 'buildChunks'],
+  tick: ['tickChunks'],
+  check: ['runCheck'],
+  flush: ['flushChunks'],
+  prune: ['pruneChunks'],
+  maintain: ['compactChunks', 'vacuum', 'verifyCold', 'pruneMetadata'],
+}
