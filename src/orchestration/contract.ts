@@ -5,6 +5,7 @@
 import type { InputReaders } from '../ports/inputs.ts'
 import type { Operations } from '../ports/operations.ts'
 import type { Counters, Json, RunFence, RunOp, RunRow, RunStatus, RunTrigger, TickOutcome } from '../ports/runs.ts'
+import type { CheckDefinition } from './checks/code.ts'
 import type { Pipeline, RetryPolicy } from './model.ts'
 
 /** Input of every workflow and activity but those of schedules. */
@@ -86,6 +87,8 @@ export interface ProjectAccess {
   readonly folder: string
   /** Pipelines of the definitions on disk, by name; rejects with `DefinitionError`. */
   pipelines(): Promise<ReadonlyMap<string, { readonly pipeline: Pipeline; readonly body: unknown }>>
+  /** Checks written in code; run by every `check` step. */
+  readonly checks?: readonly CheckDefinition[]
   /** `${env:…}` and `${file:…}` put in; `ConfigError` naming what is missing. */
   resolve(text: string): string
   /** Slots of each pool. */

@@ -1,8 +1,8 @@
 /** Sends what is due (spec 10 §3.8): at least once, with an id that stays the same. */
 import type { Json, Notification } from '../../ports/runs.ts'
 import type { Orchestration } from '../contract.ts'
-import { DeliveryError } from './delivery-error.ts'
 import { instant, nowOf, plusMs } from '../time.ts'
+import { DeliveryError } from './delivery-error.ts'
 import { NOWHERE } from './rules.ts'
 import { cloudEvents, file, webhook } from './senders.ts'
 
@@ -42,7 +42,9 @@ export async function deliver(
     if (due.length === 0) break
     // One at a time to each place: what happened first arrives first, as long as the place answers.
     const places = Map.groupBy(due, ({ target }) => JSON.stringify(target))
-    const counts = await Promise.all([...places.values()].map((rows) => sendAll(context, rows, senders, options.signal)))
+    const counts = await Promise.all(
+      [...places.values()].map((rows) => sendAll(context, rows, senders, options.signal)),
+    )
     sent += counts.reduce((total, count) => total + count, 0)
   }
   return sent

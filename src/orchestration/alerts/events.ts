@@ -1,5 +1,5 @@
 /** What alerts are about: one constructor per event of spec 10 §3.8, so that subjects and severities are the same everywhere. */
-import type { Json, RunRow } from '../../ports/runs.ts'
+import type { CheckResult, Json, RunRow } from '../../ports/runs.ts'
 import type { AlertEvent } from '../model.ts'
 
 export interface AlertSignal {
@@ -23,7 +23,11 @@ const ofRun = (run: RunRow): { [key: string]: Json } => ({
 const owner = (run: RunRow): string => (run.pipeline === null ? `run/${run.runId}` : `pipeline/${run.pipeline}`)
 
 /** A run ended as `failed` or `abandoned`; for the outermost run, not for its steps. */
-export function failure(run: RunRow, at: string, error: { readonly code: string; readonly class: string }): AlertSignal {
+export function failure(
+  run: RunRow,
+  at: string,
+  error: { readonly code: string; readonly class: string },
+): AlertSignal {
   const data = { ...ofRun(run), code: error.code, class: error.class }
   return { event: 'failure', severity: 'error', subject: owner(run), at, occurrence: run.runId, data }
 }
@@ -74,3 +78,23 @@ export function slotStarted(pipeline: string, at: string, scheduledFor: string):
   const subject = `schedule/${pipeline}`
   return { event: 'recovered', severity: 'warn', subject, at, occurrence: scheduledFor, data }
 }
+
+/** A check failed; the event names it, its asset and the number it found. */
+export function checkFailed(run: RunRow, result: CheckResult): AlertSignal {
+  const { severity, at } = result
+  return { event: 'check', severity, subject: subjectOf(result), at, occurrence: run.runId, data: ofCheck(run, result) }
+}
+
+export function checkRecovered(run: RunRow, result: CheckResult): AlertSignal {
+  const { severity, at } = result
+  const data = ofCheck(run, result)
+  return { event: 'recovered', severity, subject: subjectOf(result), at, occurrence: run.runId, data }
+}
+
+const subjectOf = ({ check }: CheckResult): string => `check/${check}`
+const ofCheck = (run: RunRow, { check, asset, value }: CheckResult): { [key: string]: Json } => ({
+  ...ofRun(run),
+  check,
+  asset,
+  value,
+})

@@ -4,8 +4,8 @@ import { appendFile, mkdir } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
 import type { Json, Notification } from '../../ports/runs.ts'
 import type { Orchestration } from '../contract.ts'
-import { DeliveryError } from './delivery-error.ts'
 import type { Sender } from './deliver.ts'
+import { DeliveryError } from './delivery-error.ts'
 import { storedAlert } from './rules.ts'
 
 /** What every target gets to know; the id is the same however often it is sent. */
@@ -35,7 +35,14 @@ function messageOf(context: Orchestration, row: Notification): Message {
   const alert = storedAlert(row)
   const { namespace } = context.operations
   if (alert === null) {
-    return { id: row.id, type: `defacto.${row.kind}`, space: namespace, subject: row.subject, time: row.createdAt, data: row.payload }
+    return {
+      id: row.id,
+      type: `defacto.${row.kind}`,
+      space: namespace,
+      subject: row.subject,
+      time: row.createdAt,
+      data: row.payload,
+    }
   }
   const { event, severity, pipeline, data, at } = alert
   return {

@@ -70,12 +70,12 @@ async function sinceOf(context: Orchestration, { asset, of }: FreshnessRule): Pr
 /** When the last run that brought an event of the source committed its last chunk. */
 async function lastArrival(context: Orchestration, source: string): Promise<Since> {
   const runs = await context.operations.log.runs.list({ op: ['ingest'], limit: RUNS_BACK })
-  const found = runs.find((run) => (run.stats['ingested'] ?? 0) > 0 && sourceOf(run) === source)
+  const found = runs.find((run) => (run.stats['events_ingested'] ?? 0) > 0 && sourceOf(run) === source)
   return found === undefined ? null : (found.finishedAt ?? found.progressAt)
 }
 
 /** The source an ingest run reads: its batch's, or that of its input as pinned. */
-function sourceOf(run: RunRow): string | null {
+export function sourceOf(run: RunRow): string | null {
   const { source, input } = inputOf(run)
   if (typeof source === 'string') return source
   return pipelineOf(run)?.inputs.find(({ name }) => name === input)?.source ?? null

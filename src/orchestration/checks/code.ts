@@ -1,6 +1,7 @@
 /** Checks written in code (spec 10 §8): declared beside the configuration, run by every `check` step. */
-import type { TableQuery } from '../../query/table-query.ts'
+
 import type { QueryRoot } from '../../query/root.ts'
+import type { TableQuery } from '../../query/table-query.ts'
 
 /** What a check may look at: the tables of the run's version, read only. */
 export interface CheckContext {

@@ -22,7 +22,11 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
     help: 'Time from the first attempt of a run to its end.',
   },
   defacto_chunk_seconds: { kind: 'histogram', labels: ['op'], buckets: CHUNK_BUCKETS, help: 'Time of chunks of work.' },
-  defacto_events_total: { kind: 'counter', labels: ['source', 'outcome'], help: 'Records read, by what became of them.' },
+  defacto_events_total: {
+    kind: 'counter',
+    labels: ['source', 'outcome'],
+    help: 'Records read, by what became of them.',
+  },
   defacto_schedule_ticks_total: {
     kind: 'counter',
     labels: ['pipeline', 'outcome'],
@@ -78,8 +82,18 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
   defacto_cold_files: { kind: 'gauge', labels: [], collected: true, help: 'Files of the archive.' },
   defacto_flush_lag_events: { kind: 'gauge', labels: [], collected: true, help: 'Events that are not archived yet.' },
   defacto_dead_letters: { kind: 'gauge', labels: ['source'], collected: true, help: 'Open dead letters.' },
-  defacto_inbox_rows: { kind: 'gauge', labels: [], collected: true, help: 'Pushed records that wait for their ingest.' },
-  defacto_inputs_held: { kind: 'gauge', labels: ['pipeline'], collected: true, help: 'Parts held back for too many failures.' },
+  defacto_inbox_rows: {
+    kind: 'gauge',
+    labels: [],
+    collected: true,
+    help: 'Pushed records that wait for their ingest.',
+  },
+  defacto_inputs_held: {
+    kind: 'gauge',
+    labels: ['pipeline'],
+    collected: true,
+    help: 'Parts held back for too many failures.',
+  },
   defacto_notifications: { kind: 'gauge', labels: ['status'], collected: true, help: 'Notifications by status.' },
   defacto_lock_epoch: { kind: 'gauge', labels: ['slot'], collected: true, help: 'How often a slot was taken.' },
 }
