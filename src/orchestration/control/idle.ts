@@ -10,6 +10,5 @@ export async function isIdle(context: ControlContext, run: RunRow, pipeline: Pip
   if (mode !== 'SKIP' || pendingEvents > 0) return false
   const { dirty } = await context.operations.buildStatus(version)
   if (dirty) return false
-  for (const input of pipeline.inputs) if (await hasNewParts(context, pipeline.name, input)) return false
-  return true
+  return !(await hasNewParts(context, pipeline))
 }

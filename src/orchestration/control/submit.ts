@@ -81,7 +81,7 @@ function hashOf({ op, pipeline, input, asOf, scheduledFor, tags }: SubmitRequest
   return hash('sha256', canonicalJson({ op, pipeline, input: input ?? null, asOf, scheduledFor, tags }))
 }
 
-/** What runs it: the id of its workflow, or of the process. */
+/** What runs it: the id of its workflow, below `defacto/{space}/`, or the mark of the process. */
 export function workflowIdOf(
   context: ControlContext,
   run: Pick<NewRun, 'runId' | 'op' | 'pipeline'>,
@@ -89,7 +89,7 @@ export function workflowIdOf(
 ): string | null {
   if (context.engine === 'local') return context.process?.own ?? null
   const { runId, op, pipeline = null } = run
-  return `defacto/${context.operations.space}/${stepRefOf(context, { runId, op, pipeline, input }).workflowId}`
+  return stepRefOf(context, { runId, op, pipeline, input }).workflowId
 }
 
 function checkIngest({ op, pipeline }: SubmitRequest, input: { readonly [key: string]: Json }): void {
@@ -115,8 +115,8 @@ export function stepIds(value: Json | undefined): readonly string[] {
 }
 
 /**
- * A new run of the same request that leaves out the steps that succeeded. Parts that the ended run left `held` are read
- * again from where they stopped.
+ * A new run of the same request that leaves out the steps that succeeded. What the ended run left `held` it opens, as it
+ * is named in `retryOf`.
  */
 export async function retry(context: ControlContext, runId: string): Promise<RunRow> {
   const { runs } = context.operations.log
@@ -133,7 +133,6 @@ export async function retry(context: ControlContext, runId: string): Promise<Run
     throw new ConflictError(`run '${runId}' ${state}`, { details: { status: old.status } })
   }
   const children = await runs.children(runId)
-  await openHeld(context, old, [old, ...children])
   const before = inputOf(old)
   const done = new Set(stepIds(before['succeeded']))
   for (const { id } of pipelineOf(old)?.steps ?? []) {
@@ -175,17 +174,4 @@ function inputAgain(old: RunRow, children: readonly RunRow[], succeeded: readonl
   }
   const windows = windowsOf(old).filter((window) => !good(window))
   return { ...inputOf(old), windows: windows.map(({ from, to }) => [from, to]) }
-}
-
-async function openHeld(context: ControlContext, old: RunRow, runs: readonly RunRow[]): Promise<void> {
-  const { inputs } = context.operations.log
-  const ids = new Set(runs.map(({ runId }) => runId))
-  for (const run of runs) {
-    if (run.op !== 'ingest' || old.pipeline === null) continue
-    const name = inputOf(run)['input']
-    if (typeof name !== 'string') continue
-    const marks = await inputs.marks(old.pipeline, name)
-    const held = marks.filter((mark) => mark.state === 'held' && mark.runId !== null && ids.has(mark.runId))
-    if (held.length > 0) await inputs.setState(held, 'open', nowText(context))
-  }
 }
