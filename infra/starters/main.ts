@@ -5,6 +5,7 @@
  *   npm run postgres -- --data ~/defacto-postgres --port 5433
  *   npm run postgres -- -- npm test
  *   npm run s3
+ *   npm run temporal
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,17 +13,22 @@ import { parseArgs } from 'node:util'
 import { StarterError } from './host.ts'
 import { findPostgres, type PostgresOptions } from './postgres.ts'
 import { findS3 } from './s3.ts'
+import { findTemporalServer, temporalExecutable } from './temporal.ts'
+import { testServer } from './temporal-test-server.ts'
 
 const USAGE = `usage: npm run postgres -- [options] [-- command…]
        npm run s3 -- [--port N] [-- command…]
+       npm run temporal -- [--data FILE] [--port N] [--install] [-- command…]
 
-  --data DIR        keep the data in DIR; without it they go when the server stops
+  --data DIR        keep the data there; without it they go when the server stops
   --port N          default: a free one
   --version N       major version; default: the newest of this machine
   --set NAME=VALUE  a setting of the server; may be repeated
-  -- command…       run it with DATABASE_URL or AWS_ENDPOINT_URL_S3 set, then stop
+  --install         only fetch or build what is needed, and end
+  -- command…       run it with DATABASE_URL, AWS_ENDPOINT_URL_S3 or TEMPORAL_ADDRESS set, then stop
 
-A running server can be named in DEFACTO_POSTGRES_URL or DEFACTO_S3_ENDPOINT; then none is started.
+A running server can be named in DEFACTO_POSTGRES_URL, DEFACTO_S3_ENDPOINT or TEMPORAL_ADDRESS; then
+none is started.
 `
 
 function usageError(message: string): never {
@@ -36,7 +42,8 @@ function wholeNumber(text: string | undefined, name: string): number | undefined
 }
 
 interface Arguments {
-  readonly component: 'postgres' | 's3'
+  readonly component: 'postgres' | 's3' | 'temporal'
+  readonly install: boolean
   readonly options: PostgresOptions
   readonly command: string[]
 }
@@ -49,18 +56,23 @@ function readArguments(): Arguments {
         port: { type: 'string' },
         version: { type: 'string' },
         set: { type: 'string', multiple: true, default: [] },
+        install: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
       allowPositionals: true,
     })
     const [component, ...command] = positionals
-    if (values.help || (component !== 'postgres' && component !== 's3')) {
+    if (values.help || (component !== 'postgres' && component !== 's3' && component !== 'temporal')) {
       process.stdout.write(USAGE)
       process.exit(values.help ? 0 : 2)
     }
     if (component === 's3' && (values.data ?? values.version ?? values.set[0]) !== undefined) {
-      usageError('--data, --version and --set are for postgres alone')
+      usageError('s3 keeps nothing and takes no --data, --version or --set')
     }
+    if (component === 'temporal' && (values.version ?? values.set[0]) !== undefined) {
+      usageError('--version and --set are for postgres alone')
+    }
+    if (values.install && component !== 'temporal') usageError('--install is for temporal alone')
     const settings = values.set.map((text) => {
       const at = text.indexOf('=')
       if (at < 1) usageError(`--set takes NAME=VALUE, not '${text}'`)
@@ -74,7 +86,7 @@ function readArguments(): Arguments {
       durable: values.data !== undefined,
       settings: Object.fromEntries(settings),
     }
-    return { component, options, command }
+    return { component, options, command, install: values.install }
   } catch (error) {
     return usageError((error as Error).message)
   }
@@ -93,6 +105,12 @@ async function startComponent({ component, options }: Arguments): Promise<Starte
     const server = await findPostgres(options)
     const name = `PostgreSQL ${server.version}`
     return { name, url: server.url, environment: { DATABASE_URL: server.url }, stop: () => server.stop() }
+  }
+  if (component === 'temporal') {
+    const { data, port } = options
+    const server = await findTemporalServer({ ...(data ? { data } : {}), ...(port ? { port } : {}) })
+    const environment = { TEMPORAL_ADDRESS: server.address, TEMPORAL_NAMESPACE: server.namespace }
+    return { name: server.name, url: server.address, environment, stop: () => server.stop() }
   }
   const server = await findS3(options)
   const environment = { DEFACTO_S3_ENDPOINT: server.endpoint, AWS_ENDPOINT_URL_S3: server.endpoint }
@@ -124,9 +142,20 @@ async function runBeside(environment: NodeJS.ProcessEnv, [program = '', ...args]
   return code ?? 1
 }
 
+/** What takes minutes may be done ahead, beside other things. */
+async function install(): Promise<void> {
+  const { how } = await temporalExecutable()
+  process.stderr.write(`${how}\n`)
+  await testServer()
+}
+
 const wanted = readArguments()
 const { command } = wanted
 try {
+  if (wanted.install) {
+    await install()
+    process.exit(0)
+  }
   const server = await startComponent(wanted)
   process.stderr.write(`${server.name} answers.${command.length > 0 ? '' : ' Ctrl-C stops it.'}\n`)
   try {

@@ -4,6 +4,7 @@ import { chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/pro
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
+import { type Kept, keep } from '../../src/temporal/keeper.ts'
 import {
   freePort,
   isOpenToAll,
@@ -14,7 +15,6 @@ import {
   systemUser,
   temporaryFolder,
 } from './host.ts'
-import { type Kept, keep } from '../../src/temporal/keeper.ts'
 import { type Binaries, postgresBinaries } from './postgres-binaries.ts'
 
 export interface PostgresOptions {

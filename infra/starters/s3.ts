@@ -2,8 +2,8 @@
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { freePort, isFree, StarterError, temporaryFolder } from './host.ts'
 import { type Kept, keep } from '../../src/temporal/keeper.ts'
+import { freePort, isFree, StarterError, temporaryFolder } from './host.ts'
 import { type LocalStack, localStack } from './localstack.ts'
 
 export interface S3ServerOptions {

@@ -60,10 +60,6 @@ export const clientAllowList: WorkflowClientInterceptor = {
     check(input.args, 'arguments')
     return next(input)
   },
-  async cancel(input, next) {
-    check(input.reason ?? '', 'reason')
-    return next(input)
-  },
 }
 
 export const scheduleAllowList: ScheduleClientInterceptor = {

@@ -1,0 +1,61 @@
+/** Replays histories with the workflow code at hand (spec 10 §4.8): what it would do otherwise than was done, is found. */
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type History, Worker } from '@temporalio/worker'
+import { FAILURE_CONVERTER } from './data-converter.ts'
+import { workflowBundle } from './bundle.ts'
+import { type CodecOptions, connectClient, converterOf, type TemporalAddress } from './connect.ts'
+import { PREFIX } from './names.ts'
+
+export interface ReplayResult {
+  readonly workflowId: string
+  /** Null: the code does the same again. */
+  readonly error: string | null
+}
+
+interface Named {
+  readonly workflowId: string
+  readonly history: History
+}
+
+/** Histories in a folder, as `temporal workflow show --output json` or the SDK write them. */
+export async function replayHistories(folder: string): Promise<readonly ReplayResult[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.json')).sort()
+  const histories = names.map(async (name) => ({
+    workflowId: name.replace(/\.json$/, ''),
+    history: JSON.parse(await readFile(join(folder, name), 'utf8')) as History,
+  }))
+  return replay(await Promise.all(histories))
+}
+
+/** Workflows of a space that the server has, those started since then. */
+export async function replayServer(
+  place: TemporalAddress,
+  at: { readonly space: string; readonly prefix?: string; readonly since?: Date; readonly codec?: CodecOptions },
+): Promise<readonly ReplayResult[]> {
+  const { client, close } = await connectClient(place, at.codec)
+  const base = `${at.prefix ?? PREFIX}/${at.space}/`
+  const since = at.since === undefined ? '' : ` AND StartTime >= '${at.since.toISOString()}'`
+  const histories: Named[] = []
+  try {
+    for await (const { workflowId, runId } of client.workflow.list({
+      query: `WorkflowId STARTS_WITH '${base.replaceAll("'", "''")}'${since}`,
+    })) {
+      histories.push({ workflowId, history: await client.workflow.getHandle(workflowId, runId).fetchHistory() })
+    }
+  } finally {
+    await close()
+  }
+  return replay(histories, at.codec)
+}
+
+async function replay(histories: readonly Named[], codec: CodecOptions = {}): Promise<readonly ReplayResult[]> {
+  const { codePath } = await workflowBundle()
+  const dataConverter = converterOf(codec) ?? { failureConverterPath: FAILURE_CONVERTER }
+  const results: ReplayResult[] = []
+  const options = { workflowBundle: { codePath }, dataConverter }
+  for await (const { workflowId, error } of Worker.runReplayHistories(options, histories)) {
+    results.push({ workflowId, error: error === undefined ? null : error.message })
+  }
+  return results
+}

@@ -1,0 +1,29 @@
+/** Once a minute, runs that a crash left queued are started (spec 10 §4.2). */
+import type { Control, Runner } from '../orchestration/contract.ts'
+import type { Logger } from '../ports/logger.ts'
+
+const EVERY_MS = 60_000
+
+export function sweeping(control: Control, runner: Runner, logger?: Logger): { stop(): Promise<void> } {
+  let current: Promise<void> = Promise.resolve()
+  async function sweep(): Promise<void> {
+    try {
+      for (const ref of await control.sweep()) await runner.start(ref)
+    } catch (error) {
+      // The next minute comes.
+      const { name } = error as Error
+      logger?.warn('runs left queued could not be looked after', { class: name })
+    }
+  }
+  const next = (): void => {
+    current = current.then(sweep)
+  }
+  next()
+  const timer = setInterval(next, EVERY_MS)
+  return {
+    stop() {
+      clearInterval(timer)
+      return current
+    },
+  }
+}
