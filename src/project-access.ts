@@ -5,6 +5,7 @@ import type { Pipeline } from './core/pipeline/model.ts'
 import { Definitions } from './definitions.ts'
 import type { ProjectAccess } from './orchestration/contract.ts'
 import { readPipeline } from './orchestration/pipeline/read.ts'
+import { assertProject } from './project-check.ts'
 
 const DAY = 86_400_000
 /** Ages after which metadata go (spec 10 §2). */
@@ -15,7 +16,7 @@ export function projectAccess(loaded: LoadedProject): ProjectAccess {
     folder: loaded.root,
     pipelines: async () => {
       const definitions = await Definitions.fromDirectory(loaded.definitions)
-      definitions.assertValid()
+      assertProject(loaded, definitions)
       const found = new Map<string, { readonly pipeline: Pipeline; readonly body: unknown }>()
       for (const [name, body] of Object.entries(definitions.toObject().pipelines)) {
         found.set(name, { pipeline: readPipeline(name, body), body })

@@ -62,6 +62,12 @@ export class LoadedProject {
     return setting === undefined ? undefined : this.#resolve(setting)
   }
 
+  /** True if anything is set at or below a key path. */
+  has(...path: string[]): boolean {
+    const prefix = path.join('.')
+    return [...this.#settings.keys()].some((key) => key === prefix || key.startsWith(`${prefix}.`))
+  }
+
   /** Folder of the definitions. */
   get definitions(): string {
     return String(this.value('definitions'))

@@ -1,9 +1,10 @@
 /** `${env:NAME}`, `${env:NAME:-default}` and `${file:PATH}` in any text (spec 10 §7.2): resolved when used, never shown. */
 import { readFileSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
+import { REFERENCE } from '../core/secret-text.ts'
 import { ConfigError } from '../errors.ts'
 
-const REFERENCE = /\$\{(env|file):([^}]*)\}/g
+export { hasClearPassword, hasReference } from '../core/secret-text.ts'
 
 export interface SecretSources {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -11,10 +12,6 @@ export interface SecretSources {
   readonly base: string
   /** Key and place for messages. */
   readonly where: string
-}
-
-export function hasReference(text: string): boolean {
-  return text.search(REFERENCE) >= 0
 }
 
 /** The text with its references replaced; a missing secret is a `ConfigError` naming it, never its value. */
@@ -60,9 +57,4 @@ function fromFile(path: string, { base, where }: SecretSources): string {
 /** A text as it may be shown: references as `***`, passwords of URLs masked. */
 export function maskText(text: string): string {
   return text.replace(REFERENCE, '***').replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):[^\s@/]+@/gi, '$1:***@')
-}
-
-/** True if a text carries a secret in clear: the password of a URL. */
-export function hasClearPassword(text: string): boolean {
-  return /[a-z][a-z0-9+.-]*:\/\/[^\s:/@]*:[^\s@/]+@/i.test(text.replace(REFERENCE, ''))
 }

@@ -68,8 +68,8 @@ async function issuesOf(context: Context, strict: boolean): Promise<Found> {
   const { Definitions } = await import('../../index.ts')
   try {
     const definitions = await Definitions.fromDirectory(project.definitions)
-    const expressionClock = project.value('expressionClock') as 'event' | 'wall' | undefined
-    const { issues } = definitions.validate({ strict, ...(expressionClock ? { expressionClock } : {}) })
+    const { checkProject } = await import('../../project-check.ts')
+    const { issues } = checkProject(project, definitions, strict)
     const counts = Object.fromEntries(
       Object.entries(definitions.toObject()).map(([kind, named]) => [kind, Object.keys(named).length]),
     )

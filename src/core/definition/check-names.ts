@@ -33,11 +33,14 @@ export function checkNames(check: Check): void {
     }
   }
   for (const name of Object.keys(schemas)) freeText(check, ['schemas', name], name)
-  for (const name of Object.keys(pipelines)) {
-    if (/^[a-z][a-z0-9_-]{0,47}$/.test(name)) continue
-    const rule = 'expected a lower-case letter, then at most 47 of a-z, 0-9, _ and -'
-    check.issues.add('E04', ['pipelines', name], `invalid name '${name}': ${rule}`, 'key')
-  }
+  for (const name of Object.keys(pipelines)) pipelineName(check, ['pipelines', name], name)
+}
+
+/** Pipelines and what they are made of: names that ids of runs are made of. */
+export function pipelineName(check: Check, path: Path, name: string): void {
+  if (/^[a-z][a-z0-9_-]{0,47}$/.test(name)) return
+  const rule = 'expected a lower-case letter, then at most 47 of a-z, 0-9, _ and -'
+  check.issues.add('E04', path, `invalid name '${name}': ${rule}`, 'key')
 }
 
 function checkEntity(check: Check, name: string, entity: EntityDef): void {

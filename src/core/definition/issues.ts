@@ -22,7 +22,7 @@ export class Issues {
   add(code: string, path: Path, message: string, part: 'key' | 'value' = 'value'): void {
     const where = describePath(path)
     this.list.push({
-      severity: code.startsWith('W') ? 'warning' : 'error',
+      severity: /^P?W/.test(code) ? 'warning' : 'error',
       code,
       path: pathText(path),
       message: where === '' ? message : `${where}: ${message}`,

@@ -1,4 +1,5 @@
-/** The one check of a definition set (spec 01 §5). Collects everything, needs no database, never throws. */
+/** The one check of a definition set (spec 01 §5, 10 §3.8). Collects everything, needs no database, never throws. */
+import { checkPipelines } from '../pipeline/check.ts'
 import { Check } from './check.ts'
 import { checkEffects } from './check-effects.ts'
 import { checkExpressions } from './check-expressions.ts'
@@ -37,6 +38,7 @@ export function validate(loaded: Loaded, options: ValidateOptions = {}): Validat
   checkExpressions(check, options.expressionClock === 'wall')
   checkSources(check)
   checkSchemas(check)
+  checkPipelines(check)
   return resultOf([...loaded.issues, ...check.issues.list], options)
 }
 
