@@ -1,7 +1,7 @@
 /** Endpoint that takes records: one JSON object per line, packed or not, stored before the answer (spec 10 §3.2, §9). */
 import { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { readRecords } from '../cli/input/records.ts'
+import { readRecords } from '../input-readers.ts'
 import { SourceRecord } from '../records.ts'
 import { type Endpoint, endpoint, json } from './endpoint.ts'
 import { HttpProblem } from './problem.ts'

@@ -7,7 +7,7 @@ import { FileDeadLetterSink } from '../../src/adapters/dead-letter/file.ts'
 import { readDeadLetters, settleDeadLetters } from '../../src/adapters/dead-letter/store.ts'
 import { createLogger } from '../../src/adapters/log/logger.ts'
 import { exitCodeOf } from '../../src/cli/errors.ts'
-import { readRecords } from '../../src/cli/input/records.ts'
+import { readRecords } from '../../src/input-readers.ts'
 import { printable } from '../../src/cli/table-text.ts'
 import { loadProject } from '../../src/config/project.ts'
 import type { RawRecord } from '../../src/core/event.ts'
@@ -86,7 +86,7 @@ export const rules: Rule[] = [
   {
     id: 'cli.input.utf8',
     spec: '10 §3.3',
-    off: { file: 'src/cli/input/records.ts', find: 'fatal: true', replace: 'fatal: false' },
+    off: { file: 'src/adapters/inputs/records.ts', find: 'fatal: true', replace: 'fatal: false' },
     async check() {
       const [bad, good] = await read(Buffer.concat([Buffer.from([0x22, 0xff, 0x22, 0x0a]), Buffer.from('{"a":1}')]))
       assert.equal(bad?.problem, 'record is not valid UTF-8')
@@ -96,7 +96,7 @@ export const rules: Rule[] = [
   {
     id: 'cli.input.place',
     spec: '10 §3.3',
-    off: { file: 'src/cli/input/split.ts', find: 'line += breaks', replace: 'line += 0' },
+    off: { file: 'src/adapters/inputs/split.ts', find: 'line += 1', replace: 'line += 0' },
     async check() {
       const records = await read(Buffer.from('1\n\n3'))
       assert.deepEqual(

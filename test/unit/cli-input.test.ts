@@ -6,10 +6,9 @@ import { Readable } from 'node:stream'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openBytes } from '../../src/cli/input/bytes.ts'
-import { formatOf, type InputFormat, readRecords } from '../../src/cli/input/records.ts'
-import { LONGEST_RECORD } from '../../src/cli/input/split.ts'
+import { openBytes, textFormatOf } from '../../src/cli/input/bytes.ts'
 import type { RawRecord } from '../../src/core/event.ts'
+import { LONGEST_RECORD, readRecords, type TextFormat } from '../../src/input-readers.ts'
 
 let folder: string
 beforeAll(() => {
@@ -21,7 +20,7 @@ async function* chunked(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
 }
 
-async function read(input: string | Buffer, format: InputFormat | null, size = 7): Promise<RawRecord[]> {
+async function read(input: string | Buffer, format: TextFormat | null, size = 7): Promise<RawRecord[]> {
   const records: RawRecord[] = []
   for await (const record of readRecords(chunked(Buffer.from(input as string), size), format, 'in'))
     records.push(record)
@@ -32,9 +31,9 @@ const values = (records: readonly RawRecord[]): unknown[] => records.map(({ valu
 describe('ndjson', () => {
   it('gives every line with its text and place, blank lines left out', async () => {
     expect(await read('{"a":1}\n\r\n  {"b":2}  \r\n{"c":3}', 'ndjson')).toEqual([
-      { value: { a: 1 }, text: '{"a":1}', origin: { part: 'in', line: 1, byte: 0 } },
-      { value: { b: 2 }, text: '  {"b":2}  ', origin: { part: 'in', line: 3, byte: 10 } },
-      { value: { c: 3 }, text: '{"c":3}', origin: { part: 'in', line: 4, byte: 23 } },
+      { value: { a: 1 }, text: '{"a":1}', origin: { part: 'in', line: 1, byte: 0 }, next: { byte: 8, line: 2 } },
+      { value: { b: 2 }, text: '  {"b":2}  ', origin: { part: 'in', line: 3, byte: 10 }, next: { byte: 23, line: 4 } },
+      { value: { c: 3 }, text: '{"c":3}', origin: { part: 'in', line: 4, byte: 23 }, next: { byte: 30, line: 4 } },
     ])
   })
 
@@ -157,7 +156,7 @@ describe('files', () => {
   const readFile = async (path: string, stdin = Readable.from([])): Promise<RawRecord[]> => {
     const records: RawRecord[] = []
     const input = await openBytes(path, stdin)
-    for await (const record of readRecords(input.chunks, formatOf(path), path)) records.push(record)
+    for await (const record of readRecords(input.chunks, textFormatOf(path), path)) records.push(record)
     return records
   }
   const put = (name: string, bytes: string | Buffer): string => {
@@ -191,7 +190,7 @@ describe('files', () => {
   })
 
   it('knows formats by suffix', () => {
-    expect(['a.ndjson', 'a.jsonl.gz', 'a.json', 'a.csv.zst', '-', 'a.txt'].map(formatOf)).toEqual([
+    expect(['a.ndjson', 'a.jsonl.gz', 'a.json', 'a.csv.zst', '-', 'a.txt'].map(textFormatOf)).toEqual([
       'ndjson',
       'ndjson',
       'json',
@@ -199,7 +198,7 @@ describe('files', () => {
       null,
       null,
     ])
-    expect(() => formatOf('a.parquet')).toThrow(/parquet/)
+    expect(() => textFormatOf('a.parquet')).toThrow(/parquet/)
   })
 
   it('says what is wrong with a file', async () => {

@@ -80,13 +80,13 @@ describe('imports', () => {
     expect(imports.filter(forbidden).map(({ from, to }) => `${from} → ${to}`)).toEqual([])
   })
 
-  test('of adapters happen in the composition root and in the readers of definitions and dead letters alone', () => {
+  test('of adapters happen in the composition root and in the readers of definitions, inputs and dead letters alone', () => {
     const outside = imports.filter(
       ({ from, to }) => roomOf(to).startsWith('adapters/') && !roomOf(from).startsWith('adapters/'),
     )
     expect(
       [...new Set(outside.map(({ from }) => from))].filter(
-        (from) => !/^src\/(open-space|cold-place|definitions|dead-letters)\.ts$/.test(from),
+        (from) => !/^src\/(open-space|cold-place|definitions|dead-letters|input-readers)\.ts$/.test(from),
       ),
     ).toEqual([])
   })

@@ -2,12 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import { IngestError, ThresholdError } from '../../errors.ts'
+import { type InputRecord, readRecords, type TextFormat } from '../../input-readers.ts'
 import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
-import { checkFiles, openBytes } from '../input/bytes.ts'
+import { checkFiles, openBytes, textFormatOf } from '../input/bytes.ts'
 import { type LoadCounts, loadRecords } from '../input/load.ts'
-import { formatOf, type InputFormat, type InputRecord, readRecords } from '../input/records.ts'
 import { count, flag, text } from '../options.ts'
 import type { Output, Result } from '../output.ts'
 import { seconds, summary } from '../summary.ts'
@@ -35,7 +35,7 @@ export const command: CommandSpec = {
     'defacto ingest app export.csv --dry-run',
   ],
   async run(context, [source = '', ...files], options) {
-    const format = (text(options, 'format') as InputFormat | undefined) ?? null
+    const format = (text(options, 'format') as TextFormat | undefined) ?? null
     const maxErrors = count(options, 'maxErrors') ?? null
     const dryRun = flag(options, 'dryRun')
     const inputs = files.length > 0 ? files : ['-']
@@ -65,7 +65,7 @@ export const command: CommandSpec = {
 interface Load {
   readonly source: string
   readonly inputs: readonly string[]
-  readonly format: InputFormat | null
+  readonly format: TextFormat | null
   readonly maxErrors: number | null
   readonly process: boolean
   /** Folder of a throw-away space for `--dry-run`; null: the real one. */
@@ -92,7 +92,7 @@ async function load(context: Context, job: Load): Promise<LoadCounts> {
       const before = stored
       for await (const record of readRecords(
         input.chunks,
-        job.format ?? formatOf(path),
+        job.format ?? textFormatOf(path),
         partName(project.root, path),
       )) {
         stored = before + input.read()

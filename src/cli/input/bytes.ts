@@ -1,8 +1,8 @@
 /** Bytes of an input file or of standard input, unpacked, with a count of what was read. */
 import { createReadStream } from 'node:fs'
 import { access, constants, stat } from 'node:fs/promises'
-import { Readable } from 'node:stream'
-import { createGunzip, createZstdDecompress } from 'node:zlib'
+import type { Readable } from 'node:stream'
+import { formatOf, type TextFormat, unpackStream } from '../../input-readers.ts'
 import { UsageError } from '../errors.ts'
 
 export interface ByteInput {
@@ -42,39 +42,21 @@ export async function openBytes(file: string, stdin: Readable, signal?: AbortSig
   // Waiting for a pipe that brings nothing must end too when the command is to stop.
   signal?.addEventListener('abort', () => source.destroy(signal.reason as Error), { once: true })
   let bytes = 0
-  const chunks = async function* (): AsyncGenerator<Buffer> {
-    const counted = async function* (): AsyncGenerator<Buffer> {
-      for await (const chunk of source) {
-        const buffer = Buffer.from(chunk as Buffer | string)
-        bytes += buffer.length
-        yield buffer
-      }
+  const counted = async function* (): AsyncGenerator<Buffer> {
+    for await (const chunk of source) {
+      const buffer = Buffer.from(chunk as Buffer | string)
+      bytes += buffer.length
+      yield buffer
     }
-    const [head, all] = await peek(counted())
-    yield* unpack(file, head, all)
   }
-  return { chunks: chunks(), read: () => bytes, size }
+  return { chunks: unpackStream(file, counted()), read: () => bytes, size }
 }
 
-async function peek(chunks: AsyncGenerator<Buffer>): Promise<[Buffer, AsyncGenerator<Buffer>]> {
-  const first = await chunks.next()
-  const head = first.done ? Buffer.alloc(0) : first.value
-  const all = async function* (): AsyncGenerator<Buffer> {
-    if (!first.done) yield head
-    yield* chunks
-  }
-  return [head, all()]
-}
-
-function unpack(file: string, head: Buffer, all: AsyncGenerator<Buffer>): AsyncIterable<Buffer> {
-  const gzip = head.length >= 2 && head[0] === 0x1f && head[1] === 0x8b
-  const zstd = head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528
-  if (!gzip && !zstd) {
-    if (/\.(gz|zst)$/.test(file) && head.length > 0) throw new UsageError(`${file} is not compressed as its name says`)
-    return all
-  }
-  const source = Readable.from(all)
-  const unpacker = gzip ? createGunzip() : createZstdDecompress()
-  source.on('error', (error) => unpacker.destroy(error))
-  return source.pipe(unpacker) as AsyncIterable<Buffer>
+/** Format by the file's suffix; null for standard input and unknown ones (then the first byte decides). */
+export function textFormatOf(file: string): TextFormat | null {
+  const format = formatOf(file)
+  if (format !== 'parquet') return format
+  throw new UsageError(
+    'parquet files cannot be read from the command line; use an input of a pipeline, or ndjson, json, csv',
+  )
 }

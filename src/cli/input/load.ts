@@ -1,6 +1,10 @@
 /** Feeding an input to the engine in slices, so that memory stays flat and a limit on failures holds. */
+
+import type { RawRecord } from '../../core/event.ts'
 import type { BuildResult, EventFailure } from '../../results.ts'
-import type { InputRecord } from './records.ts'
+
+/** A record of any input; `broken`: the input cannot be read further. */
+type LoadedRecord = RawRecord & { readonly broken?: true }
 
 /** Records per call of `ingest`: results of one call are held in memory. */
 const SLICE = 5000
@@ -54,10 +58,10 @@ export interface LoadOptions {
 }
 
 /** Reads everything, or stops after the slice in which the limit was passed. What was read stays. */
-export async function loadRecords(
+export async function loadRecords<R extends LoadedRecord>(
   target: Target,
-  records: AsyncGenerator<InputRecord>,
-  wrap: (record: InputRecord) => unknown,
+  records: AsyncGenerator<R>,
+  wrap: (record: R) => unknown,
   options: LoadOptions,
 ): Promise<LoadCounts> {
   const counts: LoadCounts = {
