@@ -56,6 +56,7 @@ export function emitterOf(pipes: Pipes): Emitter {
   const declared = declaredChecks(pipes.context)
   const seen = new Set<string>()
   const assets = new Map<string, MaterializationData>()
+  const wholes = new Set<string>()
   const checks = new Map<string, CheckData>()
 
   const check = (data: CheckData): void => {
@@ -82,7 +83,11 @@ export function emitterOf(pipes: Pipes): Emitter {
       seen.add(id)
       if (event.kind === 'materialization') {
         const data = event.data as unknown as MaterializationData
-        assets.set(data.asset, merged(assets.get(data.asset), data))
+        const before = assets.get(data.asset)
+        // Whoever is no step of another run speaks for all of its steps.
+        if (event.step === null) wholes.add(data.asset)
+        else if (wholes.has(data.asset)) return
+        assets.set(data.asset, event.step === null ? data : merged(before, data))
       } else if (event.kind === 'check') {
         check(event.data as unknown as CheckData)
       } else if (event.kind !== 'progress') {
@@ -97,7 +102,7 @@ export function emitterOf(pipes: Pipes): Emitter {
         else pipes.materialized(key, { dataVersion: data.dataVersion, metadata: fieldsOf(data) })
       }
       if (sole !== null) {
-        const total = inside.reduce<MaterializationData | undefined>(merged, undefined)
+        const total = totalOf(inside)
         // An asset that has the key itself has said what its own fields are.
         if (total !== undefined && inside.length === assets.size) {
           pipes.materialized(sole, { dataVersion: total.dataVersion, metadata: fieldsOf(total) })
@@ -112,6 +117,16 @@ export function emitterOf(pipes: Pipes): Emitter {
       }
     },
   }
+}
+
+/** Of all assets together. Assets that one step made carry its counters each; a source's are those of the ledger too. */
+function totalOf(assets: readonly MaterializationData[]): MaterializationData | undefined {
+  const distinct = new Map<string, MaterializationData>()
+  const withoutSources = assets.filter(({ asset }) => !asset.startsWith('source/'))
+  for (const data of withoutSources.length > 0 ? withoutSources : assets) {
+    distinct.set(JSON.stringify(data.metadata), data)
+  }
+  return [...distinct.values()].reduce<MaterializationData | undefined>(merged, undefined)
 }
 
 /** Two reports of one asset, or of two assets of one step: counters add up, the range covers both. */

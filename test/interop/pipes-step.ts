@@ -12,6 +12,7 @@ function runEvents(): RunEvent[] {
     { kind: 'log', level: 'warn', step: 'ingest', message: 'input files: 1 part is held', data: null },
     { kind: 'progress', level: 'info', step: 'build', message: '10 of 20', data: null },
     materialization('ledger', { rows_added: 20, cursor_from: 0, cursor_to: 20, failures: 1, duration_s: 0.5 }),
+    materialization('source/app', { rows_added: 20, cursor_from: 0, cursor_to: 20, failures: 1, duration_s: 0.5 }),
     materialization('entity/customer', {
       rows_added: 7,
       rows_changed: 2,
@@ -19,6 +20,7 @@ function runEvents(): RunEvent[] {
       cursor_to: 20,
       duration_s: 2,
     }),
+    materialization('identity', { rows_added: 7, rows_changed: 2, cursor_from: 0, cursor_to: 20, duration_s: 2 }),
     check('history-valid', 'entity/customer', true, 'error', 0),
     check('letters', 'source/app', false, 'warn', 0.05),
   ]

@@ -230,16 +230,33 @@ describe('events of a run', () => {
     expect(seen).toEqual(['step', '0', '1', '2', '3', '4'])
   })
 
+  it('count once: a run speaks for its steps, whichever comes first', async () => {
+    const data = (rows: number) => ({ asset: 'ledger', dataVersion: 'x:9', metadata: { rows_added: rows } })
+    const events = [
+      event(0, { kind: 'materialization', step: 'a', data: data(1) }),
+      event(1, { kind: 'materialization', step: 'b', data: data(2) }),
+      event(2, { kind: 'materialization', data: data(3) }),
+    ]
+    for (const given of [events, events.toReversed(), events.slice(0, 2)]) {
+      const { env, messages } = session({ asset_keys: ['ledger'] })
+      await withPipes(async (pipes) => {
+        const emitter = emitterOf(pipes)
+        for (const each of given) emitter.take(each)
+        emitter.done()
+      }, env)
+      expect(messages()[1]?.params).toMatchObject({ metadata: { rows_added: { raw_value: 3 } } })
+    }
+  })
+
   it('of assets no step has become messages where the step has several', async () => {
     const { env, messages } = session({ asset_keys: ['a', 'b'] })
     await withPipes(async (pipes) => {
       const emitter = emitterOf(pipes)
       const metadata = { rows_added: 1, cursor_from: 3, cursor_to: 9, mode: null }
       const data = { asset: 'ledger', dataVersion: 'x:9', metadata }
-      emitter.take(event(0, { kind: 'materialization', data }))
-      emitter.take(
-        event(1, { kind: 'materialization', data: { ...data, dataVersion: 'x:3', metadata: { cursor_to: 3 } } }),
-      )
+      emitter.take(event(0, { kind: 'materialization', step: 'files', data }))
+      const other = { ...data, dataVersion: 'x:3', metadata: { cursor_to: 3 } }
+      emitter.take(event(1, { kind: 'materialization', step: 'files', data: other }))
       emitter.done()
     }, env)
     expect(messages()[1]).toMatchObject({

@@ -1,0 +1,78 @@
+/** Spans as a real receiver gets them over OTLP/HTTP. */
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { StorageError } from '../../src/errors.ts'
+import {
+  createTrace,
+  otlpOptions,
+  startTelemetry,
+  traceparentFrom,
+  withTraceparent,
+} from '../../src/telemetry/index.ts'
+import { OtlpReceiver } from '../support/otlp-receiver.ts'
+
+const CANARY = 'ada@example.org'
+const quiet = { debug() {}, info() {}, warn() {}, error() {} }
+
+describe('spans', () => {
+  it('reach the receiver with their parents, across processes by text, and without a word of the data', async () => {
+    await using receiver = new OtlpReceiver()
+    const endpoint = await receiver.start()
+    const options = otlpOptions({ endpoint, headers: { 'x-tenant': 'shop' }, serviceName: 'nightly' })!
+    const telemetry = await startTelemetry(options, '1.2.3', quiet)
+    const traced = createTrace('1.2.3')
+    const caller = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+    // As in `runs.traceparent`: the run's place is stored, and whoever works on it later reads it.
+    const run = await withTraceparent(
+      traceparentFrom(() => caller),
+      () => traced('defacto.run', { op: 'pipeline', run_id: 'r_1' }, null, async (place) => place),
+    )
+    const step = await traced('defacto.step', { op: 'build' }, run, async (place) => place)
+    await traced('defacto.chunk', { op: 'build', rows: 500, note: `for ${CANARY}` }, step, async () => {})
+    const cause = new Error(`duplicate key (email)=(${CANARY})`)
+    const lost = new StorageError(`lost: ${CANARY}`, { code: 'E_STORAGE', cause })
+    await expect(traced('defacto.chunk', { op: 'build' }, step, () => Promise.reject(lost))).rejects.toBe(lost)
+    await expect(traced('defacto.chunk', {}, step, () => Promise.reject(cause))).rejects.toBe(cause)
+    await telemetry.close()
+
+    expect(receiver.spans.map(({ name }) => name).toSorted()).toEqual([
+      'defacto.chunk',
+      'defacto.chunk',
+      'defacto.chunk',
+      'defacto.run',
+      'defacto.step',
+    ])
+    expect(new Set(receiver.spans.map(({ traceId }) => traceId))).toEqual(new Set([caller.split('-')[1]]))
+    for (const span of receiver.spans) {
+      if (span.name === 'defacto.run') expect(span.parentSpanId).toBe(caller.split('-')[2])
+      if (span.name === 'defacto.step') expect(receiver.parentOf(span)?.name).toBe('defacto.run')
+      if (span.name === 'defacto.chunk') expect(receiver.parentOf(span)?.name).toBe('defacto.step')
+      expect(span.service).toBe('nightly')
+    }
+    const failed = receiver.spans.filter((span) => span.failed).map(({ attributes }) => attributes)
+    expect(failed).toEqual([
+      { 'defacto.op': 'build', 'defacto.error_code': 'E_STORAGE', 'error.type': 'StorageError' },
+      { 'error.type': 'Error' },
+    ])
+    const counted = receiver.spans.find(({ attributes }) => attributes['defacto.rows'] === 500)
+    expect(counted?.attributes).toEqual({ 'defacto.op': 'build', 'defacto.rows': 500 })
+    expect(receiver.headers[0]).toMatchObject({ 'x-tenant': 'shop' })
+    expect(receiver.bodies.join()).not.toContain(CANARY)
+  })
+
+  it('that cannot be sent cost one warning and nothing else', async () => {
+    const free = createServer().listen(0, '127.0.0.1')
+    await once(free, 'listening')
+    const { port } = free.address() as AddressInfo
+    await new Promise((resolve) => free.close(resolve))
+    const warnings: string[] = []
+    const logger = { ...quiet, warn: (message: string) => warnings.push(message) }
+    const telemetry = await startTelemetry({ endpoint: `http://127.0.0.1:${port}/` }, '1', logger)
+    const traced = createTrace('1')
+    expect(await traced('defacto.run', {}, null, async () => 7)).toBe(7)
+    await telemetry.close()
+    expect(warnings).toEqual(['spans could not be sent; nothing else depends on them'])
+  })
+})
