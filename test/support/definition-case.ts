@@ -58,6 +58,6 @@ export function checkCase(one: DefinitionCase): void {
   const found = issues.some((i) => i.code === one.code && i.path === one.path && i.message.includes(one.says))
   assert.ok(found, `expected ${one.code} ${one.path}: …${one.says}…, got\n${shown}`)
   const errors = new Set(issues.filter((issue) => issue.severity === 'error').map((issue) => issue.code))
-  const expected = new Set([...(one.code.startsWith('E') ? [one.code] : []), ...(one.with ?? [])])
+  const expected = new Set([...(/^(E|P\d)/.test(one.code) ? [one.code] : []), ...(one.with ?? [])])
   assert.deepEqual([...errors].sort(), [...expected].sort(), shown)
 }

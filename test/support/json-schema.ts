@@ -3,7 +3,7 @@ type Schema = boolean | { readonly [key: string]: unknown }
 const KNOWN = new Set([
   ...['$schema', 'title', 'description', 'definitions', '$ref', 'type', 'enum', 'const', 'anyOf', 'allOf', 'not'],
   ...['properties', 'required', 'additionalProperties', 'patternProperties', 'propertyNames'],
-  ...['items', 'minItems', 'minLength', 'pattern', 'minimum', 'maximum', 'default'],
+  ...['items', 'minItems', 'minLength', 'maxLength', 'pattern', 'minimum', 'exclusiveMinimum', 'maximum', 'default'],
 ])
 
 /** Paths at which the value breaks the schema. Throws on keywords it does not know. */
@@ -23,9 +23,11 @@ export function violations(root: Schema, value: unknown): string[] {
     if (typeof at === 'string') {
       if (typeof schema.pattern === 'string' && !new RegExp(schema.pattern).test(at)) out.push(path)
       if (typeof schema.minLength === 'number' && at.length < schema.minLength) out.push(path)
+      if (typeof schema.maxLength === 'number' && at.length > schema.maxLength) out.push(path)
     }
     if (typeof at === 'number') {
       if (typeof schema.minimum === 'number' && at < schema.minimum) out.push(path)
+      if (typeof schema.exclusiveMinimum === 'number' && at <= schema.exclusiveMinimum) out.push(path)
       if (typeof schema.maximum === 'number' && at > schema.maximum) out.push(path)
     }
     if (Array.isArray(at)) {

@@ -4,6 +4,7 @@ import { validate } from '../../src/core/definition/validate.ts'
 import { cleanSchemas, cleanSet } from '../support/clean-definitions.ts'
 import { checkCase } from '../support/definition-case.ts'
 import { CASES } from '../support/definition-cases.ts'
+import { cleanPipeline } from '../support/definition-cases-pipeline.ts'
 
 describe('the clean set', () => {
   test('has no findings', () => {
@@ -11,6 +12,9 @@ describe('the clean set', () => {
   })
   test('has none with schemas that fit', () => {
     expect(validate(fromObject({ ...cleanSet(), schemas: cleanSchemas() })).issues).toEqual([])
+  })
+  test('has none with a pipeline that fits', () => {
+    expect(validate(fromObject({ ...cleanSet(), pipelines: { nightly: cleanPipeline() } })).issues).toEqual([])
   })
 })
 
