@@ -123,6 +123,67 @@ export const CODES = define([
   ],
   ['W12', 'time rules that follow each other for ever', 'Some state of the circle must wait for an event.'],
   ['W13', 'the wall clock in an expression', 'Rebuilds at another time give another result; use the event clock.'],
+  [
+    'P01',
+    'a source, property, asset, input or check of a pipeline that is not defined',
+    'Check the spelling; assets are source/<name>, entity/<type>, entity/<type>/history, relationship/<type>, ledger, identity, cold and dead_letters.',
+  ],
+  [
+    'P02',
+    'a key that its kind requires and lacks, or that belongs to another kind',
+    'The message names the kind; docs/pipelines.md lists the keys of each.',
+  ],
+  [
+    'P03',
+    'an unknown kind, or one this version of the package does not offer',
+    'Use one of the words the message lists.',
+  ],
+  ['P04', 'step ids or needs that do not fit', 'Ids occur once; needs names other steps, and no step needs itself.'],
+  [
+    'P05',
+    'a flush, prune or maintain step without cold tier',
+    'Set cold_ledger in the configuration, or remove the step.',
+  ],
+  [
+    'P06',
+    'a schedule that cannot be read or is never due',
+    'Give exactly one of cron (five fields) and every; zones have IANA names such as Europe/Berlin.',
+  ],
+  [
+    'P07',
+    'a schedule that contradicts itself',
+    'missed: all needs overlap: queue; jitter is shorter than the time between two slots.',
+  ],
+  ['P08', 'the SQL of a check that is refused', 'One SELECT over the tables of the definitions, as for defacto query.'],
+  [
+    'P09',
+    'a freshness rule without bound, or that does not fit the asset',
+    'Give warn, error or both, warn not above error; of must be a lag of the asset.',
+  ],
+  [
+    'P10',
+    'a number out of range, or a pool the configuration does not have',
+    'The message names the range; pools stand under pools in defacto.config.yaml.',
+  ],
+  [
+    'P11',
+    'a secret in clear in a pipeline',
+    `Write \${env:NAME} or \${file:PATH}; the value is put in when it is used.`,
+  ],
+  [
+    'P12',
+    'retention that is declared twice, contradicts itself or is not offered',
+    'One pipeline of a space declares retention; archived entities stay for ever in this version.',
+  ],
+  [
+    'PW1',
+    'a time of the schedule that a change of the clock skips or repeats',
+    'Harmless, as the next build covers everything; choose a time outside the change, or UTC.',
+  ],
+  ['PW2', 'checks that never run', 'Add a check step, or remove the checks.'],
+  ['PW3', 'a prune step without flush before', 'Put a flush step before it: only archived events can be removed.'],
+  ['PW4', 'unusable records that are thrown away', 'Keep them with dead_letters: table or sink.'],
+  ['PW5', 'an input whose silence nobody notices', 'Set required: true, or a freshness rule for its source.'],
   ['E_USAGE', 'a command line that cannot be run', 'See the command with --help. Exit 2.'],
   [
     'E_CONFIG',

@@ -1,6 +1,7 @@
 /**
- * The committed list of everything that needs a rule with a proof: one id per error and warning code (spec 01 §5),
- * expression function (02 §7), coercion cell (03 §3.1) and equivalence (03 §12). Written from the spec, not from code.
+ * The committed list of everything that needs a rule with a proof: one id per error and warning code (spec 01 §5,
+ * 10 §3.8), expression function (02 §7), coercion cell (03 §3.1) and equivalence (03 §12). Written from the spec, not
+ * from code.
  */
 
 const codes = (letter: string, last: number): string[] =>
@@ -8,6 +9,7 @@ const codes = (letter: string, last: number): string[] =>
 
 export const ERROR_CODES = codes('E', 32)
 export const WARNING_CODES = codes('W', 13)
+export const PIPELINE_CODES = [...codes('P', 12), 'PW1', 'PW2', 'PW3', 'PW4', 'PW5']
 
 /** The 38 functions of 02 §7; `contains` and `len` count once per argument type. */
 export const FUNCTIONS = [
@@ -70,6 +72,7 @@ export const EQUIVALENCES = ['eq.1', 'eq.2', 'eq.3', 'eq.4', 'eq.5', 'eq.6'] as 
 export const REQUIRED_IDS: readonly string[] = [
   ...ERROR_CODES,
   ...WARNING_CODES,
+  ...PIPELINE_CODES,
   ...FUNCTIONS.map((name) => `fn.${name}`),
   ...COERCE_FROM.flatMap((from) => COERCE_TO.map((to) => `coerce.${from}.${to}`)),
   ...EQUIVALENCES,
