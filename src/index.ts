@@ -23,9 +23,24 @@ export {
 } from './definitions.ts'
 export * from './errors.ts'
 export type { LedgerEventView } from './inspection.ts'
-export type { DefactoOptions, FileDeadLetterOptions } from './options.ts'
+export type { DefactoOptions, FileDeadLetterOptions, TableDeadLetterOptions } from './options.ts'
+export {
+  type BackfillSpec,
+  type ConnectOptions,
+  type OpInput,
+  Orchestrator,
+  type Progress,
+  RunCancelled,
+  RunHandle,
+  type RunInfo,
+  RunTimeout,
+  type ScheduleDiff,
+  type ScheduleInfo,
+  type SubmitOptions,
+} from './orchestrator.ts'
 export type { DeadLetterEntry, DeadLetterSink } from './ports/dead-letter.ts'
 export type { LogFormat, Logger, LogLevel, LogTarget } from './ports/logger.ts'
+export type { Counters, RunEvent, RunOp, RunRow, RunStatus } from './ports/runs.ts'
 export type { TableCollection } from './query/collection.ts'
 export {
   and,
