@@ -54,6 +54,8 @@ export interface ConnectOptions {
   readonly address?: string
   /** Leaves a server that is started here running. */
   readonly keep?: boolean
+  /** Where address and data of a server that is started here are kept; default `.defacto` in the project. */
+  readonly folder?: string
   /** Hears what is done to reach the server. */
   readonly say?: (line: string) => void
 }
@@ -138,7 +140,7 @@ export class Orchestrator {
       address: options.address ?? text('temporal', 'address'),
       profile: text('temporal', 'profile'),
       mode: text('mode') === 'production' ? 'production' : 'development',
-      folder: join(project.root, '.defacto'),
+      folder: options.folder ?? join(project.root, '.defacto'),
       keep: options.keep,
       say: options.say,
     })
@@ -283,7 +285,7 @@ async function loadTemporal(): Promise<Temporal> {
 type Codec = NonNullable<Parameters<Temporal['temporalRunner']>[0]['codec']>
 
 /** `temporal.codec` and whether the project refuses to go without. */
-function codecOf(project: LoadedProject): Codec {
+export function codecOf(project: LoadedProject): Codec {
   const keys = project.value('temporal', 'codec')
   const list = Array.isArray(keys) ? keys : keys === undefined ? [] : [keys]
   return { keys: list as Codec['keys'], strict: project.value('compliance', 'strict') === true }
