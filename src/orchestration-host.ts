@@ -186,7 +186,7 @@ async function differs(engine: Engine, edition: Edition, entityId: string): Prom
     .history(entityType)
     .filter({ [`${entityType}_id`]: entityId })
     .rows()
-  const stored = rows.map((row) => line(columns, row)).sort()
+  const stored = rows.map((row) => line(columns, { ...row, state: row[`${entityType}_state`] })).sort()
   const wanted = snapshots.map((snapshot, i) => line(columns, rowOf(snapshot, snapshots[i + 1]))).sort()
   return stored.length !== wanted.length || stored.some((text, i) => text !== wanted[i])
 }

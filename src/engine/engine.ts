@@ -113,17 +113,19 @@ export class Engine {
 
   /** A unit of work outside any slot: appends, registrations. */
   async unit<T>(version: string, work: (unit: Unit) => Promise<T>): Promise<T> {
-    const result = await this.store.transaction((tx) =>
-      this.inRun({ tx, epoch: 0, version, now: this.now() }, true, work),
-    )
+    const result = await this.store.transaction((tx) => this.inRun({ tx, epoch: 0, version, now: this.now() }, work))
     this.run?.committed()
     return result
   }
 
   /** Does the work of a unit, and what its run has to say in the same transaction. */
-  async inRun<T>(unit: Unit, progress: boolean, work: (unit: Unit) => Promise<T>): Promise<T> {
+  async inRun<T>(
+    unit: Unit,
+    work: (unit: Unit) => Promise<T>,
+    isProgress: (result: T) => boolean = () => true,
+  ): Promise<T> {
     const result = await work(unit)
-    await this.run?.committing(unit, progress)
+    await this.run?.committing(unit, isProgress(result))
     return result
   }
 

@@ -41,17 +41,22 @@ export class Slot {
 
   /**
    * One transaction under the fence; throws `Fenced` (and writes nothing) if the slot was taken over. `progress`: false
-   * for what every attempt does anew.
+   * for what every attempt does anew, or a function that tells it from the result.
    */
-  async unit<T>(version: string, work: (unit: Unit) => Promise<T>, { progress = true } = {}): Promise<T> {
+  async unit<T>(
+    version: string,
+    work: (unit: Unit) => Promise<T>,
+    { progress = true }: { progress?: boolean | ((result: T) => boolean) } = {},
+  ): Promise<T> {
     await this.#engine.breathe()
     this.#signal?.throwIfAborted()
     const { store } = this.#engine
+    const isProgress = (result: T): boolean => (typeof progress === 'function' ? progress(result) : progress)
     const result = await store.transaction(async (tx) => {
       await store.locks.fence(tx, this.#name, this.epoch)
-      return this.#engine.inRun({ tx, epoch: this.epoch, version, now: this.#engine.now() }, progress, work)
+      return this.#engine.inRun({ tx, epoch: this.epoch, version, now: this.#engine.now() }, work, isProgress)
     })
-    if (progress) this.#engine.run?.committed()
+    if (isProgress(result)) this.#engine.run?.committed()
     if (performance.now() - this.#renewedAt > RENEW_AFTER_MS) await this.#keep()
     return result
   }

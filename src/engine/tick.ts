@@ -48,7 +48,7 @@ export async function advanceDue(
   const stuck = new Set<string>()
   for (let more = true; more; ) {
     const before = state
-    const { chunk, results, full } = await slot.unit(edition.version, async (unit) => {
+    const advanceSome = async (unit: Unit) => {
       const chunk = new ChunkWork(engine, edition, new Targets(engine), tally)
       const limit = ENTITIES_PER_UNIT + stuck.size
       const due = await store.checkpoints.due(unit, edition.version, to, limit)
@@ -57,7 +57,9 @@ export async function advanceDue(
       await chunk.write(unit)
       if (ids.length > 0) failpoint('tick.written')
       return { chunk, results, full: due.length === limit }
-    })
+    }
+    const progress = (done: { results: readonly Advanced[] }): boolean => done.results.length > 0
+    const { chunk, results, full } = await slot.unit(edition.version, advanceSome, { progress })
     more = full
     if (results.length > 0) failpoint('tick.committed')
     await chunk.committed()
