@@ -1,13 +1,34 @@
 /**
- * Dead letters of a file sink for people and tools: read them, read their records again, and note what became of them
- * (spec 07 §9). The lines are never changed; decisions stand in a journal beside the file.
+ * Dead letters for people and tools: read them, read their records again, and note what became of them (spec 07 §9). Lines
+ * of a file are never changed; decisions stand in a journal beside it.
  */
 import { readDeadLetters, settleDeadLetters } from './adapters/dead-letter/store.ts'
+import { tableLetters } from './adapters/dead-letter/table.ts'
 import { parseJson } from './core/expression/json.ts'
-import type { DeadLetterEntry } from './ports/dead-letter.ts'
+import type { DeadLetterBox, DeadLetterEntry } from './ports/dead-letter.ts'
 import { SourceRecord } from './records.ts'
+import type { BuildResult, IngestResult } from './results.ts'
 
-export { readDeadLetters, settleDeadLetters }
+export { readDeadLetters, settleDeadLetters, tableLetters }
+
+/** The letters of a file sink. */
+export function fileLetters(path: string): DeadLetterBox {
+  return {
+    place: path,
+    async *read({ status, source, stage } = {}) {
+      for await (const entry of readDeadLetters(path, {
+        ...(status === undefined ? {} : { status }),
+        parse: parseJson,
+      })) {
+        const { failure } = entry
+        if ((source === undefined || failure.source === source) && (stage === undefined || failure.stage === stage)) {
+          yield entry
+        }
+      }
+    },
+    settle: (ids, decision) => settleDeadLetters(path, ids, decision),
+  }
+}
 
 /** Only a record that never reached the ledger can be read again; other failures are mended by a build. */
 function isReadable({ failure }: DeadLetterEntry): boolean {
@@ -25,13 +46,13 @@ function isReadable({ failure }: DeadLetterEntry): boolean {
  * twice. `chosen`: ids to take; null takes all. Returns how many entries are not fit to be read again.
  */
 export async function reprocessEntries(
-  path: string,
+  letters: DeadLetterBox,
   chosen: ReadonlySet<string> | null,
   load: (source: string, records: AsyncGenerator<SourceRecord>) => Promise<void>,
 ): Promise<{ skipped: number; sources: string[] }> {
   const bySource = new Map<string, Set<string>>()
   let skipped = 0
-  for await (const entry of readDeadLetters(path, { status: 'open' })) {
+  for await (const entry of letters.read({ status: 'open' })) {
     if (chosen !== null && !chosen.has(entry.id)) continue
     if (!isReadable(entry)) {
       skipped += 1
@@ -42,19 +63,39 @@ export async function reprocessEntries(
   }
   for (const [source, ids] of bySource) {
     const read: string[] = []
-    await load(source, recordsOf(path, ids, read))
-    await settleDeadLetters(path, read, { status: 'retried', reason: null, at: new Date().toISOString() })
+    await load(source, recordsOf(letters, ids, read))
+    await letters.settle(read, { status: 'retried', reason: null, at: new Date().toISOString() })
   }
   return { skipped, sources: [...bySource.keys()] }
 }
 
-/** New failures are appended to the file being read: the ids were fixed before, so the loop ends. */
-async function* recordsOf(path: string, ids: ReadonlySet<string>, read: string[]): AsyncGenerator<SourceRecord> {
+/** New failures are appended to what is being read: the ids were fixed before, so the loop ends. */
+async function* recordsOf(
+  letters: DeadLetterBox,
+  ids: ReadonlySet<string>,
+  read: string[],
+): AsyncGenerator<SourceRecord> {
   const open = new Set(ids)
-  for await (const { id, failure } of readDeadLetters(path, { status: 'open', parse: parseJson })) {
+  for await (const { id, failure } of letters.read({ status: 'open' })) {
     if (!open.delete(id)) continue
     read.push(id)
     yield new SourceRecord({ value: failure.raw, ...(failure.origin === null ? {} : { origin: failure.origin }) })
     if (open.size === 0) return
+  }
+}
+
+/** One result of several ingest calls, with the build after them. */
+export function totalOf(results: readonly IngestResult[], buildResult: BuildResult | null): IngestResult {
+  const sum = (name: 'eventsIngested' | 'eventsFailed' | 'duplicatesSkipped' | 'eventsUnresolved') =>
+    results.reduce((total, result) => total + result[name], 0)
+  return {
+    eventsIngested: sum('eventsIngested'),
+    eventsFailed: sum('eventsFailed'),
+    duplicatesSkipped: sum('duplicatesSkipped'),
+    eventsUnresolved: sum('eventsUnresolved'),
+    duplicateIds: results.flatMap((result) => result.duplicateIds),
+    failures: results.flatMap((result) => result.failures),
+    buildResult,
+    timing: { total_ms: results.reduce((total, { timing }) => total + (timing['total_ms'] ?? 0), 0) },
   }
 }

@@ -10,7 +10,7 @@ import {
 } from './calls.ts'
 import type { RawRecord } from './core/event.ts'
 import type { ProgramOptions } from './core/program.ts'
-import { reprocessEntries } from './dead-letters.ts'
+import { fileLetters, reprocessEntries, totalOf } from './dead-letters.ts'
 import type { DefinitionsInput, EntityName, Row, SourceName } from './definition-types.ts'
 import { Definitions } from './definitions.ts'
 import { DefinitionsManager } from './definitions-manager.ts'
@@ -30,6 +30,7 @@ import { entityTimeline, IdentityInspection, LedgerInspection } from './inspecti
 import { type OpenedSpace, openSpace } from './open-space.ts'
 import type { DefactoOptions } from './options.ts'
 import { operationsOf } from './orchestration-host.ts'
+import type { DeadLetterBox } from './ports/dead-letter.ts'
 import type { Logger } from './ports/logger.ts'
 import type { Operations } from './ports/operations.ts'
 import type { Holder, LockRow, Store } from './ports/store.ts'
@@ -60,7 +61,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   readonly #editions: Editions
   readonly #schedule: ColdSchedule | null
   readonly #cleanup: () => Promise<void>
-  readonly #deadLetterPath: string | null
+  readonly #letters: DeadLetterBox | null
   readonly #isDead: (holder: Holder) => boolean
   #working: Edition
   #readable: Edition
@@ -74,7 +75,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
     this.#working = parts.working
     this.#readable = parts.readable
     this.#cleanup = parts.cleanup
-    this.#deadLetterPath = parts.deadLetterPath
+    this.#letters = parts.letters
     this.#isDead = parts.isDead
     this.#editions = parts.editions
     this.ledger = new LedgerInspection(this.#store, new LedgerTiers(this.#engine, parts.cold, () => this.#assertOpen()))
@@ -218,29 +219,23 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   }
 
   /**
-   * Ingests the records of open dead letters again and marks them (spec 07 §9). `from`: the sink's file, default the one
-   * this engine writes. Failures of later stages are not records to read again; a build mends them.
+   * Ingests the records of open dead letters again and marks them (spec 07 §9). `from`: a file that a sink wrote, default
+   * what this engine's own sink stored, in a file or in the database. Failures of later stages are not records to read
+   * again; a build mends them.
    */
   async reprocessDeadLetters(options: { from?: string; process?: boolean } = {}): Promise<IngestResult> {
-    const path = options.from ?? this.#deadLetterPath
-    if (path === null) throw new ConfigError("name the dead letter file in 'from': this engine has no file sink")
+    const letters = options.from === undefined ? this.#letters : fileLetters(options.from)
+    if (letters === null) {
+      throw new ConfigError(
+        "name the dead letter file in 'from': this engine keeps them neither in a file nor in a table",
+      )
+    }
     const results: IngestResult[] = []
-    await reprocessEntries(path, null, async (source, records) => {
+    await reprocessEntries(letters, null, async (source, records) => {
       results.push(await this.ingest(source as SourceName<D>, records, { throwIfAllFail: false }))
     })
     const buildResult = options.process ? await this.build() : null
-    const sum = (name: 'eventsIngested' | 'eventsFailed' | 'duplicatesSkipped' | 'eventsUnresolved') =>
-      results.reduce((total, result) => total + result[name], 0)
-    return {
-      eventsIngested: sum('eventsIngested'),
-      eventsFailed: sum('eventsFailed'),
-      duplicatesSkipped: sum('duplicatesSkipped'),
-      eventsUnresolved: sum('eventsUnresolved'),
-      duplicateIds: results.flatMap((result) => result.duplicateIds),
-      failures: results.flatMap((result) => result.failures),
-      buildResult,
-      timing: { total_ms: results.reduce((total, { timing }) => total + (timing['total_ms'] ?? 0), 0) },
-    }
+    return totalOf(results, buildResult)
   }
 
   /** What `build` would do now, and why, without doing it. */

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { FileDeadLetterSink } from './adapters/dead-letter/file.ts'
+import { TableDeadLetterSink } from './adapters/dead-letter/table.ts'
 import { isDead as isDeadProcess, processStartTime } from './adapters/host/process-identity.ts'
 import { adoptLogger, createLogger } from './adapters/log/logger.ts'
 import { tieredStore } from './adapters/tiered/store.ts'
@@ -12,6 +13,7 @@ import type { ColdLedger } from './cold-options.ts'
 import { openColdPlace } from './cold-place.ts'
 import { type Instant, instantFromDate } from './core/instant.ts'
 import { compileProgram, type ProgramOptions } from './core/program.ts'
+import { fileLetters, tableLetters } from './dead-letters.ts'
 import type { Definitions } from './definitions.ts'
 import { Editions, programOf } from './editions.ts'
 import { reconcileCold } from './engine/cold/compare.ts'
@@ -20,7 +22,7 @@ import { isOver } from './engine/slot.ts'
 import { buildStateOf, registerVersion } from './engine/versions.ts'
 import { ConfigError } from './errors.ts'
 import { type CheckedOptions, checkOptions, isPostgres, sqlitePath } from './options.ts'
-import type { DeadLetterSink } from './ports/dead-letter.ts'
+import type { DeadLetterBox, DeadLetterSink } from './ports/dead-letter.ts'
 import type { Logger } from './ports/logger.ts'
 import type { Holder, Store } from './ports/store.ts'
 
@@ -38,8 +40,8 @@ export interface OpenedSpace {
   readonly cold: ColdLedger | null
   /** Whether a holder of this machine is known to be gone. */
   readonly isDead: (holder: Holder) => boolean
-  /** File of the dead letter sink; null for other sinks and none. */
-  readonly deadLetterPath: string | null
+  /** What the dead letter sink stored; null for other sinks than file and table, and none. */
+  readonly letters: DeadLetterBox | null
   /** Removes what was made only for this process. */
   readonly cleanup: () => Promise<void>
 }
@@ -63,11 +65,11 @@ export async function openSpace(definitions: Definitions, given: object, compare
     expressionClock: options.expressionClock,
   }
   const program = compileProgram(definitions.toObject(), programOptions)
-  const deadLetter = deadLetterSink(options.deadLetter)
-  const deadLetterPath = deadLetter instanceof FileDeadLetterSink ? deadLetter.path : null
+  const sink = deadLetterSink(options.deadLetter)
   const clock = options.clock ?? (() => new Date())
   const { store, cold, cleanup } = await openStore(options, clock, logger)
   try {
+    const deadLetter = sink === 'table' ? new TableDeadLetterSink(store, () => clockInstant(clock)) : sink
     const engine = new Engine({
       store,
       clock,
@@ -91,7 +93,7 @@ export async function openSpace(definitions: Definitions, given: object, compare
       cleanup,
       catchUp: options.catchUp !== false,
       cold,
-      deadLetterPath,
+      letters: lettersOf(deadLetter, store),
       isDead,
       ...chosen,
     }
@@ -208,11 +210,20 @@ async function openDatabase(
   }
 }
 
-function deadLetterSink(option: CheckedOptions['deadLetter']): DeadLetterSink | null {
+/** `table`: one that comes with the store. */
+function deadLetterSink(option: CheckedOptions['deadLetter']): DeadLetterSink | 'table' | null {
   if (option === undefined) return null
   if ('send' in option) return option
   if (option.type === 'file') return new FileDeadLetterSink(option.path, { maxBytes: option.maxBytes })
-  throw new ConfigError("dead letter sinks here are {type: 'file', path} or an object with send() and close()")
+  if (option.type === 'table') return 'table'
+  throw new ConfigError(
+    "dead letter sinks here are {type: 'file', path}, {type: 'table'} or an object with send() and close()",
+  )
+}
+
+function lettersOf(sink: DeadLetterSink | null, store: Store): DeadLetterBox | null {
+  if (sink instanceof FileDeadLetterSink) return fileLetters(sink.path)
+  return sink instanceof TableDeadLetterSink ? tableLetters(store.log.letters, store.location) : null
 }
 
 function clockInstant(clock: () => Date): Instant {

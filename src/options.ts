@@ -12,6 +12,11 @@ export interface FileDeadLetterOptions {
   maxBytes?: number
 }
 
+/** Letters lie in the space's database. */
+export interface TableDeadLetterOptions {
+  type: 'table'
+}
+
 export interface DefactoOptions {
   /** Database URL or file path; default: `<project>/.defacto/defacto.db`, or a temporary file without a project. */
   database?: string
@@ -25,7 +30,7 @@ export interface DefactoOptions {
   namespace?: string
   /** Where events go that leave the database (spec 07 §4): a URL or folder, or that with when and how. */
   coldLedger?: string | ColdLedgerOptions
-  deadLetter?: FileDeadLetterOptions | DeadLetterSink
+  deadLetter?: FileDeadLetterOptions | TableDeadLetterOptions | DeadLetterSink
   logLevel?: LogLevel
   logFormat?: LogFormat
   logger?: LogTarget

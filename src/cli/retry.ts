@@ -1,5 +1,6 @@
 /** Dead letters read again through the same slices as any other input. */
 import { reprocessEntries } from '../dead-letters.ts'
+import type { DeadLetterBox } from '../ports/dead-letter.ts'
 import type { Context } from './context.ts'
 import { loadRecords } from './input/load.ts'
 
@@ -13,9 +14,13 @@ export interface RetryCounts {
   sources: string[]
 }
 
-export async function retryEntries(context: Context, path: string, chosen: ReadonlySet<string>): Promise<RetryCounts> {
+export async function retryEntries(
+  context: Context,
+  letters: DeadLetterBox,
+  chosen: ReadonlySet<string>,
+): Promise<RetryCounts> {
   const counts = { retried: 0, ingested: 0, duplicates: 0, failed: 0 }
-  const { skipped, sources } = await reprocessEntries(path, chosen, async (source, records) => {
+  const { skipped, sources } = await reprocessEntries(letters, chosen, async (source, records) => {
     const defacto = await context.open()
     const done = await loadRecords(defacto, records, (record) => record, {
       source,

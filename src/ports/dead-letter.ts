@@ -24,3 +24,19 @@ export interface DeadLetterEntry {
   /** Why it was dropped; null otherwise. */
   readonly reason: string | null
 }
+
+/** What became of letters. `at`: canonical instant text. */
+export interface DeadLetterDecision {
+  readonly status: 'retried' | 'dropped'
+  readonly reason: string | null
+  readonly at: string
+}
+
+/** Stored failures of one sink, to be looked at and settled. */
+export interface DeadLetterBox {
+  /** Where they are, for people. */
+  readonly place: string
+  /** Oldest first, one at a time. Those that come while they are read may be among them. */
+  read(filter?: { status?: DeadLetterStatus; source?: string; stage?: string }): AsyncIterable<DeadLetterEntry>
+  settle(ids: readonly string[], decision: DeadLetterDecision): Promise<void>
+}

@@ -297,10 +297,12 @@ export interface DeadLetterRow {
 }
 export interface DeadLetterPort {
   add(unit: Unit, runId: string | null, failures: readonly EventFailure[]): Promise<void>
+  /** Oldest first; those stored after the one that `after` names. */
   list(filter?: {
     status?: DeadLetterRow['status']
     source?: string
     stage?: string
+    after?: string
     limit?: number
   }): Promise<DeadLetterRow[]>
   get(id: string): Promise<DeadLetterRow | undefined>

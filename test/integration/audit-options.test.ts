@@ -13,7 +13,7 @@ const wrong: [string, object][] = [
   ['a dead letter path without its type', { deadLetter: 'letters.jsonl' }],
   ['no dead letter sink at all', { deadLetter: null }],
   ['half a dead letter sink', { deadLetter: { send: async () => undefined } }],
-  ['a dead letter sink that is not offered', { deadLetter: { type: 'table' } }],
+  ['a dead letter sink that is not offered', { deadLetter: { type: 'kafka', topic: 'letters' } }],
   ['a URL of another database', { database: 'mysql://somewhere/db' }],
   ['a batch of no records', { batchSize: 0 }],
 ]

@@ -1,10 +1,10 @@
 /** Dead letters in the database (spec 07 §9, 10 §2). */
 import { randomUUIDv7 } from 'node:crypto'
 import { parseJson } from '../../core/expression/json.ts'
+import { recordJson } from '../../core/expression/record-json.ts'
 import type { DeadLetterPort, DeadLetterRow } from '../../ports/runs.ts'
 import type { Unit } from '../../ports/store.ts'
 import type { EventFailure } from '../../results.ts'
-import { rawJson } from '../dead-letter/line.ts'
 import { Columns } from './run-log-columns.ts'
 import type { LogDatabase, LogParam, LogRow } from './run-log-database.ts'
 
@@ -59,7 +59,7 @@ export class LoggedLetters implements DeadLetterPort {
         reason: null,
         settledAt: null,
         advisory: failure.advisory === true,
-        raw: rawJson(failure.raw),
+        raw: recordJson(failure.raw),
       }),
     )
     await this.#database.insert(unit.tx, 'letters.add', { table: this.#table, columns: LETTER.names }, letters)
@@ -67,13 +67,16 @@ export class LoggedLetters implements DeadLetterPort {
 
   /** Oldest first. */
   async list(
-    filter: { status?: DeadLetterRow['status']; source?: string; stage?: string; limit?: number } = {},
+    filter: { status?: DeadLetterRow['status']; source?: string; stage?: string; after?: string; limit?: number } = {},
   ): Promise<DeadLetterRow[]> {
-    const { status, source, stage, limit } = filter
+    const { status, source, stage, after, limit } = filter
     const params: LogParam[] = []
     const conditions = Object.entries({ status, source, stage }).flatMap(([column, value]) =>
       value === undefined ? [] : [`${column} = $${params.push(value)}`],
     )
+    if (after !== undefined) {
+      conditions.push(`ordinal > (select ordinal from ${this.#table} where id = $${params.push(after)})`)
+    }
     const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`
     const end = limit === undefined ? '' : `limit $${params.push(limit)}`
     const rows = await this.#database.query(

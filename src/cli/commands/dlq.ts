@@ -1,11 +1,10 @@
-import { parseJson } from '../../core/expression/json.ts'
-import { readDeadLetters, settleDeadLetters } from '../../dead-letters.ts'
 import { ConfigError, IngestError, NotFoundError } from '../../errors.ts'
-import type { DeadLetterEntry, DeadLetterStatus } from '../../ports/dead-letter.ts'
+import type { DeadLetterBox, DeadLetterEntry, DeadLetterStatus } from '../../ports/dead-letter.ts'
 import type { CommandSpec, Options } from '../command.ts'
 import type { Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
 import { snakeKeys } from '../json.ts'
+import { lettersOf } from '../letters.ts'
 import { count, text } from '../options.ts'
 import { retryEntries } from '../retry.ts'
 import { summary } from '../summary.ts'
@@ -16,21 +15,19 @@ const FILTERS = [
   { flags: '--stage <stage>', description: 'only failures of this stage', choices: STAGES },
 ] as const
 
-/** The sink's file; other kinds of sinks cannot be read here. */
-async function sinkPath(context: Context): Promise<string> {
-  const path = (await context.project()).deadLetterPath
-  if (path === null)
-    throw new ConfigError(
-      'the dead letters of this project are not in a file: set dead_letter to {type: file, path: …}',
-    )
-  return path
+/** What the sink stored; other kinds of sinks cannot be read here. */
+async function theLetters(context: Context): Promise<DeadLetterBox> {
+  const letters = await lettersOf(context)
+  if (letters !== null) return letters
+  throw new ConfigError(
+    'the dead letters of this project are neither in a file nor in its database: set dead_letter to {type: file, path: …} or {type: table}',
+  )
 }
 
-function matches(options: Options): (entry: DeadLetterEntry) => boolean {
+function filterOf(options: Options): { source?: string; stage?: string } {
   const source = text(options, 'source')
   const stage = text(options, 'stage')
-  return ({ failure }) =>
-    (source === undefined || failure.source === source) && (stage === undefined || failure.stage === stage)
+  return { ...(source === undefined ? {} : { source }), ...(stage === undefined ? {} : { stage }) }
 }
 
 const listing: CommandSpec = {
@@ -43,7 +40,7 @@ const listing: CommandSpec = {
   ],
   examples: ['defacto dlq list', 'defacto dlq list --source app --stage normalization -o jsonl'],
   async run(context, _args, options) {
-    const path = await sinkPath(context)
+    const letters = await theLetters(context)
     const wanted = text(options, 'status') ?? 'open'
     const { output } = context
     const screen = output.format === 'text' && output.width !== null
@@ -52,8 +49,7 @@ const listing: CommandSpec = {
     let more = 0
     const rows = async function* () {
       let shown = 0
-      for await (const entry of readDeadLetters(path, status)) {
-        if (!matches(options)(entry)) continue
+      for await (const entry of letters.read({ ...status, ...filterOf(options) })) {
         if (limit > 0 && shown >= limit) {
           more += 1
           continue
@@ -80,7 +76,7 @@ const show: CommandSpec = {
   arguments: [['<id>', 'id of the list; its beginning is enough']],
   examples: ['defacto dlq show 3f9a2c11d0be'],
   async run(context, [id = '']) {
-    const { failure, status, reason, id: full } = await theEntry(await sinkPath(context), id)
+    const { failure, status, reason, id: full } = await theEntry(await theLetters(context), id)
     const { raw, origin, ...rest } = failure
     const data = { id: full, status, reason, ...snakeKeys(rest), origin, raw }
     return {
@@ -107,9 +103,9 @@ function mapTexts(values: Record<string, unknown>): Record<string, string | null
   return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, value === null ? null : String(value)]))
 }
 
-async function theEntry(path: string, id: string): Promise<DeadLetterEntry> {
+async function theEntry(letters: DeadLetterBox, id: string): Promise<DeadLetterEntry> {
   const found = new Map<string, DeadLetterEntry>()
-  for await (const entry of readDeadLetters(path, { parse: parseJson })) {
+  for await (const entry of letters.read()) {
     if (entry.id.startsWith(id)) found.set(entry.id, entry)
     if (found.size > 1) throw new UsageError(`several dead letters begin with '${id}'; give more of the id`)
   }
@@ -125,9 +121,9 @@ const retry: CommandSpec = {
   options: FILTERS,
   examples: ['defacto dlq retry', 'defacto dlq retry --source app'],
   async run(context, ids, options) {
-    const path = await sinkPath(context)
-    const chosen = await choose(path, ids, options)
-    const { sources, retried, ingested, duplicates, failed, skipped } = await retryEntries(context, path, chosen)
+    const letters = await theLetters(context)
+    const chosen = await choose(letters, ids, options)
+    const { sources, retried, ingested, duplicates, failed, skipped } = await retryEntries(context, letters, chosen)
     const data = { retried, ingested, duplicates, failed, skipped, sources }
     if (skipped > 0) {
       context.output.note(
@@ -147,9 +143,9 @@ const retry: CommandSpec = {
 
 const drop: CommandSpec = {
   name: 'drop',
-  summary: 'give failures up, with a reason; the record stays in the file',
+  summary: 'give failures up, with a reason; the record stays where it is',
   arguments: [['[ids...]', 'only these (default: all open ones)']],
-  options: [...FILTERS, { flags: '--reason <text>', description: 'why; kept in the journal' }],
+  options: [...FILTERS, { flags: '--reason <text>', description: 'why; kept with the decision' }],
   examples: [
     'defacto dlq drop 3f9a2c11d0be --reason "test record"',
     'defacto dlq drop --source app --reason "before go-live" --yes',
@@ -157,24 +153,23 @@ const drop: CommandSpec = {
   async run(context, ids, options) {
     const reason = text(options, 'reason')?.trim()
     if (!reason) throw new UsageError('dlq drop needs --reason')
-    const path = await sinkPath(context)
-    const chosen = await choose(path, ids, options)
+    const letters = await theLetters(context)
+    const chosen = await choose(letters, ids, options)
     if (chosen.size === 0) return { data: { dropped: 0 }, text: 'nothing to drop' }
     await context.confirm(`Drop ${chosen.size} dead letters?`)
-    await settleDeadLetters(path, [...chosen], { status: 'dropped', reason, at: new Date().toISOString() })
+    await letters.settle([...chosen], { status: 'dropped', reason, at: new Date().toISOString() })
     return { data: { dropped: chosen.size }, receipt: true, text: `dropped ${chosen.size}` }
   },
 }
 
 /** Ids of the open entries meant; an id that is not open is a `NotFoundError`. */
-async function choose(path: string, ids: readonly string[], options: Options): Promise<Set<string>> {
+async function choose(letters: DeadLetterBox, ids: readonly string[], options: Options): Promise<Set<string>> {
   const chosen = new Set<string>()
   const missing = new Set(ids)
-  const wanted = matches(options)
-  for await (const entry of readDeadLetters(path, { status: 'open' })) {
+  for await (const entry of letters.read({ status: 'open', ...filterOf(options) })) {
     const named = ids.filter((id) => entry.id.startsWith(id))
     for (const id of named) missing.delete(id)
-    if ((ids.length === 0 || named.length > 0) && wanted(entry)) chosen.add(entry.id)
+    if (ids.length === 0 || named.length > 0) chosen.add(entry.id)
   }
   if (missing.size > 0) throw new NotFoundError(`no open dead letter: ${[...missing].join(', ')}`)
   return chosen

@@ -208,6 +208,7 @@ export function runLogTablesContract({ backend, api }: Contract): void {
       assert.equal(await letters.get('l_none'), undefined)
       assert.deepEqual(await letters.list({ source: 'kiosk', limit: 1 }), [all[0]])
       assert.deepEqual(await letters.list({ stage: 'publishing', status: 'open' }), [all[1]])
+      assert.deepEqual(await letters.list({ after: all[0]?.id ?? '', limit: 1 }), [all[1]])
       assert.deepEqual(await letters.count('open'), [
         { source: 'app', letters: 1 },
         { source: 'kiosk', letters: 2 },
