@@ -18,14 +18,14 @@ export async function freshnessOf(
   context: Orchestration,
   pipelines: readonly Pipeline[],
 ): Promise<readonly AssetFreshness[]> {
-  const questions = new Map<string, Promise<Since>>()
+  const answered = new Map<string, Since>()
   const rules = pipelines.flatMap(({ name, freshness }) => freshness.map((rule) => ({ pipeline: name, rule })))
   const found: AssetFreshness[] = []
   for (const { pipeline, rule } of rules) {
     const key = `${rule.of} ${rule.of === 'event' || rule.of === 'arrival' ? rule.asset : ''}`
-    let asked = questions.get(key)
-    if (asked === undefined) questions.set(key, (asked = sinceOf(context, rule)))
-    found.push(answer(context, pipeline, rule, await asked))
+    const since = answered.has(key) ? (answered.get(key) ?? null) : await sinceOf(context, rule)
+    answered.set(key, since)
+    found.push(answer(context, pipeline, rule, since))
   }
   return found
 }
