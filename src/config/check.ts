@@ -130,14 +130,46 @@ export function readLeaf(
       if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value
       throw wrong(path, origin, 'text or a list of texts', value)
     }
+    case 'items':
+      return readItems(textual ? fromJson(value) : value, kind.of, path, origin)
     default:
-      if (!textual || typeof value !== 'string') return value
-      try {
-        return JSON.parse(value) as unknown
-      } catch {
-        return value
-      }
+      return textual ? fromJson(value) : value
   }
+}
+
+function fromJson(value: unknown): unknown {
+  if (typeof value !== 'string') return value
+  try {
+    return JSON.parse(value) as unknown
+  } catch {
+    return value
+  }
+}
+
+/** A list of maps with these texts; the first of them is the item's own name. */
+function readItems(value: unknown, keys: readonly string[], path: readonly string[], origin: string): unknown {
+  const items: unknown[] = Array.isArray(value) ? value : [value]
+  const names = new Set<unknown>()
+  for (const item of items) {
+    if (!isMap(item)) throw wrong(path, origin, `a list of {${keys.join(', ')}}`, item)
+    for (const key of Object.keys(item)) {
+      if (keys.includes(key)) continue
+      const guess = closest(key, keys)
+      throw new ConfigError(
+        `${origin}: unknown key '${key}' under '${pathText(path)}'${guess ? `; did you mean '${guess}'?` : `; known: ${keys.join(', ')}`}`,
+        { code: 'E_CONFIG_UNKNOWN_KEY', details: { key, path: pathText([...path, key]), suggestion: guess } },
+      )
+    }
+    for (const key of keys) {
+      const text = item[key]
+      if (typeof text === 'string' && text.trim() !== '') continue
+      throw new ConfigError(`${origin}: every item of '${pathText(path)}' needs '${key}' as text`)
+    }
+    const name = item[keys[0] as string]
+    if (names.has(name)) throw new ConfigError(`${origin}: '${pathText(path)}' has '${String(name)}' twice`)
+    names.add(name)
+  }
+  return items
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

@@ -11,7 +11,15 @@ export interface ProjectSettings extends Omit<EngineSettings, 'clock' | 'newId' 
   /** Folder of the definitions, relative to the file. */
   definitions?: string
   engine?: 'temporal' | 'local'
-  temporal?: { address?: string; profile?: string; prefix?: string; codec?: unknown; versioning?: unknown }
+  temporal?: {
+    address?: string
+    namespace?: string
+    profile?: string
+    prefix?: string
+    /** The first key encrypts, all decrypt; `key` as reference to a variable or file. */
+    codec?: { id: string; key: string }[]
+    versioning?: boolean
+  }
   /** Limits by pool name. */
   pools?: Record<string, number>
   /** Durations like `180d`. */
@@ -24,7 +32,8 @@ export interface ProjectSettings extends Omit<EngineSettings, 'clock' | 'newId' 
     backups?: { name: string; expires: string }[]
     signingKey?: string
   }
-  serve?: { tokens?: unknown }
+  /** By name: a reference to the token, and what it may do. */
+  serve?: { tokens?: Record<string, { token: string; scopes: ('read' | 'run' | 'erase')[] }> }
   telemetry?: { otlp?: unknown; openlineage?: unknown; dagster?: unknown }
 }
 

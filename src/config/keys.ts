@@ -13,6 +13,8 @@ export type KeyKind =
   | { readonly kind: 'list' }
   /** Anything: handed through as it is; secrets inside are still resolved. */
   | { readonly kind: 'open'; readonly secret?: 'always' }
+  /** A list of maps of texts, all of them needed; never shown. One map stands for a list of one. */
+  | { readonly kind: 'items'; readonly of: readonly [id: string, ...others: string[]] }
   /** Names of the user's choice, each with a value of one kind. */
   | { readonly kind: 'named'; readonly of: KeyKind }
   /** `short`: the key a bare text stands for (`coldLedger: s3://…` means `{url: …}`). */
@@ -93,7 +95,14 @@ const PROJECT_KEYS: Readonly<Record<string, KeyKind>> = {
   engine: choice('temporal', 'local'),
   temporal: {
     kind: 'group',
-    keys: { address: text, profile: text, prefix: text, codec: { kind: 'open', secret: 'always' }, versioning: open },
+    keys: {
+      address: text,
+      namespace: text,
+      profile: text,
+      prefix: text,
+      codec: { kind: 'items', of: ['id', 'key'] },
+      versioning: boolean,
+    },
   },
   pools: { kind: 'named', of: atLeast(1) },
   retention: {

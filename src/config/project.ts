@@ -9,7 +9,8 @@ import { readLeaf, type Setting, settingsOf } from './check.ts'
 import { environmentValues, variableOf } from './environment.ts'
 import { findConfig, findRoot, holdsDefinitions, isFolder, readConfig } from './file.ts'
 import { CONFIG, OPTION_KEYS, pathText } from './keys.ts'
-import { hasClearPassword, hasReference, maskText, resolveDeep, resolveText } from './secrets.ts'
+import { hasReference, resolveDeep, resolveText } from './secrets.ts'
+import { inClear, shownValue } from './shown.ts'
 
 export interface ProjectInputs {
   readonly cwd: string
@@ -197,10 +198,8 @@ function profileSettings(name: string, file: unknown, all: readonly Setting[]): 
 function checkProduction(project: LoadedProject, settings: ReadonlyMap<string, Setting>): void {
   if (project.value('mode') !== 'production') return
   for (const setting of settings.values()) {
-    const { kind, value } = setting
-    if (setting.origin === 'default' || typeof value !== 'string') continue
-    const secret = kind.kind === 'text' ? kind.secret : undefined
-    const clear = secret === 'always' ? !hasReference(value) : secret === 'url' && hasClearPassword(value)
+    if (setting.origin === 'default') continue
+    const clear = inClear(setting)
     const fromFile = !setting.origin.startsWith('DEFACTO_')
     if (clear && fromFile) {
       throw new ConfigError(
@@ -212,23 +211,6 @@ function checkProduction(project: LoadedProject, settings: ReadonlyMap<string, S
   if (!/^postgres(ql)?:/i.test(database)) {
     throw new ConfigError("mode 'production' requires a Postgres database: set 'database' to a postgresql:// URL")
   }
-}
-
-function shownValue(setting: Setting): unknown {
-  const { kind, value } = setting
-  const always =
-    (kind.kind === 'text' && kind.secret === 'always') || (kind.kind === 'open' && kind.secret === 'always')
-  if (always) return '***'
-  return maskDeep(value)
-}
-
-function maskDeep(value: unknown): unknown {
-  if (typeof value === 'string') return maskText(value)
-  if (Array.isArray(value)) return value.map(maskDeep)
-  if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, maskDeep(item)]))
-  }
-  return value
 }
 
 function put(target: Record<string, unknown>, path: readonly string[], value: unknown): void {

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type LoadedProject, loadProject, type ProjectInputs } from '../../src/config/project.ts'
-import { ConfigError } from '../../src/errors.ts'
+import { ConfigError, DefinitionError } from '../../src/errors.ts'
+import { projectAccess } from '../../src/project-access.ts'
 
 let root: string
 beforeEach(() => {
@@ -280,5 +281,140 @@ describe('secrets', () => {
     expect(error.message).not.toContain('postgresql')
     put('defacto.config.yaml', `mode: production\ndatabase: "postgresql://u:\${env:PW}@h/db"\n`)
     expect((await load({ env: { PW: 'x' } })).options()['mode']).toBe('production')
+  })
+})
+
+describe('keys of orchestration', () => {
+  const file = `
+engine: temporal
+temporal:
+  address: temporal:7233
+  namespace: shop
+  prefix: shop
+  versioning: true
+  codec:
+    - { id: k2, key: "\${env:KEY_2}" }
+    - { id: k1, key: "\${env:KEY_1}" }
+pools: { nightly: 1 }
+retention: { metadata: { runs: 10d, dead_letters: 1d } }
+compliance: { strict: true }
+serve: { tokens: { airflow: { token: "\${env:TOKEN}", scopes: [read, run] } } }
+telemetry: { otlp: { endpoint: http://localhost:4318, headers: { authorization: hush } } }
+`
+  const env = { KEY_1: 'one', KEY_2: 'two', TOKEN: 'token-of-airflow' }
+
+  it('are read with their secrets, which are never shown', async () => {
+    put('defacto.config.yaml', file)
+    const project = await load({ env: { ...env, DEFACTO_POOLS__NIGHTLY: '3', DEFACTO_TEMPORAL__PREFIX: 'ours' } })
+    expect(project.value('temporal', 'codec')).toEqual([
+      { id: 'k2', key: 'two' },
+      { id: 'k1', key: 'one' },
+    ])
+    expect(project.value('temporal', 'prefix')).toBe('ours')
+    expect(project.value('temporal', 'versioning')).toBe(true)
+    expect(project.value('serve', 'tokens')).toEqual({
+      airflow: { token: 'token-of-airflow', scopes: ['read', 'run'] },
+    })
+    expect(project.pools()).toEqual({ nightly: 3 })
+    expect(project.has('compliance')).toBe(true)
+    expect(project.has('kafka')).toBe(false)
+    const shown = JSON.stringify(project.shown())
+    expect(shown).not.toMatch(/KEY_1|KEY_2|k1|TOKEN|hush|token-of-airflow/)
+    expect(shown).toContain('http://localhost:4318')
+  })
+
+  it('take a list of keys from a variable too', async () => {
+    const codec = JSON.stringify({ id: 'k1', key: 'one' })
+    const project = await load({ env: { DEFACTO_TEMPORAL__CODEC: codec } })
+    expect(project.value('temporal', 'codec')).toEqual([{ id: 'k1', key: 'one' }])
+    expect(JSON.stringify(project.shown())).not.toContain('one')
+  })
+
+  it.each([
+    ['temporal: { codec: [{ id: a, kye: x }] }', "unknown key 'kye' under 'temporal.codec'; did you mean 'key'?"],
+    ['temporal: { codec: [{ id: a }] }', "every item of 'temporal.codec' needs 'key' as text"],
+    ['temporal: { codec: [{ id: a, key: x }, { id: a, key: y }] }', "'temporal.codec' has 'a' twice"],
+    ['temporal: { codec: secret }', "'temporal.codec' must be a list of {id, key}, not this text"],
+    ['temporal: { versioning: maybe }', "'temporal.versioning' must be true or false"],
+    ['temporal: { adress: x }', "unknown key 'adress' under 'temporal'; did you mean 'address'?"],
+    ['pools: { nightly: 0 }', "'pools.nightly' must be a whole number of at least 1"],
+    ['retention: { metadata: { runs: for ever } }', 'a duration like'],
+    ['engine: temporel', "did you mean 'temporal'?"],
+  ])('refuses %s', async (text, says) => {
+    put('defacto.config.yaml', text)
+    const { message } = await problem()
+    expect(message).toContain(says)
+    expect(message).toContain('defacto.config.yaml:1:')
+  })
+
+  it('hold no secret in clear in production', async () => {
+    const base = `mode: production\ndatabase: "postgresql://u:\${env:PW}@h/db"\n`
+    for (const clear of [
+      'temporal: { codec: [{ id: a, key: hush }] }',
+      'serve: { tokens: { a: { token: hush, scopes: [read] } } }',
+    ]) {
+      put('defacto.config.yaml', base + clear)
+      const error = await problem({ env: { PW: 'x' } })
+      expect(error.message).toMatch(/is a secret in clear/)
+      expect(error.message).not.toContain('hush')
+    }
+  })
+})
+
+describe('a project as orchestration sees it', () => {
+  const source =
+    'web: { event_type: kind, timestamp: at, events: { made: { mappings: { id: { from: id } }, hints: { item: id } } } }\n'
+  const entity =
+    'item: { starts: new, identity: { id: {} }, states: { new: { when: { made: { effects: [create] } } } } }\n'
+  const definitions = (pipeline: string): void => {
+    put('definitions/sources/web.yaml', source)
+    put('definitions/entities/item.yaml', entity)
+    put('definitions/pipelines/nightly.yaml', pipeline)
+  }
+
+  it('gives pipelines with the body they were made of, limits and ages', async () => {
+    definitions('nightly:\n  steps: [build, tick]\n  concurrency: { pool: night }\n')
+    put('defacto.config.yaml', 'definitions: definitions\npools: { night: 2 }\nretention: { metadata: { logs: 2d } }\n')
+    const access = projectAccess(await load())
+    const { pipeline, body } = (await access.pipelines()).get('nightly')!
+    expect(pipeline).toMatchObject({ name: 'nightly', pool: 'night', retry: { attempts: 5 } })
+    expect(pipeline.steps.map(({ id, needs }) => [id, needs])).toEqual([
+      ['build', []],
+      ['tick', ['build']],
+    ])
+    expect(body).toEqual({ steps: ['build', 'tick'], concurrency: { pool: 'night' } })
+    expect(pipeline.hash).toMatch(/^[0-9a-f]{64}$/)
+    expect(access.folder).toBe(root)
+    expect(access.pools).toEqual({ night: 2 })
+    const day = 86_400_000
+    expect(access.metadata).toEqual({
+      runs: 180 * day,
+      ticks: 180 * day,
+      checks: 180 * day,
+      logs: 2 * day,
+      deadLetters: 90 * day,
+    })
+  })
+
+  it('puts secrets in when they are used, and names the missing ones', async () => {
+    const access = projectAccess(await load({ env: { HERE: 'found' } }))
+    put('secret', 'of a file\n')
+    expect(access.resolve(`a \${env:HERE} b \${file:secret} c \${env:GONE:-default}`)).toBe(
+      'a found b of a file c default',
+    )
+    expect(() => access.resolve(`\${env:GONE}`)).toThrow(/the variable GONE is not set/)
+  })
+
+  it('refuses pipelines that need what the project has not', async () => {
+    definitions('nightly:\n  steps: [build, flush]\n  concurrency: { pool: nigth }\n')
+    put('defacto.config.yaml', 'definitions: definitions\npools: { night: 2 }\n')
+    const error = await projectAccess(await load())
+      .pipelines()
+      .catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(DefinitionError)
+    expect((error as DefinitionError).details['errors']).toEqual([
+      expect.stringMatching(/^P05 pipelines\/nightly.yaml:2:18: .*cold tier/),
+      expect.stringMatching(/^P10 pipelines\/nightly.yaml:3:24: .*did you mean 'night'/),
+    ])
   })
 })
