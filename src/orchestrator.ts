@@ -20,7 +20,7 @@ export type { BackfillSpec, Window } from './orchestration/backfill.ts'
 export { RunCancelled, RunTimeout } from './orchestration/failure.ts'
 export { type Progress, RunHandle, type RunInfo } from './orchestrator/handle.ts'
 export type { ScheduleDiff, ScheduleInfo } from './orchestrator/schedules.ts'
-export { type OpenedSpace, openOrchestration } from './orchestrator/space.ts'
+export { type OpenedSpace, openOrchestration, orchestrationFor, spaceOver } from './orchestrator/space.ts'
 
 /** Options of each operation. */
 export interface OpInput {
@@ -112,11 +112,19 @@ export class Orchestrator {
     const engine = options.engine ?? given ?? 'temporal'
     const opened = await openOrchestration(project, { engine, profile: options.profile, options: options.options })
     try {
-      return engine === 'local' ? await Orchestrator.#local(opened) : await Orchestrator.#temporal(opened, options)
+      return await Orchestrator.over(opened, options)
     } catch (error) {
       await opened.defacto.close()
       throw error
     }
+  }
+
+  /** The same over a space that is open; it is closed with the orchestrator. */
+  static async over(
+    opened: OpenedSpace,
+    options: Pick<ConnectOptions, 'address' | 'keep' | 'folder' | 'say'> = {},
+  ): Promise<Orchestrator> {
+    return opened.context.engine === 'local' ? Orchestrator.#local(opened) : Orchestrator.#temporal(opened, options)
   }
 
   static async #local(opened: OpenedSpace): Promise<Orchestrator> {
@@ -129,7 +137,10 @@ export class Orchestrator {
     return new Orchestrator({ opened, runner, scheduleServer: null, server: null, release: () => runner.close() })
   }
 
-  static async #temporal(opened: OpenedSpace, options: ConnectOptions): Promise<Orchestrator> {
+  static async #temporal(
+    opened: OpenedSpace,
+    options: Pick<ConnectOptions, 'address' | 'keep' | 'folder' | 'say'>,
+  ): Promise<Orchestrator> {
     const { project, context } = opened
     const temporal = await loadTemporal()
     const text = (...path: string[]): string | undefined => {
@@ -234,6 +245,11 @@ export class Orchestrator {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  /** Lets the server go; the space stays open. */
+  release(): Promise<void> {
+    return this.#release()
   }
 
   async #close(): Promise<void> {

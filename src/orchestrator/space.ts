@@ -6,7 +6,7 @@ import { LoadedProject, loadProject } from '../config/project.ts'
 import { Defacto } from '../defacto.ts'
 import { inputReaders } from '../input-readers.ts'
 import type { DefactoOptions } from '../options.ts'
-import type { Control, Orchestration } from '../orchestration/contract.ts'
+import type { Control, Metrics, Orchestration } from '../orchestration/contract.ts'
 import { createControl, type ProcessMarks } from '../orchestration/control.ts'
 import { createMetrics, type MetricsRegistry } from '../orchestration/metrics/index.ts'
 import { packageVersion } from '../package-version.ts'
@@ -45,23 +45,45 @@ export async function openOrchestration(
     catchUp: false,
     ...options,
   })
+  return spaceOver(loaded, defacto, engine, options.clock)
+}
+
+/** The same over an engine that is open already; it stays its opener's. */
+export function spaceOver(
+  project: LoadedProject,
+  defacto: Defacto,
+  engine: 'temporal' | 'local',
+  clock?: () => Date,
+): OpenedSpace {
+  const metrics = createMetrics(defacto.operations().namespace)
+  const context = orchestrationFor(project, defacto, engine, { clock, metrics })
+  const marks = processMarks()
+  return { project, defacto, context, control: createControl(context, marks), mark: marks.own, metrics }
+}
+
+/** What steps and questions work with, over an engine that is open. Without `metrics` nothing is counted. */
+export function orchestrationFor(
+  loaded: LoadedProject,
+  defacto: Defacto,
+  engine: 'temporal' | 'local',
+  { clock = () => new Date(), metrics = NO_METRICS }: { clock?: () => Date; metrics?: Metrics } = {},
+): Orchestration {
   const operations = defacto.operations()
-  const metrics = createMetrics(operations.namespace)
   const access = projectAccess(loaded)
   const version = packageVersion()
-  const context: Orchestration = {
+  return {
     operations,
     project: access,
     inputs: inputReaders(access, operations.log.inputs),
-    clock: options.clock ?? (() => new Date()),
+    clock,
     metrics,
     trace: createTrace(version),
     package: version,
     engine,
   }
-  const marks = processMarks()
-  return { project: loaded, defacto, context, control: createControl(context, marks), mark: marks.own, metrics }
 }
+
+const NO_METRICS: Metrics = { count: () => {}, observe: () => {}, gauge: () => {} }
 
 async function loadedOf(project: ProjectConfig | string | LoadedProject, profile?: string): Promise<LoadedProject> {
   if (project instanceof LoadedProject) return project
