@@ -1,7 +1,8 @@
 /** Rows of a Parquet file as records; a row is known by its number. The library is loaded when it is needed. */
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import type { RawRecord } from '../../core/event.ts'
-import { ConfigError } from '../../errors.ts'
+import { parseJson } from '../../core/expression/json.ts'
+import { ConfigError, StorageError } from '../../errors.ts'
 
 /** A record and the number of the row behind it. */
 export interface ParquetRecord extends RawRecord {
@@ -28,14 +29,14 @@ export async function* parquetRecords(path: string, part: string, from: number):
       for await (const texts of rowTexts(connection, path, from)) {
         for (const text of texts) {
           row += 1
-          yield { value: JSON.parse(text), text, origin: { part, line: row, byte: null }, next: row }
+          yield recordOf(text, part, row)
         }
       }
     } finally {
       connection.closeSync()
     }
   } catch (error) {
-    if (!isBroken(error)) throw error
+    if (!isBroken(error)) throw failure(error)
     yield { value: undefined, text: '', origin: { part, line: row + 1, byte: null }, problem: PROBLEM, next: row }
   } finally {
     instance.closeSync()
@@ -63,11 +64,31 @@ async function load(): Promise<{ DuckDBInstance: typeof DuckDBInstance }> {
   }
 }
 
-/** The library's errors are texts; whatever it says about a file it cannot read further. */
+function recordOf(text: string, part: string, row: number): ParquetRecord {
+  const origin = { part, line: row, byte: null }
+  try {
+    return { value: parseJson(text), text, origin, next: row }
+  } catch {
+    // Infinite and undefined numbers have no JSON.
+    return { value: undefined, text, origin, next: row, problem: 'record is not valid JSON' }
+  }
+}
+
+/** The library's errors are texts: these are about what is in the file. */
 function isBroken(error: unknown): boolean {
-  const text = error instanceof Error ? error.message : ''
-  if (/No space left|out of memory|failed to allocate/i.test(text)) return false
-  return /^(Invalid Input|IO|Invalid|Serialization|Conversion|INTERNAL|TProtocol)\b.*|parquet|snappy|thrift|zstd/i.test(
-    text,
+  return (
+    error instanceof Error && /^(Invalid Input|Serialization|Conversion|INTERNAL|Invalid|TProtocol)/.test(error.message)
+  )
+}
+
+function failure(error: unknown): Error {
+  const kind = /^([A-Za-z -]{3,40} Error)/.exec(error instanceof Error ? error.message : '')?.[1]
+  if (kind === undefined) return error as Error
+  return new StorageError(
+    `a Parquet file of the input cannot be read (${kind}); check it, memory and disk, and try again`,
+    {
+      details: { operation: 'parquet', driver: 'duckdb' },
+      recoverable: true,
+    },
   )
 }
