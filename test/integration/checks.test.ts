@@ -334,13 +334,13 @@ describe('cold_complete', () => {
       await space.engine.ledger.tiers.flush({ upTo: 6 })
       expect(await result()).toMatchObject({ passed: true, value: 0 })
 
-      await space.sql("update tiered_state set value = '8' where key in ('flushed', 'claimed')")
+      await space.sql("update tiered_state set value = '8' where key in ('last_flushed_sequence', 'claimed_sequence')")
       expect(await result()).toMatchObject({
         passed: false,
         value: 2,
         message: 'of sequences 1 to 8 2 are missing and 0 stored twice',
       })
-      await space.sql("update tiered_state set value = '6' where key in ('flushed', 'claimed')")
+      await space.sql("update tiered_state set value = '6' where key in ('last_flushed_sequence', 'claimed_sequence')")
 
       twice(cold)
       expect(await result()).toMatchObject({
