@@ -75,7 +75,7 @@ describe('JSON Schemas beside the documents', () => {
   })
 
   test('are named by every definition file, for editors', () => {
-    for (const kind of ['entities', 'sources', 'schemas']) {
+    for (const kind of ['entities', 'sources', 'schemas', 'pipelines']) {
       for (const file of readdirSync(join(ROOT, 'definitions', kind))) {
         const [first] = readFileSync(join(ROOT, 'definitions', kind, file), 'utf8').split('\n')
         expect(first, file).toBe(`# yaml-language-server: $schema=../../docs/schema/${kind}.json`)
