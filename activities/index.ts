@@ -5,7 +5,7 @@
 import { CancelledFailure } from '@temporalio/common'
 import { Context } from '@temporalio/activity'
 import { attempt } from '../src/orchestration/attempt.ts'
-import type { Control, Orchestration, Ref } from '../src/orchestration/contract.ts'
+import type { Control, OpenedRun, Orchestration, Ref } from '../src/orchestration/contract.ts'
 import { STEPS } from '../src/orchestration/steps/index.ts'
 import { instant } from '../src/orchestration/time.ts'
 import { toFailure } from './failure.ts'
@@ -60,7 +60,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
   }
 
   const control: ControlActivities = {
-    openRun: (ref) => call(ref.space, (space) => space.control.openRun(ref)),
+    openRun: (ref) => call(ref.space, (space) => openRun(space, ref)),
     nextStep: (ref) => call(ref.space, (space) => space.control.nextStep(ref)),
     decideTick: (slot) =>
       call(slot.space, (space) => {
@@ -132,6 +132,15 @@ class Pulse {
   stop(): void {
     clearInterval(this.#timer)
   }
+}
+
+/** A workflow that went on as a new one has only what is left of the run's time. */
+async function openRun({ context, control }: OpenedSpace, ref: Ref): Promise<OpenedRun> {
+  const opened = await control.openRun(ref)
+  const started = (await context.operations.log.runs.get(ref.runId))?.startedAt
+  if (opened.ended || !started) return opened
+  const spent = Math.max(0, context.clock().getTime() - instant(started).ms)
+  return { ...opened, timeoutMs: Math.max(1, opened.timeoutMs - spent) }
 }
 
 async function joinedByOthers({ operations }: Orchestration, { runId }: Ref): Promise<boolean> {

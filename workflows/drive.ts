@@ -22,6 +22,7 @@ export type Worked = 'done' | 'again'
 export async function driveRun(ref: Ref, work: (run: OpenedRun) => Promise<Worked>): Promise<ClosedRun> {
   const opened = await CancellationScope.nonCancellable(() => control().openRun(ref))
   if (opened.ended) return { status: opened.status, errorCode: null, stats: {} }
+  // What is left of it: the run may have begun in a workflow before this one.
   const outcome = await within(opened.timeoutMs, () => work(opened))
   if (outcome.worked === 'again') {
     await condition(allHandlersFinished)
@@ -44,13 +45,11 @@ export function isLong(activities: number): boolean {
 
 type Outcome = Pick<CloseRequest, 'failure' | 'cancelled'> & { readonly worked: Worked | null }
 
-/** The time counts from the start of the first of the workflows that went on as one another. */
 async function within(timeoutMs: number, work: () => Promise<Worked>): Promise<Outcome> {
-  const left = Math.max(1, workflowInfo().startTime.getTime() + timeoutMs - Date.now())
   const scope = new CancellationScope()
   const clock = new CancellationScope()
   let over = false
-  const timer = clock.run(() => sleep(left)).then(
+  const timer = clock.run(() => sleep(timeoutMs)).then(
     () => {
       over = true
       scope.cancel()

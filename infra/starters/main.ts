@@ -13,7 +13,6 @@ import { parseArgs } from 'node:util'
 import { StarterError } from './host.ts'
 import { findPostgres, type PostgresOptions } from './postgres.ts'
 import { findS3 } from './s3.ts'
-import { findTemporalServer, temporalExecutable } from './temporal.ts'
 import { testServer } from './temporal-test-server.ts'
 
 const USAGE = `usage: npm run postgres -- [options] [-- command…]
@@ -108,6 +107,8 @@ async function startComponent({ component, options }: Arguments): Promise<Starte
   }
   if (component === 'temporal') {
     const { data, port } = options
+    // Its library takes a second to load.
+    const { findTemporalServer } = await import('./temporal.ts')
     const server = await findTemporalServer({ ...(data ? { data } : {}), ...(port ? { port } : {}) })
     const environment = { TEMPORAL_ADDRESS: server.address, TEMPORAL_NAMESPACE: server.namespace }
     return { name: server.name, url: server.address, environment, stop: () => server.stop() }
@@ -144,6 +145,7 @@ async function runBeside(environment: NodeJS.ProcessEnv, [program = '', ...args]
 
 /** What takes minutes may be done ahead, beside other things. */
 async function install(): Promise<void> {
+  const { temporalExecutable } = await import('./temporal.ts')
   const { how } = await temporalExecutable()
   process.stderr.write(`${how}\n`)
   await testServer()

@@ -1,6 +1,6 @@
 /** Everything that the server stores, encrypted (spec 10 §4.7): AES-256-GCM, the key's id beside it. */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { type DataConverter, METADATA_ENCODING_KEY, type Payload, type PayloadCodec } from '@temporalio/common'
 import { decode, encode } from '@temporalio/common/lib/encoding.js'
 import { ConfigError } from '../errors.ts'
@@ -23,8 +23,9 @@ export function defactoDataConverter(keys: readonly CodecKey[]): DataConverter {
 }
 
 /** Messages and stack traces of failures become payloads too. Workflows have it in their bundle. */
-export const FAILURE_CONVERTER = fileURLToPath(
-  import.meta.resolve(`./failure-converter${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`),
+export const FAILURE_CONVERTER = join(
+  import.meta.dirname,
+  `failure-converter${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`,
 )
 
 export class EncryptionCodec implements PayloadCodec {
