@@ -6,7 +6,7 @@ import { CheckError, NotFoundError } from '../../src/errors.ts'
 import { check } from '../../src/orchestration/checks/code.ts'
 import { runCheck } from '../../src/orchestration/checks/index.ts'
 import type { CheckResult, RunRow } from '../../src/ports/runs.ts'
-import { founded, postgresPlace, sqlitePlace, teamed, teams, TestSpace } from '../support/orchestration.ts'
+import { founded, postgresPlace, sqlitePlace, TestSpace, teamed, teams } from '../support/orchestration.ts'
 import { joined, used } from '../support/people.ts'
 import { describePostgres } from '../support/postgres.ts'
 
@@ -62,9 +62,13 @@ for (const { name, place, describe: describeHere } of PLACES)
     })
 
     it('history_valid: a gap between two rows; and what merged has no open row', async () => {
-      await space.engine.ingest('web', [joined('d', 2), joined('d', 3, { card: 'x' }), joined('e', 4, { card: 'x' })] as never, {
-        process: true,
-      })
+      await space.engine.ingest(
+        'web',
+        [joined('d', 2), joined('d', 3, { card: 'x' }), joined('e', 4, { card: 'x' })] as never,
+        {
+          process: true,
+        },
+      )
       expect(await result({ kind: 'history_valid' })).toMatchObject({ passed: true })
       const a = await idOf('a')
       await space.sql(
@@ -77,7 +81,9 @@ for (const { name, place, describe: describeHere } of PLACES)
       const consistent = { kind: 'replay_consistent', asset: 'entity/person', sample: 50 }
       expect(await result(consistent)).toMatchObject({ passed: true, value: 0 })
       expect(await result({ kind: 'replay_consistent', sample: 1 })).toMatchObject({ passed: true })
-      await space.sql(`update {schema}person_history set n = 4 where person_id = '${await idOf('a')}' and valid_to is null`)
+      await space.sql(
+        `update {schema}person_history set n = 4 where person_id = '${await idOf('a')}' and valid_to is null`,
+      )
       expect(await result(consistent)).toMatchObject({ passed: false, value: 1, sampleIds: [await idOf('a')] })
     })
 
@@ -91,11 +97,15 @@ for (const { name, place, describe: describeHere } of PLACES)
       expect(await count({ max_change: 0.1 })).toMatchObject({ passed: false, value: 4 })
       expect(await count({ max_change: 0.1 })).toMatchObject({ passed: true, value: 4 })
       expect(await result({ kind: 'row_count', asset: 'ledger', min: 1 })).toMatchObject({ passed: true, value: 10 })
-      expect(await result({ kind: 'row_count', asset: 'relationship/in_team' })).toMatchObject({ passed: true, value: 2 })
+      expect(await result({ kind: 'row_count', asset: 'relationship/in_team' })).toMatchObject({
+        passed: true,
+        value: 2,
+      })
     })
 
     it('not_null, unique, accepted', async () => {
-      const plan = (kind: string, more: object = {}) => result({ kind, asset: 'entity/person', column: 'plan', ...more })
+      const plan = (kind: string, more: object = {}) =>
+        result({ kind, asset: 'entity/person', column: 'plan', ...more })
       expect(await plan('not_null')).toMatchObject({ passed: false, value: 1, sampleIds: [await idOf('c')] })
       expect(await plan('unique')).toMatchObject({ passed: false, value: 2 })
       expect(await plan('accepted', { values: ['plus'] })).toMatchObject({ passed: true, value: 0 })
@@ -169,7 +179,11 @@ for (const { name, place, describe: describeHere } of PLACES)
       const counts = { recordsRead: 0, ingested: 0, duplicates: 0, failed: 0 }
       const mark = { pipeline: 'nightly', input: 'files', part: 'p', fingerprint: '', position: null, ...counts }
       await operations.unit({ fence: { runId: holder.runId, epoch } }, (unit) =>
-        operations.log.inputs.putMark(unit, { ...mark, state: 'held', runId: holder.runId, updatedAt: space.text }, null),
+        operations.log.inputs.putMark(
+          unit,
+          { ...mark, state: 'held', runId: holder.runId, updatedAt: space.text },
+          null,
+        ),
       )
       expect(await result({ kind: 'inputs_held' }, { inputs })).toMatchObject({ passed: false, value: 1 })
     })
@@ -199,7 +213,10 @@ for (const { name, place, describe: describeHere } of PLACES)
       expect(await expects('!=', 3)).toBe(false)
       expect(await expects('<', 4)).toBe(true)
       expect(await expects('>=', 4)).toBe(false)
-      const text = { sql: "select plan from person_history where plan = 'plus' limit 1", expect: { op: '=', value: 'pro' } }
+      const text = {
+        sql: "select plan from person_history where plan = 'plus' limit 1",
+        expect: { op: '=', value: 'pro' },
+      }
       expect(await result(text)).toMatchObject({ passed: false, value: null, message: 'the value is not = pro' })
     })
 
@@ -234,10 +251,26 @@ for (const { name, place, describe: describeHere } of PLACES)
       expect((await log.runs.get(row.runId))?.stats).toEqual({ checks: 4, checks_failed: 2, checks_warned: 1 })
       const events = await log.runs.events(row.runId, { kinds: ['check'] })
       expect(events.map(({ level, code, data }) => [level, code, data])).toEqual([
-        ['error', 'E_CHECK', { check: 'first', asset: 'ledger', severity: 'error', blocking: true, passed: false, value: 8 }],
-        ['warn', 'E_CHECK', { check: 'second', asset: 'ledger', severity: 'warn', blocking: false, passed: false, value: 8 }],
-        ['error', 'E_CHECK', { check: 'third', asset: 'ledger', severity: 'error', blocking: false, passed: false, value: 8 }],
-        ['info', null, { check: 'last', asset: 'entity/person', severity: 'error', blocking: true, passed: true, value: 0 }],
+        [
+          'error',
+          'E_CHECK',
+          { check: 'first', asset: 'ledger', severity: 'error', blocking: true, passed: false, value: 8 },
+        ],
+        [
+          'warn',
+          'E_CHECK',
+          { check: 'second', asset: 'ledger', severity: 'warn', blocking: false, passed: false, value: 8 },
+        ],
+        [
+          'error',
+          'E_CHECK',
+          { check: 'third', asset: 'ledger', severity: 'error', blocking: false, passed: false, value: 8 },
+        ],
+        [
+          'info',
+          null,
+          { check: 'last', asset: 'entity/person', severity: 'error', blocking: true, passed: true, value: 0 },
+        ],
       ])
       const some = await space.newRun('check', { pipeline: 'nightly', input: { only: ['second', 'last'] } })
       await expect(space.attempt(some, runCheck)).resolves.toEqual({
@@ -250,7 +283,11 @@ for (const { name, place, describe: describeHere } of PLACES)
 
     it('go on at the first that was not run', async () => {
       space.pipeline('nightly', {
-        checks: { a: { kind: 'pending_events' }, b: { sql: 'select person_id from person_history' }, c: { kind: 'fresh' } },
+        checks: {
+          a: { kind: 'pending_events' },
+          b: { sql: 'select person_id from person_history' },
+          c: { kind: 'fresh' },
+        },
       })
       const row = await space.newRun('check', { pipeline: 'nightly' })
       const { runs } = space.context.operations.log
@@ -261,7 +298,14 @@ for (const { name, place, describe: describeHere } of PLACES)
       }
       const watched = new Proxy(runs, { get: (of, key) => (key === 'change' ? log : bound(of, key)) })
       const operations = Object.create(space.context.operations, {
-        log: { value: { ...space.context.operations.log, runs: watched, checks: space.context.operations.log.checks, notifications: space.context.operations.log.notifications } },
+        log: {
+          value: {
+            ...space.context.operations.log,
+            runs: watched,
+            checks: space.context.operations.log.checks,
+            notifications: space.context.operations.log.notifications,
+          },
+        },
       })
       const first = { ...space.context, operations }
       const { epoch } = await runs.begin(row.runId, space.text)
@@ -299,7 +343,12 @@ for (const { name, place, describe: describeHere } of PLACES)
       const row = await space.newRun('check')
       const { runs } = space.context.operations.log
       const { epoch } = await runs.begin(row.runId, space.text)
-      const call = { run: row, fence: { runId: row.runId, epoch }, signal: AbortSignal.timeout(60_000), heartbeat: () => {} }
+      const call = {
+        run: row,
+        fence: { runId: row.runId, epoch },
+        signal: AbortSignal.timeout(60_000),
+        heartbeat: () => {},
+      }
       await expect(runCheck({ ...space.context, project }, call)).rejects.toThrow(CheckError)
       const [one] = await space.context.operations.log.checks.history('one', 1)
       expect(one).toMatchObject({ passed: false, value: 3, sampleIds: [await idOf('a')], blocking: true })
@@ -357,8 +406,12 @@ describe('cold_complete', () => {
   function twice(cold: string): void {
     const table = readdirSync(cold, { recursive: true, encoding: 'utf8' }).find((path) => path.endsWith('_delta_log'))
     const log = join(cold, table as string)
-    const commits = readdirSync(log).filter((file) => file.endsWith('.json')).sort()
-    const lines = readFileSync(join(log, commits.at(-1) as string), 'utf8').trim().split('\n')
+    const commits = readdirSync(log)
+      .filter((file) => file.endsWith('.json'))
+      .sort()
+    const lines = readFileSync(join(log, commits.at(-1) as string), 'utf8')
+      .trim()
+      .split('\n')
     const { add } = lines.map((line) => JSON.parse(line)).find((action) => 'add' in action)
     const copy = `again-${add.path}`
     cpSync(join(log, '..', add.path), join(log, '..', copy))

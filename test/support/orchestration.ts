@@ -2,17 +2,17 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { inputReaders } from '../../src/input-readers.ts'
 import { Defacto, type DefactoOptions } from '../../src/index.ts'
+import { inputReaders } from '../../src/input-readers.ts'
 import { attempt } from '../../src/orchestration/attempt.ts'
 import type { ChunkOutcome, Orchestration, StepFunction } from '../../src/orchestration/contract.ts'
 import { newId } from '../../src/orchestration/ids.ts'
 import { createMetrics } from '../../src/orchestration/metrics/index.ts'
 import type { Pipeline } from '../../src/orchestration/model.ts'
 import { readPipeline } from '../../src/orchestration/pipeline/read.ts'
+import { nowText } from '../../src/orchestration/time.ts'
 import type { Counters, Json, NewRun, RunOp, RunRow, RunStatus } from '../../src/ports/runs.ts'
 import { day, people } from './people.ts'
-import { execute, freshNamespace } from './postgres.ts'
 import { room } from './room.ts'
 
 /** Where spaces may be: `sql` runs a statement behind the engine's back; `{history}` and the like name its tables. */
@@ -24,7 +24,10 @@ export interface Place {
 }
 
 export async function sqlitePlace(): Promise<Place> {
-  const folder = mkdtempSync(join(room(), 'defacto-runs-'))
+  return placeIn(mkdtempSync(join(room(), 'defacto-runs-')))
+}
+
+export function placeIn(folder: string): Place {
   const database = `${folder}/space.db`
   return {
     folder,
@@ -45,6 +48,8 @@ export async function sqlitePlace(): Promise<Place> {
 
 export async function postgresPlace(): Promise<Place> {
   const folder = mkdtempSync(join(room(), 'defacto-runs-'))
+  // Only tests can ask for a server; processes that they start use this file too.
+  const { execute, freshNamespace } = await import('./postgres.ts')
   const { url, namespace, drop } = freshNamespace()
   return {
     folder,
@@ -142,7 +147,12 @@ export class TestSpace {
     let space: TestSpace | undefined
     const now = new Date(day(20))
     const clock = (): Date => space?.now ?? now
-    const engine = await Defacto.fromConfig(definitions as never, { ...place.options, clock, logger: QUIET, ...options })
+    const engine = await Defacto.fromConfig(definitions as never, {
+      ...place.options,
+      clock,
+      logger: QUIET,
+      ...options,
+    })
     space = new TestSpace(engine, place, now, more)
     return space
   }
@@ -163,7 +173,10 @@ export class TestSpace {
   async newRun(op: RunOp, run: Partial<NewRun> = {}): Promise<RunRow> {
     this.now = new Date(this.now.getTime() + 1000)
     const body = run.pipeline == null ? undefined : this.pipelines.get(run.pipeline)?.body
-    const input = { ...((run.input as object) ?? {}), ...(body === undefined ? {} : { pipeline: body as Json }) } as Json
+    const input = {
+      ...((run.input as object) ?? {}),
+      ...(body === undefined ? {} : { pipeline: body as Json }),
+    } as Json
     const made: NewRun = {
       runId: newId('r', this.now),
       op,
@@ -192,7 +205,7 @@ export class TestSpace {
   }
 
   get text(): string {
-    return this.now.toISOString().replace('Z', '+00:00')
+    return nowText(this.context)
   }
 
   async close(): Promise<void> {

@@ -75,10 +75,14 @@ describe('alerts', () => {
     const rules = pipeline({})
     const outbox = new Outbox()
     outbox.take(alertsFor(rules, signal({ event: 'freshness', severity: 'warn' })))
-    expect(alertsFor(rules, signal({ event: 'freshness', severity: 'warn', at: at(6 * HOUR - 1) }), outbox.rows)).toEqual([])
+    expect(
+      alertsFor(rules, signal({ event: 'freshness', severity: 'warn', at: at(6 * HOUR - 1) }), outbox.rows),
+    ).toEqual([])
     outbox.take(alertsFor(rules, signal({ event: 'freshness', severity: 'error', at: at(HOUR) }), outbox.rows))
     expect(outbox.rows).toHaveLength(2)
-    expect(alertsFor(rules, signal({ event: 'freshness', severity: 'warn', at: at(2 * HOUR) }), outbox.rows)).toEqual([])
+    expect(alertsFor(rules, signal({ event: 'freshness', severity: 'warn', at: at(2 * HOUR) }), outbox.rows)).toEqual(
+      [],
+    )
     outbox.take(alertsFor(rules, signal({ event: 'freshness', at: at(7 * HOUR) }), outbox.rows))
     expect(outbox.rows).toHaveLength(3)
   })
@@ -97,7 +101,9 @@ describe('alerts', () => {
     const rules = pipeline({})
     const outbox = new Outbox()
     for (const event of ['failure', 'recovered', 'failure', 'failure', 'recovered', 'recovered'] as const) {
-      outbox.take(alertsFor(rules, signal({ event, occurrence: `r_${outbox.rows.length}` }), outbox.rows.toSorted(byId)))
+      outbox.take(
+        alertsFor(rules, signal({ event, occurrence: `r_${outbox.rows.length}` }), outbox.rows.toSorted(byId)),
+      )
     }
     expect(outbox.rows.toReversed().map((row) => storedAlert(row)?.event)).toEqual([
       'failure',

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { createMetrics } from '../../src/orchestration/metrics/index.ts'
 import { METRICS } from '../../src/orchestration/metrics/names.ts'
-import { founded, sqlitePlace, teamed, teams, TestSpace } from '../support/orchestration.ts'
+import { founded, sqlitePlace, TestSpace, teamed, teams } from '../support/orchestration.ts'
 import { joined } from '../support/people.ts'
 
 /** Names and labels of spec 10 §9, without those of erasure. */
@@ -82,7 +82,15 @@ describe('metrics', () => {
     const line = { batchId: 'b_1', source: 'web', receivedAt: space.text }
     await log.inputs.push([1, 2].map((at) => ({ ...line, line: at, raw: '{}' })))
     const run = await space.newRun('check', { pipeline: 'nightly' })
-    const result = { runId: run.runId, asset: 'ledger', blocking: true, value: 1, sampleIds: [], message: null, at: space.text }
+    const result = {
+      runId: run.runId,
+      asset: 'ledger',
+      blocking: true,
+      value: 1,
+      sampleIds: [],
+      message: null,
+      at: space.text,
+    }
     await log.checks.put([
       { ...result, check: 'history', severity: 'error', passed: false },
       { ...result, check: 'letters', severity: 'warn', passed: true },

@@ -28,13 +28,17 @@ const GIVE_UP_MS = 86_400_000
 
 const SENDERS: Readonly<Record<string, Sender>> = { webhook, cloudevents: cloudEvents, file }
 
-/** Returns how many were sent. `senders`: for kinds of targets beside `webhook`, `cloudevents`, `file`. */
-export async function deliver(
-  context: Orchestration,
-  options: { readonly signal?: AbortSignal; readonly senders?: Readonly<Record<string, Sender>> } = {},
-): Promise<number> {
+export interface DeliverOptions {
+  readonly signal?: AbortSignal
+  /** For kinds of targets beside `webhook`, `cloudevents`, `file`. */
+  readonly senders?: Readonly<Record<string, Sender>>
+  /** How long a receiver may take to answer; default 5 s. */
+  readonly requestMs?: number
+}
+
+/** Returns how many were sent. */
+export async function deliver(context: Orchestration, options: DeliverOptions = {}): Promise<number> {
   const { notifications } = context.operations.log
-  const senders = { ...SENDERS, ...options.senders }
   const started = performance.now()
   let sent = 0
   while (options.signal?.aborted !== true && performance.now() - started < TAKE_MS) {
@@ -42,9 +46,7 @@ export async function deliver(
     if (due.length === 0) break
     // One at a time to each place: what happened first arrives first, as long as the place answers.
     const places = Map.groupBy(due, ({ target }) => JSON.stringify(target))
-    const counts = await Promise.all(
-      [...places.values()].map((rows) => sendAll(context, rows, senders, options.signal)),
-    )
+    const counts = await Promise.all([...places.values()].map((rows) => sendAll(context, rows, options)))
     sent += counts.reduce((total, count) => total + count, 0)
   }
   return sent
@@ -53,18 +55,17 @@ export async function deliver(
 async function sendAll(
   context: Orchestration,
   rows: readonly Notification[],
-  senders: Readonly<Record<string, Sender>>,
-  signal: AbortSignal | undefined,
+  options: DeliverOptions,
 ): Promise<number> {
   const started = performance.now()
   let sent = 0
   let reachable = true
   for (const row of [...rows].sort(byAge)) {
-    if (!reachable || signal?.aborted === true || performance.now() - started > PLACE_MS) {
+    if (!reachable || options.signal?.aborted === true || performance.now() - started > PLACE_MS) {
       await putOff(context, row)
       continue
     }
-    const outcome = await sendOne(context, row, senders, signal)
+    const outcome = await sendOne(context, row, options)
     if (outcome === 'sent') sent += 1
     // Its rows would wait for their timeouts one after the other.
     reachable = outcome !== 'unreachable'
@@ -82,17 +83,16 @@ const byAge = (a: Notification, b: Notification): number =>
 async function sendOne(
   context: Orchestration,
   row: Notification,
-  senders: Readonly<Record<string, Sender>>,
-  signal: AbortSignal | undefined,
+  { signal, senders, requestMs = REQUEST_MS }: DeliverOptions,
 ): Promise<'sent' | 'refused' | 'unreachable' | 'none'> {
   const { log, logger } = context.operations
   const target = targetOf(row.target)
   const kind = typeof target['kind'] === 'string' ? target['kind'] : ''
   try {
     if (kind !== NOWHERE) {
-      const sender = senders[kind]
+      const sender = { ...SENDERS, ...senders }[kind]
       if (sender === undefined) throw new DeliveryError(`nothing here sends to targets of kind '${kind}'`)
-      const timeout = AbortSignal.timeout(REQUEST_MS)
+      const timeout = AbortSignal.timeout(requestMs)
       await sender(context, row, target, signal === undefined ? timeout : AbortSignal.any([signal, timeout]))
     }
   } catch (error) {
@@ -113,7 +113,7 @@ async function sendOne(
 function nextAttempt(context: Orchestration, row: Notification): string | null {
   const now = nowOf(context)
   const giveUp = plusMs(instant(row.createdAt), GIVE_UP_MS)
-  const wait = Math.min(FIRST_MS * 2 ** Math.min(row.attempts, 20), LONGEST_MS)
+  const wait = Math.min(FIRST_MS * 2 ** Math.min(Math.max(0, row.attempts - 1), 20), LONGEST_MS)
   const next = plusMs(now, wait)
   return next.ms > giveUp.ms ? null : next.toString()
 }
