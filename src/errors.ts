@@ -128,3 +128,12 @@ export class UnreachableError extends DefactoError {
     super(message, 'E_UNREACHABLE', { recoverable: true, ...options })
   }
 }
+
+/** A part of an input is no longer what was planned, or is gone: `E_INPUT_CHANGED`; a later run looks at it anew. */
+export function inputChanged(): StorageError {
+  return new StorageError('a part of the input changed or went away while it was read; the next run reads it again', {
+    code: 'E_INPUT_CHANGED',
+    details: { operation: 'read' },
+    recoverable: true,
+  })
+}

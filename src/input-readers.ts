@@ -27,9 +27,37 @@ function openInput(input: Input, access: InputAccess, inbox: InputPort): InputRe
   switch (input.kind) {
     case 'files':
       return new StoredReader(new FileParts(access.folder, { ...input, path: access.resolve(input.path) }), input)
+    case 's3':
+      return deferred(async () => {
+        const { S3Parts } = await import('./adapters/objects/s3-parts.ts')
+        const storage = Object.entries(input.storage).map(([name, text]) => [name, access.resolve(text)])
+        const place = { ...input, url: access.resolve(input.url), storage: Object.fromEntries(storage) }
+        return new StoredReader(new S3Parts(place), { ...input, append: false })
+      })
+    case 'postgres':
+      return deferred(async () => {
+        const { PostgresReader } = await import('./adapters/postgres/input.ts')
+        return new PostgresReader(input, access.resolve(input.database))
+      })
     case 'inbox':
       return new InboxReader(inbox, { source: input.source })
-    default:
-      throw new Error(`no reader of ${input.kind}`)
+  }
+}
+
+/** Made when it is first used: what it stands on takes a while to load. */
+function deferred(make: () => Promise<InputReader>): InputReader {
+  let made: Promise<InputReader> | null = null
+  const reader = (): Promise<InputReader> => {
+    made ??= make()
+    return made
+  }
+  return {
+    parts: async () => (await reader()).parts(),
+    begin: async (part, known) => (await reader()).begin(part, known),
+    async *read(part, position, options) {
+      yield* (await reader()).read(part, position, options)
+    },
+    finish: async (part) => (await reader()).finish(part),
+    close: async () => (await made)?.close(),
   }
 }

@@ -52,6 +52,21 @@ export interface InputReader {
   close(): Promise<void>
 }
 
+/** Where parts lie: a folder, a bucket. */
+export interface StoredParts {
+  list(): Promise<InputPart[]>
+  /** Bytes as stored, from an offset on. Throws `E_INPUT_CHANGED` if it is not what its fingerprint says. */
+  open(part: InputPart, from: number, signal: AbortSignal): AsyncIterable<Buffer>
+  /** As a file of this machine, for formats that are not read from front to back. */
+  local(part: InputPart, signal: AbortSignal): Promise<{ readonly path: string; release(): Promise<void> }>
+  /** Asked when all of it was read. */
+  isUnchanged(part: InputPart): Promise<boolean>
+  /** True if the part begins as it was when the fingerprint was taken. */
+  continues(part: InputPart, fingerprint: string): Promise<boolean>
+  finish(part: Pick<InputPart, 'part' | 'fingerprint'>): Promise<void>
+  close(): Promise<void>
+}
+
 /** Readers of all kinds of inputs. */
 export interface InputReaders {
   open(input: Input): InputReader

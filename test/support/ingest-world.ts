@@ -1,7 +1,7 @@
 /** A space with one source, and runs that ingest an input of a pipeline, as a runner drives them: step by step, attempt by attempt. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { Defacto, StorageError } from '../../src/index.ts'
+import { Defacto, type DefinitionsInput, StorageError } from '../../src/index.ts'
 import { type InputAccess, inputReaders } from '../../src/input-readers.ts'
 import { attempt } from '../../src/orchestration/attempt.ts'
 import type { Orchestration, StepFunction } from '../../src/orchestration/contract.ts'
@@ -78,7 +78,7 @@ export class IngestWorld {
   /** `database`: where, if not in a file of its own. */
   static async open(database?: string): Promise<IngestWorld> {
     const folder = mkdtempSync(join(room(), 'defacto-ingest-'))
-    const defacto = await Defacto.open(DEFINITIONS, {
+    const defacto = await Defacto.open(DEFINITIONS as DefinitionsInput, {
       database: database ?? join(folder, 'space.db'),
       logLevel: 'ERROR',
     })

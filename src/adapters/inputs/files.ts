@@ -3,9 +3,8 @@ import { createHash } from 'node:crypto'
 import { copyFile, type FileHandle, glob, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import type { FilesInput } from '../../core/pipeline/model.ts'
-import { StorageError } from '../../errors.ts'
-import type { InputPart } from '../../ports/inputs.ts'
-import { changedPart, type StoredParts } from './stored.ts'
+import { inputChanged, StorageError } from '../../errors.ts'
+import type { InputPart, StoredParts } from '../../ports/inputs.ts'
 
 /** How much of a file's beginning belongs to its fingerprint. */
 const BEGINNING = 64 * 1024
@@ -40,7 +39,7 @@ export class FileParts implements StoredParts {
   async *open({ part, fingerprint }: InputPart, from: number, signal: AbortSignal): AsyncGenerator<Buffer> {
     const file = await this.#guard('open', () => open(this.#pathOf(part)))
     try {
-      if (!(await isSame(file, fingerprint, this.#place.append))) throw changedPart()
+      if (!(await isSame(file, fingerprint, this.#place.append))) throw inputChanged()
       for (let at = from; ; ) {
         signal.throwIfAborted()
         const buffer = Buffer.allocUnsafe(READ_BYTES)
@@ -58,7 +57,7 @@ export class FileParts implements StoredParts {
     const path = this.#pathOf(part)
     const file = await this.#guard('open', () => open(path))
     try {
-      if (!(await isSame(file, fingerprint, false))) throw changedPart()
+      if (!(await isSame(file, fingerprint, false))) throw inputChanged()
     } finally {
       await file.close()
     }
@@ -147,7 +146,7 @@ export class FileParts implements StoredParts {
     try {
       return await work()
     } catch (error) {
-      throw isMissing(error) ? changedPart() : fileError(error, operation)
+      throw isMissing(error) ? inputChanged() : fileError(error, operation)
     }
   }
 }

@@ -1,29 +1,14 @@
 /** Inputs made of stored parts, files or objects, in any format (spec 10 §3.2). */
 import type { RawRecord } from '../../core/event.ts'
 import type { CsvOptions, InputFormat } from '../../core/pipeline/model.ts'
-import { StorageError } from '../../errors.ts'
-import type { InputBatch, InputPart, InputReader, KnownPart } from '../../ports/inputs.ts'
+import { inputChanged } from '../../errors.ts'
+import type { InputBatch, InputPart, InputReader, KnownPart, StoredParts } from '../../ports/inputs.ts'
 import type { Json } from '../../ports/runs.ts'
 import { csvHeader, isWide } from './csv.ts'
 import { type TextPlace, UnreadableInput } from './record.ts'
 import { CSV, formatOf, readRecords } from './records.ts'
 import { START } from './split.ts'
 import { unpackedFrom } from './unpack.ts'
-
-/** Where parts lie: a folder, a bucket. */
-export interface StoredParts {
-  list(): Promise<InputPart[]>
-  /** Bytes as stored, from an offset on. Throws `changedPart` if it is not what its fingerprint says. */
-  open(part: InputPart, from: number, signal: AbortSignal): AsyncIterable<Buffer>
-  /** As a file of this machine, for formats that are not read from front to back. */
-  local(part: InputPart, signal: AbortSignal): Promise<{ readonly path: string; release(): Promise<void> }>
-  /** Asked when all of it was read. */
-  isUnchanged(part: InputPart): Promise<boolean>
-  /** True if the part begins as it was when the fingerprint was taken. */
-  continues(part: InputPart, fingerprint: string): Promise<boolean>
-  finish(part: Pick<InputPart, 'part' | 'fingerprint'>): Promise<void>
-  close(): Promise<void>
-}
 
 export interface StoredFormat {
   readonly format: InputFormat | null
@@ -34,14 +19,6 @@ export interface StoredFormat {
 
 /** Characters of record text after which a batch ends early: few large records weigh as much as many small ones. */
 const BATCH_TEXT = 16 * 1024 * 1024
-
-export function changedPart(): StorageError {
-  return new StorageError('a part of the input changed or went away while it was read; the next run reads it again', {
-    code: 'E_INPUT_CHANGED',
-    details: { operation: 'read' },
-    recoverable: true,
-  })
-}
 
 export class StoredReader implements InputReader {
   readonly #parts: StoredParts
@@ -68,7 +45,7 @@ export class StoredReader implements InputReader {
     { batch, signal }: { batch: number; signal: AbortSignal },
   ): AsyncGenerator<InputBatch> {
     const confirm = async (): Promise<void> => {
-      if (!(await this.#parts.isUnchanged(part))) throw changedPart()
+      if (!(await this.#parts.isUnchanged(part))) throw inputChanged()
     }
     const format = this.#format.format ?? formatOf(part.part)
     if (format === 'parquet') {

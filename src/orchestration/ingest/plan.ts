@@ -55,7 +55,7 @@ export async function hasNewParts(
     const reader = job.open()
     try {
       const found = await sift(reader, job, await inputs.marks(job.pipeline, job.input), null)
-      for (const { part, begin } of found.open) if (await hasRecords(reader, part, begin)) return true
+      for (const { part, before } of found.open) if (await hasRecords(reader, part, before)) return true
     } finally {
       await reader.close()
     }
@@ -64,8 +64,10 @@ export async function hasNewParts(
 }
 
 /** What has no end may have nothing new; everything else is new if it is to be opened. */
-async function hasRecords(reader: InputReader, part: InputPart, begin: InputMark['position']): Promise<boolean> {
+async function hasRecords(reader: InputReader, part: InputPart, before: InputMark | null): Promise<boolean> {
   if (!part.endless) return true
+  // Where it was, not where a run begins: what overlaps is known.
+  const begin = before?.fingerprint === part.fingerprint ? progressOf(before).at : null
   for await (const { records } of reader.read(part, begin, { batch: 1, signal: new AbortController().signal })) {
     return records.length > 0
   }
