@@ -60,6 +60,16 @@ export function hotLedger(connection: Connection): LedgerPort {
       run(null, 'count', ({ ids }) =>
         tally(ids.values(), (row) => row.source !== null && (source === undefined || row.source === source)),
       ),
+    newestOf: (source) =>
+      run(null, 'newestOf', (state) => {
+        const times = rowsIn(state, 0, Number.MAX_SAFE_INTEGER).filter((row) => row.source === source)
+        return times.map((row) => row.timestamp).reduce(later, null)
+      }),
+    oldestAfter: (sequence) =>
+      run(null, 'oldestAfter', (state) => {
+        const times = rowsIn(state, sequence, Number.MAX_SAFE_INTEGER).map((row) => row.timestamp)
+        return times.filter((time) => time !== null).sort(compareText)[0] ?? null
+      }),
     countAfter: (cursor) =>
       run(null, 'countAfter', ({ ids }) => tally(ids.values(), (row) => isCounted(row) && row.sequence > cursor)),
     countMapped: (to) => run(null, 'countMapped', (state) => countMapped(state, 0, to, true)),
@@ -141,4 +151,8 @@ function tally<T>(items: Iterable<T>, wanted: (item: T) => boolean): number {
   let count = 0
   for (const item of items) if (wanted(item)) count += 1
   return count
+}
+
+function later(a: string | null, b: string | null): string | null {
+  return a === null || (b !== null && compareText(b, a) > 0) ? b : a
 }
