@@ -87,10 +87,13 @@ export const flush = (ref: Ref): Promise<ClosedRun> => chunks(ref, 'flush')
 export const prune = (ref: Ref): Promise<ClosedRun> => chunks(ref, 'prune')
 export const maintain = (ref: Ref): Promise<ClosedRun> => chunks(ref, 'maintain')
 
-// What began with one edition of this code ends with it; what is short or only waits goes on with a newer one.
-for (const workflow of [runPipeline, backfill, build]) setWorkflowOptions({ versioningBehavior: 'PINNED' }, workflow)
+// What began with one edition of this code ends with it; what is short or only waits goes on with a newer one. Workers
+// without versions must not say so.
+const versioned = (versioningBehavior: 'PINNED' | 'AUTO_UPGRADE') => () =>
+  workflowInfo().currentDeploymentVersion?.deploymentName ? { versioningBehavior } : {}
+for (const workflow of [runPipeline, backfill, build]) setWorkflowOptions(versioned('PINNED'), workflow)
 for (const workflow of [ingest, tick, check, flush, prune, maintain]) {
-  setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, workflow)
+  setWorkflowOptions(versioned('AUTO_UPGRADE'), workflow)
 }
-setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, scheduledPipeline)
-setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, awaitTurn)
+setWorkflowOptions(versioned('AUTO_UPGRADE'), scheduledPipeline)
+setWorkflowOptions(versioned('AUTO_UPGRADE'), awaitTurn)
