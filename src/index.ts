@@ -24,6 +24,7 @@ export {
 export * from './errors.ts'
 export type { LedgerEventView } from './inspection.ts'
 export type { DefactoOptions, FileDeadLetterOptions, TableDeadLetterOptions } from './options.ts'
+export { type CheckAnswer, type CheckContext, type CheckDefinition, check } from './orchestration/checks/code.ts'
 export {
   type BackfillSpec,
   type ConnectOptions,

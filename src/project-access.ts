@@ -3,6 +3,7 @@ import type { LoadedProject } from './config/project.ts'
 import { parseDurationText } from './core/instant.ts'
 import type { Pipeline } from './core/pipeline/model.ts'
 import { Definitions } from './definitions.ts'
+import { checksOf } from './orchestration/checks/code.ts'
 import type { ProjectAccess } from './orchestration/contract.ts'
 import { readPipeline } from './orchestration/pipeline/read.ts'
 import { assertProject } from './project-check.ts'
@@ -25,6 +26,7 @@ export function projectAccess(loaded: LoadedProject): ProjectAccess {
     },
     resolve: (text) => loaded.resolve(text),
     pools: loaded.pools(),
+    checks: checksOf(loaded.value('checks')),
     metadata: {
       runs: age(loaded, 'runs'),
       ticks: age(loaded, 'ticks'),

@@ -1,5 +1,6 @@
 /** The configuration as code: the shape of `defacto.config.ts` (spec 10 §7.2, §8). */
 import type { DefactoOptions } from '../options.ts'
+import type { CheckDefinition } from '../orchestration/checks/code.ts'
 
 /** Settings that are options of `Defacto.open` too. Functions and objects can only be given as code. */
 type EngineSettings = Omit<DefactoOptions, 'catchUp' | 'deadLetter'> & {
@@ -20,6 +21,8 @@ export interface ProjectSettings extends Omit<EngineSettings, 'clock' | 'newId' 
     codec?: { id: string; key: string }[]
     versioning?: boolean
   }
+  /** Checks written in code, made by `check()`; every `check` step runs them. */
+  checks?: readonly CheckDefinition[]
   /** Limits by pool name. */
   pools?: Record<string, number>
   /** Durations like `180d`. */

@@ -105,6 +105,8 @@ const PROJECT_KEYS: Readonly<Record<string, KeyKind>> = {
     },
   },
   pools: { kind: 'named', of: atLeast(1) },
+  /** Made by `check()` in `defacto.config.ts`. */
+  checks: open,
   retention: {
     kind: 'group',
     keys: {

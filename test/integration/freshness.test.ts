@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { notifyFreshness } from '../../src/orchestration/alerts/index.ts'
 import { assetInfos, freshnessOf } from '../../src/orchestration/assets/index.ts'
 import type { AssetFreshness } from '../../src/orchestration/assets/model.ts'
-import { founded, postgresPlace, sqlitePlace, teamed, teams, TestSpace } from '../support/orchestration.ts'
+import { founded, postgresPlace, sqlitePlace, TestSpace, teamed, teams } from '../support/orchestration.ts'
 import { joined, used } from '../support/people.ts'
 import { describePostgres } from '../support/postgres.ts'
 
@@ -29,7 +29,9 @@ for (const { name, place, describe: describeHere } of PLACES)
     }
     const events = async (): Promise<string[]> => {
       const sent = await space.context.operations.log.notifications.of('alert', 'asset/source/web')
-      return sent.map(({ payload }) => `${(payload as { event: string }).event} ${(payload as { severity: string }).severity}`)
+      return sent.map(
+        ({ payload }) => `${(payload as { event: string }).event} ${(payload as { severity: string }).severity}`,
+      )
     }
 
     it('of an empty space is not known', async () => {
@@ -133,7 +135,9 @@ for (const { name, place, describe: describeHere } of PLACES)
       const build = await space.ended('build', {}, { pipeline: 'nightly' })
       const { log } = space.context.operations
       const result = { runId: build.runId, check: 'rows', severity: 'error', blocking: true, passed: true } as const
-      await log.checks.put([{ ...result, asset: 'entity/person', value: 1, sampleIds: [], message: null, at: space.text }])
+      await log.checks.put([
+        { ...result, asset: 'entity/person', value: 1, sampleIds: [], message: null, at: space.text },
+      ])
       const infos = await assetInfos(space.context, [pipeline])
       const { definitionHash } = await space.context.operations.definitions()
       expect(infos.find(({ name: asset }) => asset === 'entity/person')).toMatchObject({

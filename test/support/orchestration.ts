@@ -68,7 +68,7 @@ export async function postgresPlace(): Promise<Place> {
 
 /** People who are in teams. */
 export function teams(): object {
-  const { entities, sources } = people() as { entities: Record<string, never>; sources: { web: never } }
+  const { entities, sources } = people() as { entities: Record<string, object>; sources: { web: object } }
   const person = entities['person'] as { states: { on: { when: object } } }
   const web = sources.web as { events: object }
   const relate = { relate: { type: 'in_team', target: 'team', hints: { team: ['code'] } } }
@@ -147,7 +147,7 @@ export class TestSpace {
     let space: TestSpace | undefined
     const now = new Date(day(20))
     const clock = (): Date => space?.now ?? now
-    const engine = await Defacto.fromConfig(definitions as never, {
+    const engine = await Defacto.fromConfig(definitions, {
       ...place.options,
       clock,
       logger: QUIET,

@@ -3,56 +3,55 @@ import type { DefinitionsObject } from '../../core/definition/model.ts'
 import type { Pipeline, StepKind } from '../model.ts'
 import type { Asset, AssetKind } from './model.ts'
 
+/** Operations that write assets of a kind. */
+export const WRITERS: Readonly<Record<AssetKind, readonly StepKind[]>> = {
+  source: ['ingest'],
+  ledger: ['ingest'],
+  dead_letters: ['ingest'],
+  identity: ['build'],
+  history: ['build', 'tick'],
+  entity: ['build', 'tick'],
+  relationship: ['build', 'tick'],
+  cold: ['flush', 'maintain'],
+}
+
 /** `tiered: false` leaves out the archive. In order of the flow: sources first. */
 export function assetsOf(
   definitions: DefinitionsObject,
   pipelines: readonly Pipeline[],
   options: { readonly tiered?: boolean } = {},
 ): readonly Asset[] {
-  const writers = (kinds: readonly StepKind[]): string[] =>
-    pipelines.filter(({ steps }) => steps.some(({ kind }) => kinds.includes(kind))).map(({ name }) => name)
   const assets: Asset[] = []
-  const add = (
-    kind: AssetKind,
-    name: string,
-    subject: string | null,
-    upstream: Asset['upstream'],
-    writing: readonly string[],
-  ): void => {
+  const add = (kind: AssetKind, name: string, subject: string | null, upstream: Asset['upstream']): void => {
+    const writing = pipelines.filter((pipeline) => writes(pipeline, kind, subject)).map((pipeline) => pipeline.name)
     assets.push({ name, kind, subject, upstream, pipelines: writing })
   }
   const sources = Object.keys(definitions.sources)
-  const ingesting = writers(['ingest'])
-  const building = writers(['build', 'tick'])
-  for (const source of sources) {
-    const reading = pipelines.filter(({ inputs }) => inputs.some((input) => input.source === source))
-    add(
-      'source',
-      `source/${source}`,
-      source,
-      [],
-      reading.map(({ name }) => name).filter((name) => ingesting.includes(name)),
-    )
-  }
   const fromSources = (label: string): Asset['upstream'] => sources.map((name) => ({ name: `source/${name}`, label }))
-  add('ledger', 'ledger', null, fromSources(''), ingesting)
-  add('dead_letters', 'dead_letters', null, fromSources('failures'), ingesting)
-  add('identity', 'identity', null, [{ name: 'ledger', label: 'hints' }], building)
+  const fromEvents = [
+    { name: 'ledger', label: 'events' },
+    { name: 'identity', label: '' },
+  ]
+  for (const source of sources) add('source', `source/${source}`, source, [])
+  add('ledger', 'ledger', null, fromSources(''))
+  add('dead_letters', 'dead_letters', null, fromSources('failures'))
+  add('identity', 'identity', null, [{ name: 'ledger', label: 'hints' }])
   for (const type of Object.keys(definitions.entities)) {
     const history = `entity/${type}/history`
-    const upstream = [
-      { name: 'ledger', label: 'events' },
-      { name: 'identity', label: '' },
-    ]
-    add('history', history, type, upstream, building)
-    add('entity', `entity/${type}`, type, [{ name: history, label: 'current' }], building)
+    add('history', history, type, fromEvents)
+    add('entity', `entity/${type}`, type, [{ name: history, label: 'current' }])
   }
-  for (const [relationship, ends] of relationships(definitions)) {
+  for (const [type, ends] of relationships(definitions)) {
     const upstream = ends.map(({ from, to }) => ({ name: `entity/${from}/history`, label: `to ${to}` }))
-    add('relationship', `relationship/${relationship}`, relationship, upstream, building)
+    add('relationship', `relationship/${type}`, type, upstream)
   }
-  if (options.tiered ?? true) add('cold', 'cold', null, [{ name: 'ledger', label: 'flush' }], writers(['flush']))
+  if (options.tiered ?? true) add('cold', 'cold', null, [{ name: 'ledger', label: 'flush' }])
   return assets
+}
+
+function writes({ steps, inputs }: Pipeline, kind: AssetKind, subject: string | null): boolean {
+  if (!steps.some((step) => WRITERS[kind].includes(step.kind))) return false
+  return kind !== 'source' || inputs.some(({ source }) => source === subject)
 }
 
 /** By type, in order of declaration; one type may serve several entity types. */

@@ -8,7 +8,7 @@ import { nowOf } from '../time.ts'
 import type { AssetFreshness, FreshnessState } from './model.ts'
 
 /** So many ingest runs are looked through for the last one that brought something of a source. */
-const RUNS_BACK = 500
+export const RUNS_BACK = 500
 
 /** What a lag counts from: an instant; `none`: nothing waits, the lag is zero; null: unknown. */
 type Since = string | 'none' | null

@@ -2,21 +2,9 @@
 import type { RunOp, RunRow } from '../../ports/runs.ts'
 import type { Orchestration } from '../contract.ts'
 import type { Pipeline } from '../model.ts'
-import { assetsOf } from './derive.ts'
-import { freshnessOf } from './freshness.ts'
+import { assetsOf, WRITERS } from './derive.ts'
+import { freshnessOf, RUNS_BACK, sourceOf } from './freshness.ts'
 import type { Asset, AssetInfo, AssetKind } from './model.ts'
-
-/** Operations that write assets of a kind. */
-export const WRITERS: Readonly<Record<AssetKind, readonly RunOp[]>> = {
-  source: ['ingest'],
-  ledger: ['ingest'],
-  dead_letters: ['ingest'],
-  identity: ['build'],
-  history: ['build', 'tick'],
-  entity: ['build', 'tick'],
-  relationship: ['build', 'tick'],
-  cold: ['flush', 'maintain'],
-}
 
 export async function assetInfos(
   context: Orchestration,
@@ -28,14 +16,19 @@ export async function assetInfos(
   const freshness = await freshnessOf(context, pipelines)
   const checks = await operations.log.checks.latest()
   const versions = await dataVersions(context)
+  const { runs } = operations.log
   const last = new Map<string, RunRow | undefined>()
-  for (const ops of new Set(Object.values(WRITERS).map((list) => list.join(' ')))) {
-    const op = ops.split(' ') as RunOp[]
-    const [run] = await operations.log.runs.list({ op, status: ['succeeded'], limit: 1 })
-    last.set(ops, run)
+  for (const ops of Object.values(WRITERS)) {
+    if (last.has(ops.join(' '))) continue
+    const [run] = await runs.list({ op: ops, status: ['succeeded'], limit: 1 })
+    last.set(ops.join(' '), run)
   }
+  const ingests = await runs.list({ op: WRITERS.source, status: ['succeeded'], limit: RUNS_BACK })
   return assets.map((asset) => {
-    const run = last.get(WRITERS[asset.kind].join(' '))
+    const run =
+      asset.kind === 'source'
+        ? ingests.find((each) => sourceOf(each) === asset.subject)
+        : last.get(WRITERS[asset.kind].join(' '))
     return {
       ...asset,
       dataVersion: versions[asset.kind],
@@ -71,6 +64,7 @@ export async function dataVersions(context: Orchestration): Promise<Readonly<Rec
 /** Assets that a succeeded run of this operation has written; `source`: what an ingest read. */
 export function writtenBy(op: RunOp, assets: readonly Asset[], source: string | null = null): readonly Asset[] {
   return assets.filter(
-    ({ kind, subject }) => WRITERS[kind].includes(op) && (kind !== 'source' || source === null || subject === source),
+    ({ kind, subject }) =>
+      (WRITERS[kind] as readonly RunOp[]).includes(op) && (kind !== 'source' || source === null || subject === source),
   )
 }

@@ -1,5 +1,7 @@
 /** Checks written in code (spec 10 §8): declared beside the configuration, run by every `check` step. */
 
+import { parseAsset } from '../../core/pipeline/assets.ts'
+import { ConfigError } from '../../errors.ts'
 import type { QueryRoot } from '../../query/root.ts'
 import type { TableQuery } from '../../query/table-query.ts'
 
@@ -39,4 +41,24 @@ export function check(
 ): CheckDefinition {
   const { name, severity = 'error', blocking = severity === 'error' } = options
   return { name, asset, severity, blocking, run }
+}
+
+/** The checks of a configuration; `ConfigError` for what `check()` did not make. */
+export function checksOf(value: unknown): readonly CheckDefinition[] {
+  if (value === undefined || value === null) return []
+  if (!Array.isArray(value)) throw wrong('is no list')
+  const names = new Set<string>()
+  for (const item of value as readonly Partial<CheckDefinition>[]) {
+    const isOne = typeof item === 'object' && item !== null && typeof item.run === 'function'
+    if (!isOne || typeof item.name !== 'string' || item.name === '') throw wrong('holds something else than checks')
+    if (parseAsset(String(item.asset)) === null)
+      throw wrong(`'${item.name}' is about '${item.asset}', which is no asset`)
+    if (names.has(item.name)) throw wrong(`names '${item.name}' twice`)
+    names.add(item.name)
+  }
+  return value as readonly CheckDefinition[]
+}
+
+function wrong(problem: string): ConfigError {
+  return new ConfigError(`'checks' ${problem}; give a list of check(asset, { name }, function) in defacto.config.ts`)
 }
