@@ -321,7 +321,17 @@ export const CODES = define([
     'an input that cannot be read to its end',
     'What came before stays; mend the file and read it again, nothing counts twice. Exit 4.',
   ],
-  ['E_INPUT_MISSING', 'an input that is not there', 'Check the path. Exit 4.'],
+  ['E_INPUT_MISSING', 'an input that is not there, or a required one without a new part', 'Check its source. Exit 4.'],
+  [
+    'E_INPUT_HELD',
+    'parts of an input that are left out: too many of their records failed',
+    'Mend the definitions or the parts, then retry the run that held them; it goes on where it was.',
+  ],
+  [
+    'E_INPUT_CHANGED',
+    'a part of an input that changed or went away while it was read',
+    'The next run reads it again; nothing counts twice. Write parts under another name and rename them, or raise settle.',
+  ],
   [
     'E_INPUT_ACCOUNTING',
     'records read and records accounted for differ',

@@ -39,6 +39,9 @@ const DEFINITIONS = {
   },
 }
 
+/** How an input names a secret of the world. */
+export const secret = (name: string): string => `\${env:${name}}`
+
 /** Told apart by its number; any text of `note` may stand in it. */
 export function sale(no: number, note = 'plain'): Record<string, unknown> {
   const at = new Date(Date.UTC(2024, 0, 1) + no * 60_000).toISOString()
