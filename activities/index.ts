@@ -2,8 +2,9 @@
  * Step functions and calls about runs as activities (spec 10 §4.3): the only place where workflows and engine meet. They
  * do nothing of their own but say that they live and translate errors.
  */
-import { CancelledFailure } from '@temporalio/common'
+
 import { Context } from '@temporalio/activity'
+import { CancelledFailure } from '@temporalio/common'
 import { attempt } from '../src/orchestration/attempt.ts'
 import type { Control, OpenedRun, Orchestration, Ref } from '../src/orchestration/contract.ts'
 import { STEPS } from '../src/orchestration/steps/index.ts'
@@ -104,7 +105,9 @@ export function createActivities(dependencies: ActivityDependencies): Activities
         pulse.stop()
       }
     }
-  const steps = Object.fromEntries(STEP_NAMES.map((name) => [name, step(name)])) as { [name in StepName]: StepActivities[name] }
+  const steps = Object.fromEntries(STEP_NAMES.map((name) => [name, step(name)])) as {
+    [name in StepName]: StepActivities[name]
+  }
   return { ...control, ...steps }
 }
 

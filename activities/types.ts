@@ -11,7 +11,16 @@ import type {
   SlotRef,
 } from '../src/orchestration/contract.ts'
 
-export type { ClosedRun, CloseRequest, NextStep, OpenedRun, Ref, SlotDecision, SlotRef, StepRef } from '../src/orchestration/contract.ts'
+export type {
+  ClosedRun,
+  CloseRequest,
+  NextStep,
+  OpenedRun,
+  Ref,
+  SlotDecision,
+  SlotRef,
+  StepRef,
+} from '../src/orchestration/contract.ts'
 export type { Counters, RunOp } from '../src/ports/runs.ts'
 
 /** Short transactions about the life of runs. */

@@ -49,13 +49,15 @@ async function within(timeoutMs: number, work: () => Promise<Worked>): Promise<O
   const scope = new CancellationScope()
   const clock = new CancellationScope()
   let over = false
-  const timer = clock.run(() => sleep(timeoutMs)).then(
-    () => {
-      over = true
-      scope.cancel()
-    },
-    () => {},
-  )
+  const timer = clock
+    .run(() => sleep(timeoutMs))
+    .then(
+      () => {
+        over = true
+        scope.cancel()
+      },
+      () => {},
+    )
   try {
     return { worked: await scope.run(work), failure: null, cancelled: false }
   } catch (error) {
@@ -63,7 +65,8 @@ async function within(timeoutMs: number, work: () => Promise<Worked>): Promise<O
     if (isCancellation(error)) return { worked: null, failure: null, cancelled: true }
     if (!(error instanceof ActivityFailure)) throw error
     const { cause } = error
-    if (!(cause instanceof ApplicationFailure)) return { worked: null, failure: failure('E_INTERNAL', 'Error'), cancelled: false }
+    if (!(cause instanceof ApplicationFailure))
+      return { worked: null, failure: failure('E_INTERNAL', 'Error'), cancelled: false }
     if (cause.type === 'RunCancelled') return { worked: null, failure: null, cancelled: true }
     return { worked: null, failure: failure(cause.message, cause.type ?? 'Error'), cancelled: false }
   } finally {

@@ -1,10 +1,5 @@
 /** One export per workflow of spec 10 §4.2. They decide nothing: what is next, and what became of it, is in the database. */
-import {
-  getExternalWorkflowHandle,
-  setWorkflowOptions,
-  sleep,
-  workflowInfo,
-} from '@temporalio/workflow'
+import { getExternalWorkflowHandle, setWorkflowOptions, sleep, workflowInfo } from '@temporalio/workflow'
 import type { ClosedRun, Ref, SlotDecision, SlotRef, StepRef } from '../activities/types.ts'
 import { callStep, control, idBase } from './call.ts'
 import { CHUNKS } from './constants.ts'

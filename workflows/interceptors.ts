@@ -12,7 +12,8 @@ import { allowedText, forbidden } from './allow-list.ts'
 /** The place is made of keys of this package alone, so it may be told. */
 function check(value: unknown, where: string): void {
   const found = forbidden(value, where)
-  if (found !== null) throw ApplicationFailure.nonRetryable(found.replace(/[^\w.:/-]/g, '-').slice(0, 128), 'NotAllowed')
+  if (found !== null)
+    throw ApplicationFailure.nonRetryable(found.replace(/[^\w.:/-]/g, '-').slice(0, 128), 'NotAllowed')
 }
 
 class Inbound implements WorkflowInboundCallsInterceptor {
@@ -24,7 +25,8 @@ class Inbound implements WorkflowInboundCallsInterceptor {
       return result
     } catch (error) {
       if (!(error instanceof ApplicationFailure)) throw error
-      if (allowedText(error.message) && allowedText(error.type ?? '') && !error.details?.length && !error.cause) throw error
+      if (allowedText(error.message) && allowedText(error.type ?? '') && !error.details?.length && !error.cause)
+        throw error
       throw ApplicationFailure.nonRetryable('E_INTERNAL', allowedText(error.type ?? '') ? error.type : 'Error')
     }
   }

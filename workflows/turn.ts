@@ -1,7 +1,7 @@
 /** Starting a run whose workflow id may be taken: it is covered by the one that has it, or waits for its turn (spec 10 §4.2). */
 import {
-  type ChildWorkflowHandle,
   CancellationScope,
+  type ChildWorkflowHandle,
   getExternalWorkflowHandle,
   ParentClosePolicy,
   sleep,

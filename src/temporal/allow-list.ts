@@ -7,8 +7,8 @@ import type {
 } from '@temporalio/client'
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import type { ActivityInboundCallsInterceptor, ActivityInterceptorsFactory } from '@temporalio/worker'
-import { ConfigError } from '../errors.ts'
 import { allowedText, forbidden } from '../../workflows/allow-list.ts'
+import { ConfigError } from '../errors.ts'
 
 export { forbidden } from '../../workflows/allow-list.ts'
 

@@ -49,7 +49,9 @@ const manifestOf = (bundle: string): string => bundle.replace(/\.cjs$/, '.json')
 
 async function fromSources(sdk: string): Promise<WorkflowBundle> {
   const names = (await readdir(WORKFLOWS)).filter((name) => name.endsWith(SUFFIX) && !name.endsWith('.d.ts')).sort()
-  const texts = await Promise.all([FAILURE_CONVERTER, ...names.map((name) => join(WORKFLOWS, name))].map((path) => readFile(path)))
+  const texts = await Promise.all(
+    [FAILURE_CONVERTER, ...names.map((name) => join(WORKFLOWS, name))].map((path) => readFile(path)),
+  )
   // Places are in it too: code of another folder has other places.
   const key = hash('sha256', Buffer.concat([Buffer.from(`${sdk}\n${WORKFLOWS}\n${names}\n`), ...texts])).slice(0, 16)
   const codePath = join(cacheFolder(), 'workflows', `${key}.cjs`)

@@ -53,9 +53,12 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
   if (await answers(address, () => server.running())) return { address, namespace: NAMESPACE, ...server }
   await server.stop()
   const said = await readFile(log, 'utf8').catch(() => '')
-  throw new UnreachableError(`${executable} did not start a server on port ${port}. Its log ends: ${said.trim().slice(-1000)}`, {
-    code: 'E_TEMPORAL_UNREACHABLE',
-  })
+  throw new UnreachableError(
+    `${executable} did not start a server on port ${port}. Its log ends: ${said.trim().slice(-1000)}`,
+    {
+      code: 'E_TEMPORAL_UNREACHABLE',
+    },
+  )
 }
 
 interface Server {

@@ -76,7 +76,9 @@ async function which(name: string, env: NodeJS.ProcessEnv): Promise<string | nul
 async function build(go: string, target: string, { say }: ExecutableOptions): Promise<string | null> {
   const folder = join(target, '..')
   await mkdir(folder, { recursive: true })
-  const release = await locked(join(folder, 'building'), () => say?.('Another process builds the Temporal CLI; waiting for it.'))
+  const release = await locked(join(folder, 'building'), () =>
+    say?.('Another process builds the Temporal CLI; waiting for it.'),
+  )
   try {
     if (await isProgram(target)) return null
     return await goInstall(go, target, say)
@@ -112,7 +114,11 @@ async function goInstall(go: string, target: string, say?: (line: string) => voi
   }
 }
 
-function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<{ code: number | null; output: string }> {
+function run(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve) => {
     const child = spawn(command, args, { env, cwd: tmpdir(), stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''

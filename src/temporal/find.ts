@@ -118,7 +118,11 @@ async function readStored(folder: string): Promise<Stored | null> {
   }
 }
 
-async function ofOwn(options: FindTemporalOptions, env: NodeJS.ProcessEnv, tried: Tried[]): Promise<FoundTemporal | null> {
+async function ofOwn(
+  options: FindTemporalOptions,
+  env: NodeJS.ProcessEnv,
+  tried: Tried[],
+): Promise<FoundTemporal | null> {
   const { folder, keep = false, say } = options
   const executable = await findExecutable(
     { env, ...(options.build === undefined ? {} : { build: options.build }), ...(say ? { say } : {}) },

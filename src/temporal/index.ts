@@ -7,7 +7,7 @@ export {
   toFailure,
 } from '../../activities/index.ts'
 export { type WorkflowBundle, workflowBundle } from './bundle.ts'
-export { type CodecOptions, type TemporalAddress } from './connect.ts'
+export type { CodecOptions, TemporalAddress } from './connect.ts'
 export { type CodecKey, defactoDataConverter } from './data-converter.ts'
 export { type FindTemporalOptions, type FoundTemporal, findTemporal } from './find.ts'
 export { QUEUES, type Queue } from './names.ts'

@@ -2,9 +2,9 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type History, Worker } from '@temporalio/worker'
-import { FAILURE_CONVERTER } from './data-converter.ts'
 import { workflowBundle } from './bundle.ts'
 import { type CodecOptions, connectClient, converterOf, type TemporalAddress } from './connect.ts'
+import { FAILURE_CONVERTER } from './data-converter.ts'
 import { PREFIX } from './names.ts'
 
 export interface ReplayResult {

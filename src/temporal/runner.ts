@@ -12,7 +12,7 @@ import type { Runner, StepRef } from '../orchestration/contract.ts'
 import type { Logger } from '../ports/logger.ts'
 import type { RunRow } from '../ports/runs.ts'
 import { type CodecOptions, connectClient, hasSearchAttributes, type TemporalAddress } from './connect.ts'
-import { checkPrefix, PREFIX, type Place, searchAttributes, taskQueue, workflowId, workflowType } from './names.ts'
+import { checkPrefix, type Place, PREFIX, searchAttributes, taskQueue, workflowId, workflowType } from './names.ts'
 
 export interface TemporalRunnerOptions {
   readonly temporal: TemporalAddress

@@ -10,15 +10,15 @@ import {
   ScheduleOverlapPolicy,
   type ScheduleSpec,
 } from '@temporalio/client'
-import { PRIORITY } from '../../workflows/constants.ts'
 import { allowedText } from '../../workflows/allow-list.ts'
+import { PRIORITY } from '../../workflows/constants.ts'
 import { NotFoundError } from '../errors.ts'
 import type { ScheduleServer, ServerSchedule } from '../orchestration/contract.ts'
 import type { Pipeline, Schedule } from '../orchestration/model.ts'
 import { instant } from '../orchestration/time.ts'
 import type { Logger } from '../ports/logger.ts'
 import { type CodecOptions, connectClient, hasSearchAttributes, type TemporalAddress } from './connect.ts'
-import { checkPrefix, PREFIX, type Place, scheduleId, taskQueue, workflowId } from './names.ts'
+import { checkPrefix, type Place, PREFIX, scheduleId, taskQueue, workflowId } from './names.ts'
 
 export interface ScheduleServerOptions {
   readonly temporal: TemporalAddress

@@ -1,7 +1,7 @@
 /** What a server needs before it is used, and what it says about itself (spec 10 §4.7, §7.1: `temporal setup|doctor`). */
 import { connectClient, missingSearchAttributes, type TemporalAddress } from './connect.ts'
 import { DEPLOYMENT } from './deployment.ts'
-import { PREFIX, type Place, QUEUES, type Queue, SEARCH_ATTRIBUTES, taskQueue } from './names.ts'
+import { type Place, PREFIX, QUEUES, type Queue, SEARCH_ATTRIBUTES, taskQueue } from './names.ts'
 
 /** `INDEXED_VALUE_TYPE_KEYWORD` of the server's API. */
 const KEYWORD = 2

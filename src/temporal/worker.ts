@@ -14,7 +14,7 @@ import {
   type TemporalAddress,
 } from './connect.ts'
 import { adoptVersion, DEPLOYMENT } from './deployment.ts'
-import { checkPrefix, PREFIX, type Place, QUEUES, type Queue, SLOTS, taskQueue } from './names.ts'
+import { checkPrefix, type Place, PREFIX, QUEUES, type Queue, SLOTS, taskQueue } from './names.ts'
 import { runnerOf } from './runner.ts'
 import { sweeping } from './sweeping.ts'
 

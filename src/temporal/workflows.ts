@@ -3,5 +3,5 @@ export * from '../../workflows/index.ts'
 
 /** The file that the package brings; from sources there is none. Without modules of Node, so that it can be bundled. */
 export const bundlePath: string = decodeURIComponent(
-  new RegExp('^(?:file://)?(.*)/src/temporal/[^/]*$').exec(import.meta.url)?.[1] ?? '.',
+  /^(?:file:\/\/)?(.*)\/src\/temporal\/[^/]*$/.exec(import.meta.url)?.[1] ?? '.',
 ).concat('/workflows/bundle.cjs')

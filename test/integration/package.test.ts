@@ -21,6 +21,7 @@ describe('the packed package', () => {
     const build = join(scratch, 'build')
     mkdirSync(build)
     run('npx', ['--no-install', 'tsc', '-p', 'tsconfig.build.json', '--outDir', join(build, 'dist')], ROOT)
+    run(process.execPath, ['src/temporal/make-bundle.ts', join(build, 'dist', 'workflows')], ROOT)
     for (const name of ['package.json', 'README.md', 'LICENSE', 'definitions', 'infra', 'docs']) {
       run('cp', ['-R', join(ROOT, name), join(build, name)], ROOT)
     }
@@ -71,6 +72,18 @@ describe('the packed package', () => {
     `
     writeFileSync(join(scratch, 'user', 'try.mjs'), program)
     expect(node('try.mjs').trim()).toBe('1 object')
+  })
+
+  test('brings its workflows as one file, made with the SDK it names', () => {
+    const program = `
+      import { existsSync } from 'node:fs'
+      import { workflowBundle } from 'defacto/temporal'
+      import * as workflows from 'defacto/temporal/workflows'
+      const { codePath } = await workflowBundle()
+      console.log(codePath === workflows.bundlePath, existsSync(codePath), typeof workflows.runPipeline)
+    `
+    writeFileSync(join(scratch, 'user', 'bundle.mjs'), program)
+    expect(node('bundle.mjs').trim()).toBe('true true function')
   })
 
   test('brings types for all its entries', () => {

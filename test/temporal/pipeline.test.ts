@@ -6,8 +6,8 @@ import { type RunningWorker, runWorker, temporalRunner } from '../../src/tempora
 import { freshNamespace } from '../support/postgres.ts'
 import { room } from '../support/room.ts'
 import { describeTemporal, sharedTemporal } from '../support/temporal.ts'
-import { openSpace, peoplePipeline, type Space, type SpaceOptions, writePeople } from './space.ts'
 import { ended, submit } from './runs.ts'
+import { openSpace, peoplePipeline, type Space, type SpaceOptions, writePeople } from './space.ts'
 
 const closing: (() => Promise<unknown>)[] = []
 afterEach(async () => {

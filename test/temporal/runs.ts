@@ -1,8 +1,8 @@
 /** Submitting runs and waiting for their end, as clients do. */
 import type { Runner, SubmitRequest } from '../../src/orchestration/contract.ts'
 import { RUN_ENDED, type RunRow } from '../../src/ports/runs.ts'
-import { until } from './until.ts'
 import type { Space } from './space.ts'
+import { until } from './until.ts'
 
 export async function submit({ control }: Space, runner: Runner, request: SubmitRequest): Promise<RunRow> {
   const { run } = await control.submit(request)

@@ -2,8 +2,8 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { OpenedSpace } from '../../activities/index.ts'
-import { inputReaders } from '../../src/input-readers.ts'
 import type { Defacto, DefactoOptions } from '../../src/index.ts'
+import { inputReaders } from '../../src/input-readers.ts'
 import type { ProjectAccess } from '../../src/orchestration/contract.ts'
 import { createControl } from '../../src/orchestration/control.ts'
 import { createMetrics } from '../../src/orchestration/metrics/index.ts'
@@ -56,7 +56,13 @@ export async function writePeople(path: string, count: number, from = 0): Promis
     const mail = `m${from + i}@example.org`
     return [joined(mail, 1 + (i % 9)), used(mail, 10, from + i)]
   })
-  await writeFile(path, records.flat().map((record) => `${JSON.stringify(record)}\n`).join(''))
+  await writeFile(
+    path,
+    records
+      .flat()
+      .map((record) => `${JSON.stringify(record)}\n`)
+      .join(''),
+  )
 }
 
 /** Reads files and builds; `steps` beside these two. */

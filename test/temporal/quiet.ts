@@ -1,0 +1,4 @@
+/** The SDK says what goes wrong and nothing else. Import this before a worker is made. */
+import { DefaultLogger, Runtime } from '@temporalio/worker'
+
+Runtime.install({ shutdownSignals: [], logger: new DefaultLogger('ERROR') })
