@@ -1,6 +1,6 @@
 """A Dagster project that runs a defacto pipeline as one asset.
 
-    DEFACTO_PROJECT=/srv/shop dagster dev -f definitions.py
+    NIGHTLY_PROJECT=/srv/shop dagster dev -f definitions.py
 
 Steps, entity types and counters of the run appear as metadata of the asset; `CHECKS` as its asset checks.
 """
@@ -20,10 +20,10 @@ from dagster import (
 )
 
 #: The program and its leading arguments.
-DEFACTO = shlex.split(os.environ.get("DEFACTO", "npx defacto"))
-PIPELINE = os.environ.get("DEFACTO_PIPELINE", "nightly")
+DEFACTO = shlex.split(os.environ.get("NIGHTLY_COMMAND", "npx defacto"))
+PIPELINE = os.environ.get("NIGHTLY_PIPELINE", "nightly")
 #: Checks of the pipeline that Dagster is to know as such, by name; the others are metadata of the asset.
-CHECKS = [name for name in os.environ.get("DEFACTO_CHECKS", "").split(",") if name]
+CHECKS = [name for name in os.environ.get("NIGHTLY_CHECKS", "").split(",") if name]
 
 
 @asset(
@@ -36,7 +36,7 @@ def pipeline(context: AssetExecutionContext, defacto: PipesSubprocessClient):
     return defacto.run(
         context=context,
         command=[*DEFACTO, "pipes", "--", "run", "start", PIPELINE, "--local"],
-        cwd=os.environ.get("DEFACTO_PROJECT"),
+        cwd=os.environ.get("NIGHTLY_PROJECT"),
         # What may be asked for here: as_of, version, only, timeout, idempotency_key, full, from_raw, checks.
         extras={"defacto": {"checks": CHECKS}},
     ).get_results()

@@ -1,7 +1,9 @@
 /** Our side of the Dagster Pipes protocol, judged by a real Dagster that runs scripts and commands as its steps. */
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { ROOT } from '../support/clone.ts'
 import { type DagsterStep, describeDagster, inDagster } from '../support/dagster.ts'
+import { DEFACTO, NightlyProject } from '../support/nightly-project.ts'
 
 const STEP = join(import.meta.dirname, 'pipes-step.ts')
 const script = (what: string, rest: Partial<DagsterStep> = {}): DagsterStep => ({
@@ -122,5 +124,47 @@ describeDagster('a script with withPipes', () => {
     const seen = await inDagster(script('leave'))
     expect(seen.success).toBe(false)
     expect(seen.logs).toContainEqual([20, 'said before leaving'])
+  })
+})
+
+describeDagster('the sample Dagster project', () => {
+  const job = { definitions: join(ROOT, 'infra', 'dagster', 'definitions.py'), job: 'defacto_nightly' }
+  const settings = (project: NightlyProject) => ({
+    NIGHTLY_COMMAND: DEFACTO,
+    NIGHTLY_PROJECT: project.folder,
+    NIGHTLY_CHECKS: 'history,no-letters',
+  })
+
+  it('runs the nightly pipeline as one asset, with its counters, its checks and its log', async () => {
+    using project = new NightlyProject().arrive('2024-01')
+    const seen = await inDagster(job, settings(project))
+    expect(seen.errors).toEqual([])
+    expect(seen.success).toBe(true)
+    expect(seen.materializations).toHaveLength(1)
+    const { asset, data_version, metadata } = seen.materializations[0]!
+    expect(asset).toBe('nightly')
+    expect(data_version).toMatch(/^[0-9a-f]{8}:271$/)
+    expect(metadata).toMatchObject({
+      cursor_to: ['IntMetadataValue', 271],
+      failures: ['IntMetadataValue', 1],
+      mode: ['TextMetadataValue', 'INCREMENTAL'],
+      definition_hash: ['TextMetadataValue', expect.stringMatching(/^[0-9a-f]{64}$/)],
+      version: ['TextMetadataValue', expect.any(String)],
+      duration_s: ['FloatMetadataValue', expect.any(Number)],
+      ledger: ['JsonMetadataValue', expect.objectContaining({ rows_added: 271 })],
+      'entity/customer': ['JsonMetadataValue', expect.objectContaining({ rows_added: 78 })],
+    })
+    expect(seen.checks.map(({ check, passed, severity }) => [check, passed, severity])).toEqual([
+      ['history', true, 'ERROR'],
+      ['no_letters', false, 'WARN'],
+    ])
+    expect(seen.logs.map(([, message]) => message)).toContain('build: succeeded')
+    // Once more: nothing has come, and the step says so without failing.
+    const again = await inDagster(job, settings(project))
+    expect(again.failed).toEqual(['nightly'])
+    expect(again.errors.map(([, message]) => message).join()).toContain('E_INPUT_MISSING')
+    expect((await inDagster(job, settings(project.arrive('2024-02')))).materializations[0]?.data_version).toMatch(
+      /:5\d\d$/,
+    )
   })
 })
