@@ -25,13 +25,14 @@ export async function removeOld(database: LogDatabase, tx: Tx, before: Ages): Pr
   const rows = await database.query(
     tx,
     operation,
-    `with recursive kept (run_id, parent_run_id) as (
-      select run_id, parent_run_id from ${runs}
+    `with recursive related (run_id, other) as (
+      select run_id, parent_run_id from ${runs} where parent_run_id is not null
+      union all select parent_run_id, run_id from ${runs} where parent_run_id is not null),
+    kept (run_id) as (
+      select run_id from ${runs}
         where not ${database.among('status', '$1')} or coalesce(finished_at, created_at) >= $2
-      union
-      select r.run_id, r.parent_run_id from kept k join ${runs} r
-        on r.parent_run_id = k.run_id or r.run_id = k.parent_run_id)
-    select run_id from ${runs} where run_id not in (select run_id from kept)`,
+      union select r.other from kept k join related r on r.run_id = k.run_id)
+    select run_id from ${runs} except select run_id from kept`,
     [RUN_ENDED, before.runs],
   )
   const old = rows.map(([runId]) => runId as string)
