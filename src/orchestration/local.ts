@@ -4,6 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { RunRow } from '../ports/runs.ts'
+import { pulse } from './alerts/pulse.ts'
 import { attempt } from './attempt.ts'
 import type { CloseRequest, Control, OpenedRun, Orchestration, Ref, Runner, StepRef } from './contract.ts'
 import { classify, RunCancelled, RunTimeout, WorkerShutdown } from './failure.ts'
@@ -39,7 +40,9 @@ class InProcess implements LocalRunner {
   async start(step: StepRef): Promise<void> {
     if (this.#closed || this.#running.has(step.runId)) return
     const stop = new AbortController()
-    const ended = this.#drive(step, stop).finally(() => this.#running.delete(step.runId))
+    const ended = this.#drive(step, stop)
+      .then(() => pulse(this.#context))
+      .finally(() => this.#running.delete(step.runId))
     this.#running.set(step.runId, { stop, ended })
   }
 

@@ -1,6 +1,7 @@
 /** Works the queues of a space (spec 10 §4.3, §4.8) until it is stopped: chunks in hand are finished, the rest is handed back. */
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker'
 import { createActivities, type OpenedSpace } from '../../activities/index.ts'
+import { pulse } from '../orchestration/alerts/pulse.ts'
 import { WorkerShutdown } from '../orchestration/failure.ts'
 import type { Logger } from '../ports/logger.ts'
 import { activityAllowList } from './allow-list.ts'
@@ -175,7 +176,7 @@ async function sweep(options: TemporalWorkerOptions, place: Place): Promise<{ st
   const { opened, logger } = options
   const { client, close } = await connectClient(options.temporal, options.codec)
   const runner = runnerOf(client, place, await hasSearchAttributes(client, logger))
-  const sweeper = sweeping(opened.control, runner, logger)
+  const sweeper = sweeping(opened.control, runner, logger, (signal) => pulse(opened.context, { signal }))
   return {
     async stop() {
       await sweeper.stop()

@@ -8,8 +8,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { failure, runRecovered } from '../../src/orchestration/alerts/events.ts'
 import { alertsOf, deliver } from '../../src/orchestration/alerts/index.ts'
 import { signatureOf } from '../../src/orchestration/alerts/senders.ts'
+import { createControl } from '../../src/orchestration/control.ts'
+import { localRunner } from '../../src/orchestration/local.ts'
 import type { Notification } from '../../src/ports/runs.ts'
 import { postgresPlace, sqlitePlace, TestSpace, teams } from '../support/orchestration.ts'
+import { joined } from '../support/people.ts'
 import { describePostgres } from '../support/postgres.ts'
 import { Receiver } from '../support/receiver.ts'
 
@@ -140,10 +143,10 @@ for (const { name, place, describe: describeHere } of PLACES)
 
       receiver.mood = 'slow'
       after(10)
-      expect(await deliver(space.context, { requestMs: 100 })).toBe(0)
+      expect(await deliver(space.context, { requestMs: 1000 })).toBe(0)
       expect(receiver.received).toHaveLength(1)
       after(10)
-      expect(await deliver(space.context, { requestMs: 100 })).toBe(0)
+      expect(await deliver(space.context, { requestMs: 1000 })).toBe(0)
       expect(receiver.received).toHaveLength(2)
 
       receiver.mood = 307
@@ -177,7 +180,7 @@ for (const { name, place, describe: describeHere } of PLACES)
           alerts: [slow, receiver].map(({ url }) => ({ on: ['failure', 'recovered'], to: { webhook: { url } } })),
         })
         for (const status of ['failed', 'succeeded', 'failed', 'succeeded'] as const) await ends(status)
-        expect(await deliver(space.context, { requestMs: 100 })).toBe(4)
+        expect(await deliver(space.context, { requestMs: 1000 })).toBe(4)
         const types = receiver.received.map(({ body }) => JSON.parse(body).type)
         expect(types).toEqual(['defacto.run.failed', 'defacto.recovered', 'defacto.run.failed', 'defacto.recovered'])
         expect(slow.received).toHaveLength(1)
@@ -244,5 +247,41 @@ describe('a sender that dies after the receiver took it', () => {
     const rows = db.prepare('select attempts, status from notifications').all()
     db.close()
     expect(rows).toEqual([{ attempts: 2, status: 'sent' }])
+  })
+})
+
+describe('a pipeline that fails', () => {
+  it('is told of when it ends, and again when it is well', async () => {
+    space = await TestSpace.open(await sqlitePlace(), teams())
+    const sql = 'select person_id from person_history'
+    const alerts = [{ on: ['failure', 'check', 'recovered', 'freshness'], to: { webhook: { url: receiver.url } } }]
+    const body = {
+      steps: ['build', 'check'],
+      checks: { nobody: { sql } },
+      freshness: { 'source/web': { error: '1d' } },
+    }
+    space.pipeline('nightly', { ...body, alerts })
+    await space.engine.ingest('web', [joined('a', 2)] as never)
+    const control = createControl(space.context)
+    const runner = localRunner(space.context, control)
+    const run = async (): Promise<void> => {
+      space.now = new Date(space.now.getTime() + 60_000)
+      const submitted = await control.submit({ op: 'pipeline', pipeline: 'nightly' })
+      await runner.start(control.stepRef(submitted.run))
+      await runner.idle()
+    }
+    const told = (): string[] => {
+      const events = receiver.received.splice(0).map(({ body: text }) => JSON.parse(text))
+      return events.map(({ subject, data }) => `${data.event} ${subject}`).toSorted()
+    }
+    await run()
+    expect(told()).toEqual(['check check/nobody', 'failure pipeline/nightly', 'freshness asset/source/web'])
+    await run()
+    expect(told()).toEqual([])
+    await space.engine.ingest('web', [joined('b', 20)] as never)
+    space.pipeline('nightly', { ...body, checks: { nobody: { sql: `${sql} where 1 = 2` } }, alerts })
+    await run()
+    expect(told()).toEqual(['recovered asset/source/web', 'recovered check/nobody', 'recovered pipeline/nightly'])
+    await runner.close()
   })
 })

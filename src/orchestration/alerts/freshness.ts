@@ -3,6 +3,7 @@ import { freshnessOf } from '../assets/freshness.ts'
 import type { AssetFreshness } from '../assets/model.ts'
 import type { Orchestration } from '../contract.ts'
 import type { Pipeline } from '../model.ts'
+import { nowText } from '../time.ts'
 import type { AlertSignal } from './events.ts'
 import { alertsOf } from './rules.ts'
 
@@ -12,17 +13,22 @@ export async function notifyFreshness(
   pipelines: readonly Pipeline[],
 ): Promise<readonly AssetFreshness[]> {
   const found = await freshnessOf(context, pipelines)
+  const at = nowText(context)
   for (const pipeline of pipelines) {
     const ours = found.filter((freshness) => freshness.pipeline === pipeline.name)
-    const rows = await alertsOf(context, pipeline, ours.flatMap(signalOf))
-    if (rows.length > 0) await context.operations.log.notifications.enqueue(rows, rows[0]?.availableAt ?? '')
+    const rows = await alertsOf(
+      context,
+      pipeline,
+      ours.flatMap((each) => signalOf(each, at)),
+    )
+    if (rows.length > 0) await context.operations.log.notifications.enqueue(rows, at)
   }
   return found
 }
 
 /** Nothing is said of what is not known. */
-function signalOf(freshness: AssetFreshness): AlertSignal[] {
-  const { asset, of, state, lagMs, since, at } = freshness
+function signalOf(freshness: AssetFreshness, at: string): AlertSignal[] {
+  const { asset, of, state, lagMs, since } = freshness
   if (state === 'unknown') return []
   const event = state === 'ok' ? 'recovered' : 'freshness'
   const severity = state === 'error' ? 'error' : 'warn'

@@ -32,7 +32,8 @@ export async function freshnessOf(
 
 function answer(context: Orchestration, pipeline: string, rule: FreshnessRule, since: Since): AssetFreshness {
   const { asset, of, warnMs, errorMs } = rule
-  const now = nowOf(context)
+  // Runs are timed by the clock, events and time rules by the engine's.
+  const now = of === 'arrival' ? nowOf(context) : context.operations.now()
   const from = since === null || since === 'none' ? null : instantFromText(since)
   // An event dated after now is as fresh as can be.
   const lagMs = since === 'none' ? 0 : from === null ? null : Math.max(0, now.ms - from.ms)

@@ -4,7 +4,6 @@ import { freshnessOf } from '../assets/freshness.ts'
 import type { FreshnessState } from '../assets/model.ts'
 import type { Orchestration } from '../contract.ts'
 import type { Pipeline } from '../model.ts'
-import { nowOf } from '../time.ts'
 
 interface Reading {
   readonly name: string
@@ -23,7 +22,7 @@ export async function readGauges(context: Orchestration): Promise<readonly Readi
   const { log, version } = operations
   const ageOf = (text: string | null): number | null => {
     const from = text === null ? null : instantFromText(text)
-    return from === null ? null : Math.max(0, (nowOf(context).ms - from.ms) / 1000)
+    return from === null ? null : Math.max(0, (operations.now().ms - from.ms) / 1000)
   }
 
   const status = await operations.buildStatus()
