@@ -1,36 +1,223 @@
 import assert from 'node:assert/strict'
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, describe, it } from 'vitest'
+import { type Orchestrator, ThresholdError } from '../../src/index.ts'
+import type { RunHandle } from '../../src/orchestrator.ts'
 import { joined, nightly, type TestProject, testProject } from '../support/orchestrated.ts'
+import { freshNamespace } from '../support/postgres.ts'
 
-describe('runs in this process', () => {
+const places = [
+  { name: 'sqlite', config: () => ({ config: {}, drop: async () => {} }) },
+  {
+    name: 'postgres',
+    config: () => {
+      const { url, namespace, drop } = freshNamespace()
+      return { config: { database: url, namespace }, drop }
+    },
+  },
+]
+
+/** Lets other work of the process have its turn in between. */
+async function until(met: () => Promise<boolean>): Promise<void> {
+  while (!(await met())) await setImmediate()
+}
+
+async function stepsOf(orchestrator: Orchestrator, handle: RunHandle): Promise<string[]> {
+  const children = await orchestrator.log.runs.children(handle.id)
+  return children.map(({ step, status }) => `${step} ${status}`)
+}
+
+describe.each(places)('runs in this process, $name', ({ config }) => {
   let project: TestProject
-  afterEach(() => project.close())
+  let drop: () => Promise<void> = async () => {}
+  const open = async (pipelines: object, more: object = {}): Promise<Orchestrator> => {
+    const place = config()
+    drop = place.drop
+    project = await testProject(pipelines, { ...place.config, ...more })
+    return project.connect()
+  }
+  afterEach(async () => {
+    await project.close()
+    await drop()
+  })
 
   it('reads, builds and ticks, then finds nothing new', async () => {
-    project = await testProject({ nightly })
+    const orchestrator = await open({ nightly })
     await project.write('in/a.ndjson', joined(50))
-    const orchestrator = await project.connect()
     const first = await orchestrator.submit('pipeline', { pipeline: 'nightly' })
     const stats = await first.result()
     assert.equal(stats['events_ingested'], 50)
     assert.equal(stats['entities_created'], 50)
-    const steps = await orchestrator.log.runs.children(first.id)
-    assert.deepEqual(
-      steps.map(({ step, status }) => [step, status]),
-      [
-        ['ingest', 'succeeded'],
-        ['build', 'succeeded'],
-        ['tick', 'succeeded'],
-      ],
-    )
+    assert.deepEqual(await stepsOf(orchestrator, first), ['ingest succeeded', 'build succeeded', 'tick succeeded'])
     const made = await orchestrator.log.runs.events(first.id, { kinds: ['materialization'] })
     const names = made.map(({ data }) => (data as { asset: string }).asset)
     assert.ok(names.includes('source/web') && names.includes('entity/person/history'))
+    assert.equal(new Set(names).size, names.length)
 
     const again = await orchestrator.submit('pipeline', { pipeline: 'nightly' })
-    const second = await again.result()
-    assert.equal(second['events_ingested'] ?? 0, 0)
+    assert.equal((await again.result())['events_ingested'] ?? 0, 0)
     const [, build] = await orchestrator.log.runs.children(again.id)
     assert.equal(build?.mode, 'SKIP')
+  })
+
+  it('gives the same run for the same key, and refuses another request with it', async () => {
+    const orchestrator = await open({ nightly })
+    const first = await orchestrator.submit('build', {}, { key: 'k' })
+    const second = await orchestrator.submit('build', {}, { key: 'k' })
+    assert.equal(second.id, first.id)
+    await assert.rejects(orchestrator.submit('build', { full: true }, { key: 'k' }), { code: 'E_CONFLICT' })
+    await first.result()
+  })
+
+  it('stops at a threshold, and goes on after a retry', async () => {
+    const strict = {
+      ...nightly.inputs.files,
+      on_error: { max_count: 0, min_records: 1, action: 'fail' },
+    }
+    const orchestrator = await open({ nightly: { ...nightly, inputs: { files: strict } } })
+    await project.write('in/a.ndjson', `${joined(5)}{"kind":"joined"}\n${joined(5, 5)}`)
+    const run = await orchestrator.submit('pipeline', { pipeline: 'nightly' })
+    await assert.rejects(run.result(), ThresholdError)
+    assert.deepEqual(await stepsOf(orchestrator, run), ['ingest failed'])
+    const handle = await run.retry()
+    const row = await handle.info()
+    assert.equal(row.retryOf, run.id)
+    await handle.ended()
+  })
+
+  it('retries from the first step that did not succeed', async () => {
+    const failing = {
+      ...nightly,
+      steps: ['ingest', 'build', 'check'],
+      checks: { none: { kind: 'row_count', asset: 'entity/person', min: 1000 } },
+    }
+    const orchestrator = await open({ nightly: failing })
+    await project.write('in/a.ndjson', joined(5))
+    const run = await orchestrator.submit('pipeline', { pipeline: 'nightly' })
+    await assert.rejects(run.result(), { code: 'E_CHECK' })
+    const again = await run.retry()
+    await again.ended()
+    assert.deepEqual(await stepsOf(orchestrator, again), ['check failed'])
+    await assert.rejects((await orchestrator.submit('build', {})).retry(), { code: 'E_CONFLICT' })
+  })
+
+  it('shares the result of a build that does what is asked', async () => {
+    const orchestrator = await open({ nightly })
+    const batch = await orchestrator.push(
+      'web',
+      joined(300)
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as object),
+    )
+    await batch.result()
+    const handles = await Promise.all([1, 2, 3].map(() => orchestrator.submit('build', {})))
+    for (const handle of handles) await handle.result()
+    const rows = await Promise.all(handles.map((handle) => handle.info()))
+    assert.deepEqual(rows.map(({ status }) => status).sort(), ['coalesced', 'coalesced', 'succeeded'])
+    assert.equal(rows[1]?.stats['entities_created'], 300)
+  })
+
+  it('ends as skipped if nothing is new', async () => {
+    const orchestrator = await open({ nightly: { ...nightly, skip_if_idle: true } })
+    await project.write('in/a.ndjson', joined(3))
+    const first = await orchestrator.submit('pipeline', { pipeline: 'nightly' })
+    await first.result()
+    assert.equal((await first.info()).status, 'succeeded')
+    const second = await orchestrator.submit('pipeline', { pipeline: 'nightly' })
+    await second.result()
+    assert.equal((await second.info()).status, 'skipped')
+    await project.write('in/b.ndjson', joined(3, 3))
+    const third = await orchestrator.submit('pipeline', { pipeline: 'nightly' })
+    await third.result()
+    assert.equal((await third.info()).status, 'succeeded')
+  })
+
+  it('lets as many runs go as their pool has places, in order', async () => {
+    const pooled = { ...nightly, concurrency: { pool: 'few' } }
+    const orchestrator = await open({ one: pooled, two: pooled, three: pooled }, { pools: { few: 1 } })
+    await project.write('in/a.ndjson', joined(40))
+    const handles = []
+    for (const pipeline of ['one', 'two', 'three']) handles.push(await orchestrator.submit('pipeline', { pipeline }))
+    for (const handle of handles) await handle.result()
+    const rows = await Promise.all(handles.map((handle) => handle.info()))
+    for (const [i, row] of rows.entries()) {
+      const before = rows[i - 1]
+      if (before !== undefined) assert.ok((row.startedAt ?? '') >= (before.finishedAt ?? ''), 'one after the other')
+    }
+  }, 30_000)
+
+  it('stops when asked to, and what was committed stays', async () => {
+    const slow = { files: { ...nightly.inputs.files, batch: 1 } }
+    const orchestrator = await open({ nightly: { ...nightly, inputs: slow } })
+    await project.write('in/a.ndjson', joined(3000))
+    const run = await orchestrator.submit('pipeline', { pipeline: 'nightly' })
+    await until(async () => {
+      const [ingest] = await orchestrator.log.runs.children(run.id)
+      return (ingest?.stats['events_ingested'] ?? 0) > 0
+    })
+    await run.cancel('enough')
+    await assert.rejects(run.result(), { code: 'E_CANCELLED' })
+    const row = await run.info()
+    assert.equal(row.status, 'cancelled')
+    assert.equal(row.cancelReason, 'enough')
+    assert.deepEqual(await stepsOf(orchestrator, run), ['ingest cancelled'])
+    const again = await run.retry()
+    const done = await again.result()
+    assert.ok((done['events_ingested'] ?? 0) < 3000)
+    assert.equal(await orchestrator.context.operations.head(), 3000)
+  }, 60_000)
+
+  it('fails when its time is over', async () => {
+    const slow = { files: { ...nightly.inputs.files, batch: 1 } }
+    const orchestrator = await open({ nightly: { ...nightly, timeout: '1s', inputs: slow } })
+    await project.write('in/a.ndjson', joined(20_000))
+    const run = await orchestrator.submit('pipeline', { pipeline: 'nightly' })
+    await assert.rejects(run.result(), { code: 'E_TIMEOUT' })
+    assert.equal((await run.info()).status, 'failed')
+  }, 30_000)
+
+  it('is left where it was when the process ends, and the next run continues', async () => {
+    const slow = { files: { ...nightly.inputs.files, batch: 1 } }
+    const orchestrator = await open({ nightly: { ...nightly, inputs: slow } })
+    await project.write('in/a.ndjson', joined(1000))
+    const run = await orchestrator.submit('pipeline', { pipeline: 'nightly' })
+    await until(async () => (await run.progress()).progressAt !== null)
+    await orchestrator.close()
+    const next = await project.connect()
+    const left = await next.run(run.id)
+    assert.equal((await left.info()).status, 'abandoned')
+    const again = await next.submit('pipeline', { pipeline: 'nightly' })
+    await again.result()
+    assert.equal(await next.context.operations.head(), 1000)
+  }, 60_000)
+
+  it('works through windows, and again through those that failed', async () => {
+    const windowed = { files: { ...nightly.inputs.files, path: 'in/day-*.ndjson', window: 'day-{date}' } }
+    const orchestrator = await open({ nightly: { ...nightly, inputs: windowed } })
+    for (const [i, day] of ['2024-01-01', '2024-01-02', '2024-01-03'].entries()) {
+      await project.write(`in/day-${day}.ndjson`, joined(4, 4 * i))
+    }
+    const spec = { op: 'ingest', pipeline: 'nightly', from: '2024-01-01', to: '2024-01-03', window: '1d' } as const
+    const windows = await orchestrator.backfillWindows(spec)
+    assert.deepEqual(
+      windows.map(({ from, to }) => [from.slice(0, 10), to.slice(0, 10)]),
+      [
+        ['2024-01-01', '2024-01-02'],
+        ['2024-01-02', '2024-01-03'],
+      ],
+    )
+    const run = await orchestrator.backfill(spec)
+    assert.equal((await run.result())['events_ingested'], 8)
+    assert.equal((await orchestrator.log.runs.children(run.id)).length, 2)
+    assert.deepEqual(await orchestrator.backfillWindows({ ...spec, only: 'failed' }), [])
+    const wider = { ...spec, to: '2024-01-04', only: 'missing', reverse: true } as const
+    assert.deepEqual(
+      (await orchestrator.backfillWindows(wider)).map(({ from }) => from.slice(0, 10)),
+      ['2024-01-03'],
+    )
+    const tick = await orchestrator.backfill({ op: 'tick', from: '2024-01-01', to: '2024-03-01', window: '30d' })
+    await tick.result()
+    assert.equal((await orchestrator.log.runs.children(tick.id)).length, 2)
   })
 })
