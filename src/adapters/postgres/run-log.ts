@@ -3,6 +3,7 @@ import type { Instant } from '../../core/instant.ts'
 import type { RunLog } from '../../ports/runs.ts'
 import type { Tx } from '../../ports/store.ts'
 import { createRunLog } from '../sql/run-log.ts'
+import { plainText } from '../sql/run-log-columns.ts'
 import type { LogDatabase, LogParam, LogRow } from '../sql/run-log-database.ts'
 import type { Space } from './space.ts'
 
@@ -46,11 +47,11 @@ class PostgresLogDatabase implements LogDatabase {
     sql: string,
     params: readonly LogParam[] = [],
   ): Promise<readonly LogRow[]> {
-    return this.#space.database.query(tx, operation, sql, params)
+    return this.#space.database.query(tx, operation, sql, params.map(bound))
   }
 
   async execute(tx: Tx, operation: string, sql: string, params: readonly LogParam[] = []): Promise<number> {
-    return this.#space.database.execute(tx, operation, sql, params)
+    return this.#space.database.execute(tx, operation, sql, params.map(bound))
   }
 
   async insert(
@@ -65,7 +66,7 @@ class PostgresLogDatabase implements LogDatabase {
       const some = rows.slice(from, from + most)
       const values = some.map((_, i) => `(${columns.map((_, j) => `$${i * columns.length + j + 1}`).join(', ')})`)
       const sql = `insert into ${table} (${columns.join(', ')}) values ${values.join(', ')} ${suffix}`
-      await this.#space.database.query(tx, operation, sql, some.flat())
+      await this.#space.database.query(tx, operation, sql, some.flat().map(bound))
     }
   }
 
@@ -79,4 +80,10 @@ class PostgresLogDatabase implements LogDatabase {
       `defacto/${names.namespace}/${key}`,
     ])
   }
+}
+
+/** What the server cannot hold cannot be looked for either: whatever somebody asks for, it is not an error. */
+function bound(param: LogParam): LogParam {
+  if (typeof param === 'string') return plainText(param)
+  return typeof param === 'object' && param !== null ? param.map(plainText) : param
 }

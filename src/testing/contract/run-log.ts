@@ -208,6 +208,9 @@ export function runLogContract(contract: Contract): void {
       const readable = ODD.replace('\u0000', '\ufffd').replace('\ud800', '\ufffd')
       assert.equal((await log.runs.get('r_1'))?.cancelReason, readable)
       assert.equal((await log.runs.events('r_1'))[0]?.message, readable)
+      assert.equal(await log.runs.get(ODD), undefined)
+      assert.deepEqual(await log.runs.list({ pipeline: ODD, tags: { [ODD]: ODD } }), [])
+      assert.equal(await log.letters.get(ODD), undefined)
     })
   })
 
