@@ -7,8 +7,20 @@ import { definitionError } from './definition-parts.ts'
 import type { Definitions } from './definitions.ts'
 import { projectIssues } from './orchestration/pipeline/check-project.ts'
 
+export interface ProjectCheckOptions {
+  /** Unknown keys are errors. */
+  readonly strict?: boolean
+  /** Where no profile is chosen, what one of them sets counts as set: nobody runs anything yet. */
+  readonly profiles?: boolean
+}
+
 /** Findings of `Definitions.validate`, and what only the project can tell. */
-export function checkProject(project: LoadedProject, definitions: Definitions, strict = false): ValidationResult {
+export function checkProject(
+  project: LoadedProject,
+  definitions: Definitions,
+  { strict = false, profiles = false }: ProjectCheckOptions = {},
+): ValidationResult {
+  const keys = project.keys({ profiles })
   const expressionClock = project.value('expressionClock') as 'event' | 'wall' | undefined
   const own = definitions.validate({ strict, ...(expressionClock ? { expressionClock } : {}) })
   // Tables of definitions with errors are not known.
@@ -19,8 +31,8 @@ export function checkProject(project: LoadedProject, definitions: Definitions, s
         definitions.toObject(),
         { at: (path) => definitions.place(pathText(path)) },
         {
-          coldTier: project.has('coldLedger'),
-          pools: Object.keys(project.pools()),
+          coldTier: keys.some(([first]) => first === 'coldLedger'),
+          pools: keys.flatMap(([first, name]) => (first === 'pools' && name !== undefined ? [name] : [])),
           dialect: /^postgres(ql)?:/i.test(String(project.value('database'))) ? 'postgres' : 'sqlite',
         },
       )

@@ -40,6 +40,7 @@ export class LoadedProject {
   readonly ignoredVariables: readonly string[]
   readonly #settings: ReadonlyMap<string, Setting>
   readonly #env: Readonly<Record<string, string | undefined>>
+  readonly #profiles: readonly (readonly string[])[]
 
   constructor(parts: {
     root: string
@@ -48,6 +49,8 @@ export class LoadedProject {
     ignoredVariables: readonly string[]
     settings: ReadonlyMap<string, Setting>
     env: ProjectInputs['env']
+    /** Key paths of all profiles. */
+    profiles?: readonly (readonly string[])[]
   }) {
     this.root = parts.root
     this.file = parts.file
@@ -55,6 +58,7 @@ export class LoadedProject {
     this.ignoredVariables = parts.ignoredVariables
     this.#settings = parts.settings
     this.#env = parts.env
+    this.#profiles = parts.profiles ?? []
   }
 
   /** A value by key path (`['coldLedger', 'url']`), secrets resolved, paths absolute; undefined if it is not set. */
@@ -63,10 +67,10 @@ export class LoadedProject {
     return setting === undefined ? undefined : this.#resolve(setting)
   }
 
-  /** True if anything is set at or below a key path. */
-  has(...path: string[]): boolean {
-    const prefix = path.join('.')
-    return [...this.#settings.keys()].some((key) => key === prefix || key.startsWith(`${prefix}.`))
+  /** Key paths that are set; with `profiles`, where none is chosen, those of every profile too. */
+  keys(options: { readonly profiles?: boolean } = {}): readonly (readonly string[])[] {
+    const others = options.profiles === true && this.profile === null ? this.#profiles : []
+    return [...[...this.#settings.values()].map(({ path }) => path), ...others]
   }
 
   /** Folder of the definitions. */
@@ -159,7 +163,8 @@ export async function loadProject(inputs: ProjectInputs): Promise<LoadedProject>
   const sink = settings.get('deadLetter.type')
   if (sink?.value !== 'file' && settings.get('deadLetter.path')?.origin === 'default')
     settings.delete('deadLetter.path')
-  const project = new LoadedProject({ root, file: path, profile, ignoredVariables: ignored, settings, env })
+  const profiles = fileSettings.filter(({ path: [first] }) => first === 'profiles').map(({ path }) => path.slice(2))
+  const project = new LoadedProject({ root, file: path, profile, ignoredVariables: ignored, settings, env, profiles })
   checkProduction(project, settings)
   return project
 }

@@ -29,7 +29,7 @@ describe('the way in', () => {
 describe('documents', () => {
   const documents = [
     'README.md',
-    ...['getting-started', 'definitions', 'expressions', 'architecture', 'postgres', 'cold-tier'].map(
+    ...['getting-started', 'definitions', 'expressions', 'architecture', 'postgres', 'cold-tier', 'pipelines'].map(
       (name) => `docs/${name}.md`,
     ),
   ]

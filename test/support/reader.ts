@@ -25,6 +25,12 @@ export class Reader {
     return this.#folder
   }
 
+  /** Reads on in a new folder below. */
+  enter(name: string): void {
+    this.#folder = join(this.#folder, name)
+    mkdirSync(this.#folder)
+  }
+
   /** Reads on in the folder where the page before ended. */
   follow(page: string): Block[] {
     const blocks = blocksOf(join(ROOT, page))

@@ -9,7 +9,7 @@ import { Definitions } from '../../src/definitions.ts'
 import { DefinitionError } from '../../src/errors.ts'
 import type { FilesInput, PostgresInput, S3Input } from '../../src/orchestration/model.ts'
 import { readPipeline } from '../../src/orchestration/pipeline/read.ts'
-import { checkProject } from '../../src/project-check.ts'
+import { checkProject, type ProjectCheckOptions } from '../../src/project-check.ts'
 import { cleanPipeline } from '../support/definition-cases-pipeline.ts'
 
 const RETRY = { attempts: 5, backoffMs: 10_000, factor: 2, maxMs: 300_000 }
@@ -201,7 +201,7 @@ describe('findings of a project', () => {
     mkdirSync(dirname(join(root, path)), { recursive: true })
     writeFileSync(join(root, path), text)
   }
-  const findings = async (pipeline: string, settings = ''): Promise<string[]> => {
+  const findings = async (pipeline: string, settings = '', options: ProjectCheckOptions = {}): Promise<string[]> => {
     put(
       'entities/item.yaml',
       'item: { starts: new, identity: { id: {} }, states: { new: { when: { made: { effects: [create] } } } } }\n',
@@ -213,7 +213,7 @@ describe('findings of a project', () => {
     put('pipelines/nightly.yaml', pipeline)
     put('defacto.config.yaml', settings)
     const project = await loadProject({ cwd: root, env: {} })
-    const { issues } = checkProject(project, await Definitions.fromDirectory(root))
+    const { issues } = checkProject(project, await Definitions.fromDirectory(root), options)
     return issues
       .filter(({ code }) => code !== 'W01')
       .map(({ code, place, message }) => `${code} ${place?.replace('pipelines/', '')} ${message}`)
@@ -250,5 +250,8 @@ describe('findings of a project', () => {
 `
     expect(await findings(pipeline, 'cold_ledger: cold\npools: { night: 1 }\n')).toEqual([])
     expect((await findings(pipeline)).map((line) => line.slice(0, 3))).toEqual(['P05', 'P10'])
+    const profile = 'profiles: { night: { cold_ledger: cold, pools: { night: 1 } } }\n'
+    expect((await findings(pipeline, profile)).map((line) => line.slice(0, 3))).toEqual(['P05', 'P10'])
+    expect(await findings(pipeline, profile, { profiles: true })).toEqual([])
   })
 })

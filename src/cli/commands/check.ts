@@ -69,7 +69,7 @@ async function issuesOf(context: Context, strict: boolean): Promise<Found> {
   try {
     const definitions = await Definitions.fromDirectory(project.definitions)
     const { checkProject } = await import('../../project-check.ts')
-    const { issues } = checkProject(project, definitions, strict)
+    const { issues } = checkProject(project, definitions, { strict, profiles: true })
     const counts = Object.fromEntries(
       Object.entries(definitions.toObject()).map(([kind, named]) => [kind, Object.keys(named).length]),
     )
