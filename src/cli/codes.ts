@@ -337,7 +337,11 @@ export const CODES = define([
     'records read and records accounted for differ',
     'A fault of the program; nothing was lost. Exit 1.',
   ],
-  ['E_CHECK', 'a blocking check failed', 'Exit 5.'],
+  [
+    'E_CHECK',
+    'a blocking check failed, or an asset lags too far behind',
+    'See which, and the entities concerned, with `defacto asset check --last`. Exit 5.',
+  ],
   [
     'E_CONFLICT',
     'the same idempotency key was used for another request',

@@ -114,6 +114,7 @@ async function failed(context: Orchestration, run: RunRow, fence: RunFence, thro
   const at = nowText(context)
   const error = thrown instanceof Error ? thrown : new Error('something that is no error was thrown')
   const failure = classify(error)
+  if (failure.type === 'Fenced') context.metrics.count('defacto_fenced_total', { op: run.op })
   const row = (await operations.log.runs.get(run.runId)) ?? run
   const options = { at, epoch: fence.epoch, from: ['running', 'waiting'] } as const
   if (failure.benign) {

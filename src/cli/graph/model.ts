@@ -1,6 +1,7 @@
 /** Diagrams as data: what `graph` draws, whatever the format. */
 import type { DefinitionsObject, EffectDef, EntityDef } from '../../core/definition/model.ts'
 import type { Lineage } from '../../core/lineage.ts'
+import { assetsOf } from '../../orchestration/assets/derive.ts'
 
 export interface DiagramNode {
   readonly id: string
@@ -14,7 +15,7 @@ export interface DiagramEdge {
   readonly label: string
 }
 export interface Diagram {
-  readonly what: 'states' | 'lineage' | 'assets'
+  readonly what: 'states' | 'lineage' | 'assets' | 'pipeline'
   readonly nodes: readonly DiagramNode[]
   readonly edges: readonly DiagramEdge[]
 }
@@ -76,32 +77,19 @@ export function lineageDiagram(lineage: Lineage): Diagram {
 
 /** Assets (spec 10 §1): sources into the ledger, through identity into entities, their history and relationships. */
 export function assetDiagram(definitions: DefinitionsObject): Diagram {
-  const nodes: DiagramNode[] = [
-    { id: 'ledger', label: 'ledger', group: 'core', kind: 'ledger' },
-    { id: 'identity', label: 'identity', group: 'core', kind: 'identity' },
-    { id: 'dead_letters', label: 'dead_letters', group: 'core', kind: 'dead_letters' },
-  ]
-  const edges: DiagramEdge[] = [{ from: 'ledger', to: 'identity', label: '' }]
-  const add = (id: string, group: string): void => {
-    if (!nodes.some((node) => node.id === id)) nodes.push({ id, label: id, group, kind: group })
+  const assets = assetsOf(definitions, [])
+  return {
+    what: 'assets',
+    nodes: assets.map(({ name, kind }) => ({ id: name, label: name, group: GROUPS[kind] ?? 'core', kind })),
+    edges: assets.flatMap(({ name, upstream }) =>
+      upstream.map((from) => ({ from: from.name, to: name, label: from.label })),
+    ),
   }
-  for (const source of Object.keys(definitions.sources)) {
-    add(`source/${source}`, 'source')
-    edges.push(
-      { from: `source/${source}`, to: 'ledger', label: '' },
-      { from: `source/${source}`, to: 'dead_letters', label: 'failures' },
-    )
-  }
-  for (const [type, entity] of Object.entries(definitions.entities)) {
-    add(`entity/${type}/history`, 'history')
-    add(`entity/${type}`, 'entity')
-    edges.push({ from: 'ledger', to: `entity/${type}/history`, label: '' })
-    edges.push({ from: 'identity', to: `entity/${type}/history`, label: '' })
-    edges.push({ from: `entity/${type}/history`, to: `entity/${type}`, label: 'current' })
-    for (const { type: relationship, target } of entity.relationships ?? []) {
-      add(`relationship/${relationship}`, 'relationship')
-      edges.push({ from: `entity/${type}/history`, to: `relationship/${relationship}`, label: `to ${target}` })
-    }
-  }
-  return { what: 'assets', nodes, edges }
+}
+
+const GROUPS: Readonly<Record<string, string>> = {
+  source: 'source',
+  history: 'history',
+  entity: 'entity',
+  relationship: 'relationship',
 }
