@@ -40,7 +40,7 @@ async function bodyOf(context: ControlContext, name: string): Promise<Json> {
   const found = pipelines.get(name)
   if (found !== undefined) return found.body as Json
   const guess = closest(name, [...pipelines.keys()])
-  throw new NotFoundError(`there is no pipeline '${name}'${guess === undefined ? '' : `; did you mean '${guess}'?`}`)
+  throw new NotFoundError(`there is no pipeline '${name}'${guess === null ? '' : `; did you mean '${guess}'?`}`)
 }
 
 /** A queued run of this request, with the pipeline's body, version and ledger head pinned. */
