@@ -1,7 +1,7 @@
 /** Pushed records that wait in the space's database: every batch is a part, its lines are the records (spec 10 §3.2). */
 import type { RawRecord } from '../../core/event.ts'
 import { parseJson } from '../../core/expression/json.ts'
-import type { InputBatch, InputPart, InputReader, KnownPart } from '../../ports/inputs.ts'
+import type { InputBatch, InputPart, InputReader } from '../../ports/inputs.ts'
 import type { InboxRow, InputPort, Json } from '../../ports/runs.ts'
 
 /** Of one batch, or of all that were pushed for a source. Rows leave the inbox in the unit that stores them. */
@@ -19,12 +19,12 @@ export class InboxReader implements InputReader {
     const batches = await this.#inputs.batches('source' in of ? of.source : undefined)
     return batches
       .filter(({ batchId }) => !('batchId' in of) || batchId === of.batchId)
-      .map(({ batchId }) => ({ part: batchId, fingerprint: '', settled: true }))
+      .map(({ batchId }) => ({ part: batchId, fingerprint: '', settled: true, endless: true }))
   }
 
-  /** Lines that were taken are gone; what is there is still to be read. */
-  async begin(_part: InputPart, known: KnownPart): Promise<Json> {
-    return known.position
+  /** Lines that were taken are gone; whatever is there, pushed again perhaps, is still to be read. */
+  async begin(): Promise<Json> {
+    return 0
   }
 
   async *read(

@@ -94,7 +94,7 @@ async function sift(
   const marks = new Map(known.map((mark) => [mark.part, mark]))
   const found: Sifted = { open: [], held: [], young: [] }
   const bounds = { from: of?.run.windowFrom ?? null, to: of?.run.windowTo ?? null }
-  const window = job.of !== null && 'window' in job.of ? job.of.window : null
+  const window = job.of?.kind === 'files' || job.of?.kind === 's3' ? job.of.window : null
   for (const part of windowParts(await reader.parts(), window, bounds)) {
     const before = marks.get(part.part) ?? null
     const isSame = before?.fingerprint === part.fingerprint

@@ -18,7 +18,7 @@ export const ingestPart: StepFunction = async (context, call) => {
   const job = jobOf(context, call.run)
   const { inputs } = context.operations.log
   const marks = (await inputs.marks(job.pipeline, job.input)).filter(({ runId }) => runId === call.run.runId)
-  const open = marks.filter(({ state }) => state === 'open')
+  const open = marks.filter(({ state }) => state === 'open').sort((a, b) => (a.part < b.part ? -1 : 1))
   if (open.length === 0) return { more: false, stats: {} }
   const reader = job.open()
   try {
@@ -93,8 +93,9 @@ class Reading {
 
   async #chunk(mark: InputMark, batch: InputBatch): Promise<InputMark> {
     const { operations } = this.#context
-    const { fence } = this.#call
+    const { fence, run } = this.#call
     const { source, onError, staged } = this.#job
+    const version = run.version ?? undefined
     const at = nowText(this.#context)
     let next = mark
     const commit = async (unit: Unit, counts: ChunkCounts): Promise<void> => {
@@ -110,7 +111,7 @@ class Reading {
           })
         : await operations.ingestChunk(
             { fence, signal: this.#call.signal },
-            { source, records: batch.records, deadLetters: onError.deadLetters },
+            { source, version, records: batch.records, deadLetters: onError.deadLetters },
             commit,
           )
     this.#marks.set(next.part, next)
