@@ -48,8 +48,8 @@ export class RunHandle<O extends RunOp = RunOp> {
     const children = await this.#parts.context.operations.log.runs.children(this.id)
     const steps: Partial<Record<RunRow['status'], number>> = {}
     for (const child of children) steps[child.status] = (steps[child.status] ?? 0) + 1
-    const latest = children.map((child) => child.progressAt).filter((at) => at !== null)
-    return { status, waitingFor, stats, steps, progressAt: [progressAt, ...latest].sort().at(-1) ?? null }
+    const latest = [progressAt, ...children.map((child) => child.progressAt)].filter((at) => at !== null)
+    return { status, waitingFor, stats, steps, progressAt: latest.sort().at(-1) ?? null }
   }
 
   /** From the one after `after` on, until the run has ended. */
