@@ -4,7 +4,7 @@ import type { CommandSpec } from './command.ts'
 export interface CatalogEntry {
   readonly name: string
   readonly summary: string
-  readonly group: 'Project' | 'Data' | 'Read' | 'Operate'
+  readonly group: 'Project' | 'Data' | 'Read' | 'Run' | 'Operate'
   load(): Promise<CommandSpec>
 }
 
@@ -30,7 +30,7 @@ export const CATALOG: readonly CatalogEntry[] = [
   {
     name: 'graph',
     group: 'Project',
-    summary: 'draw states, lineage or assets',
+    summary: 'draw states, lineage, assets or pipelines',
     load: async () => (await import('./commands/graph.ts')).command,
   },
   {
@@ -98,6 +98,60 @@ export const CATALOG: readonly CatalogEntry[] = [
     group: 'Read',
     summary: 'describe an error or warning code',
     load: async () => (await import('./commands/explain.ts')).command,
+  },
+  {
+    name: 'run',
+    group: 'Run',
+    summary: 'start, list, follow, cancel and retry runs',
+    load: async () => (await import('./commands/run.ts')).command,
+  },
+  {
+    name: 'schedule',
+    group: 'Run',
+    summary: 'apply, pause, trigger and look at schedules',
+    load: async () => (await import('./commands/schedule.ts')).command,
+  },
+  {
+    name: 'backfill',
+    group: 'Run',
+    summary: 'work through windows of time gone by, as one run',
+    load: async () => (await import('./commands/backfill.ts')).command,
+  },
+  {
+    name: 'asset',
+    group: 'Run',
+    summary: 'what can be read: where it comes from, how fresh it is, its checks',
+    load: async () => (await import('./commands/asset.ts')).command,
+  },
+  {
+    name: 'dev',
+    group: 'Run',
+    summary: 'server, worker, schedules and API in one command',
+    load: async () => (await import('./commands/dev.ts')).command,
+  },
+  {
+    name: 'worker',
+    group: 'Run',
+    summary: 'work the task queues of the space',
+    load: async () => (await import('./commands/worker.ts')).command,
+  },
+  {
+    name: 'serve',
+    group: 'Run',
+    summary: 'the HTTP API',
+    load: async () => (await import('./commands/serve.ts')).command,
+  },
+  {
+    name: 'temporal',
+    group: 'Run',
+    summary: 'set up, check and replay on the Temporal server',
+    load: async () => (await import('./commands/temporal.ts')).command,
+  },
+  {
+    name: 'pipes',
+    group: 'Run',
+    summary: 'run a command inside Dagster Pipes',
+    load: async () => (await import('./commands/pipes.ts')).command,
   },
   {
     name: 'cold',

@@ -2,8 +2,9 @@
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { type LoadedProject, loadProject } from '../config/project.ts'
-import { ConfigError, NotFoundError } from '../errors.ts'
+import { NotFoundError } from '../errors.ts'
 import type { Defacto, TierCallOptions } from '../index.ts'
+import type { RunEvent } from '../ports/runs.ts'
 import { ConfirmationError, Interrupted } from './errors.ts'
 import { remarks } from './log-target.ts'
 import type { Output, Row } from './output.ts'
@@ -33,6 +34,8 @@ export interface ContextOptions {
   readonly signal: AbortSignal
   /** How long work may go on after it was asked to stop; null: until it is done. */
   readonly takeTime: (ms: number | null) => void
+  /** Wants to hear what the runs of this command note. */
+  readonly report?: (event: RunEvent) => void
   readonly cwd: string
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdin: NodeJS.ReadStream
@@ -44,34 +47,48 @@ export class Context {
   /** Aborted by Ctrl-C and `--timeout`. */
   readonly signal: AbortSignal
   readonly takeTime: (ms: number | null) => void
+  readonly report: ((event: RunEvent) => void) | null
   readonly cwd: string
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdin: NodeJS.ReadStream
-  readonly #opened: Defacto[] = []
+  readonly #closing: (() => Promise<void>)[] = []
   #project: Promise<LoadedProject> | null = null
+  #flags: Readonly<Record<string, unknown>> = {}
 
   constructor(options: ContextOptions) {
     this.globals = options.globals
     this.output = options.output
     this.signal = options.signal
     this.takeTime = options.takeTime
+    this.report = options.report ?? null
     this.cwd = options.cwd
     this.env = options.env
     this.stdin = options.stdin
   }
 
+  /** Settings that a command's own options stand for; before the configuration is read. */
+  set(flags: Readonly<Record<string, unknown>>): void {
+    this.#flags = { ...this.#flags, ...flags }
+  }
+
   /** The project's configuration, read once. */
   project(): Promise<LoadedProject> {
-    const { project, config, profile, namespace, database, engine } = this.globals
+    const { project, config, profile, namespace, database, engine, temporalAddress: address } = this.globals
     this.#project ??= loadProject({
       cwd: this.cwd,
       env: this.env,
       project,
       config,
       profile,
-      flags: { namespace, database, engine },
+      flags: { ...this.#flags, namespace, database, engine, temporal: address === undefined ? undefined : { address } },
     })
     return this.#project
+  }
+
+  /** Whether `build`, `tick` and `ingest` become runs on the server; in this process unless told otherwise. */
+  async durable(): Promise<boolean> {
+    const { engine, detach, worker, requireTemporal } = this.globals
+    return detach || worker || requireTemporal || (engine ?? (await this.project()).value('engine')) === 'temporal'
   }
 
   /**
@@ -80,7 +97,7 @@ export class Context {
   async open(overrides: Record<string, unknown> = {}): Promise<Defacto> {
     const { Defacto } = await import('../index.ts')
     const defacto = await Defacto.open((await this.project()).definitions, await this.#options(overrides))
-    this.#opened.push(defacto)
+    this.onClose(() => defacto.close())
     return defacto
   }
 
@@ -93,11 +110,6 @@ export class Context {
 
   async #options(overrides: Record<string, unknown>): Promise<Record<string, unknown>> {
     const project = await this.project()
-    if (project.value('engine') === 'temporal') {
-      throw new ConfigError("engine 'temporal' is not available in this version of the package; use --local", {
-        code: 'E_CONFIG_NOT_AVAILABLE',
-      })
-    }
     const options = project.options()
     return {
       catchUp: false,
@@ -126,9 +138,14 @@ export class Context {
     return this.open({ activate: 'never', ...overrides })
   }
 
+  /** What is to be done when the command ends; the last thing first. */
+  onClose(close: () => Promise<void>): void {
+    this.#closing.push(close)
+  }
+
   /** Closes everything that was opened. */
   async close(): Promise<void> {
-    for (const defacto of this.#opened.splice(0)) await defacto.close()
+    for (const close of this.#closing.splice(0).reverse()) await close()
   }
 
   /** Resolves if the user agrees; `--yes` agrees, and where nobody can be asked the answer is missing (exit 8). */

@@ -1,9 +1,8 @@
 /** One run of the command line: streams, signals and the exit code; everything else is behind `parseArguments`. */
 import { parseDurationText } from '../core/instant.ts'
-import type { Context } from './context.ts'
 import { exitCodeOf, Interrupted, TimeoutError, UsageError } from './errors.ts'
-import { engineOf, peekFormat } from './globals.ts'
-import { type Format, markShown, Output } from './output.ts'
+import { peekFormat } from './globals.ts'
+import { type Format, Output } from './output.ts'
 import { type Invocation, parseArguments } from './program.ts'
 
 /** After a request to stop, work may go on to the end of its chunk; longer than this it is left behind. */
@@ -45,34 +44,13 @@ function outputFor(values: Readonly<Record<string, unknown>>): Output {
   })
 }
 
-async function execute({ spec, args, options }: Invocation, output: Output): Promise<number> {
-  const stop = stopSignal(options)
-  const { Context: ContextClass } = await import('./context.ts')
-  const context = new ContextClass({
-    globals: {
-      project: options['project'] as string | undefined,
-      config: options['config'] as string | undefined,
-      profile: options['profile'] as string | undefined,
-      namespace: options['namespace'] as string | undefined,
-      database: options['database'] as string | undefined,
-      engine: engineOf(options),
-      detach: options['detach'] === true,
-      worker: options['worker'] === true,
-      temporalAddress: options['temporalAddress'] as string | undefined,
-      requireTemporal: options['requireTemporal'] === true,
-      idempotencyKey: options['idempotencyKey'] as string | undefined,
-      yes: options['yes'] === true,
-      input: options['input'] !== false,
-    },
-    output,
-    signal: stop.signal,
-    takeTime: stop.takeTime,
-    cwd: process.cwd(),
-    env: process.env,
-    stdin: process.stdin,
-  })
+async function execute(invocation: Invocation, output: Output): Promise<number> {
+  const stop = stopSignal(invocation.options)
+  const { contextOf, runCommand } = await import('./execute.ts')
+  const context = contextOf(invocation.options, { output, signal: stop.signal, takeTime: stop.takeTime })
   try {
-    return await runCommand(context, { spec, args, options })
+    await runCommand(context, invocation)
+    return 0
   } catch (error) {
     // Whatever a driver makes of an aborted call, the reason is what the user asked for.
     throw stop.signal.aborted && exitCodeOf(error) === 1 ? stop.signal.reason : error
@@ -80,14 +58,6 @@ async function execute({ spec, args, options }: Invocation, output: Output): Pro
     stop.done()
     await context.close()
   }
-}
-
-async function runCommand(context: Context, { spec, args, options }: Invocation): Promise<number> {
-  const result = await spec.run?.(context, args, options)
-  if (result === undefined) return 0
-  await context.output.result(result)
-  if (result.error === undefined) return 0
-  throw markShown(result.error)
 }
 
 /** Ctrl-C, SIGTERM and `--timeout` as one signal; a second Ctrl-C ends at once. */

@@ -1,5 +1,6 @@
 import type { BuildProgress, BuildResult } from '../../results.ts'
 import type { CommandSpec } from '../command.ts'
+import { UsageError } from '../errors.ts'
 import { snakeKeys } from '../json.ts'
 import { count, flag, instant, text } from '../options.ts'
 import type { Result } from '../output.ts'
@@ -24,6 +25,15 @@ export const command: CommandSpec = {
       fromRaw: flag(options, 'fromRaw'),
       asOf: instant(options, 'asOf'),
       untilSequence: count(options, 'untilSequence', 1),
+    }
+    if (!flag(options, 'dryRun') && (await context.durable())) {
+      if (choice.untilSequence !== undefined)
+        throw new UsageError('--until-sequence is for builds of this process; leave it out, or add --local')
+      const { full, fromRaw, asOf } = choice
+      const { submitAndWait } = await import('../runs/submit.ts')
+      return submitAndWait(context, (orchestrator) =>
+        orchestrator.submit('build', { version, full, fromRaw }, { key: context.globals.idempotencyKey, asOf }),
+      )
     }
     const defacto = await context.open()
     if (flag(options, 'dryRun')) {

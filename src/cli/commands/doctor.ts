@@ -5,6 +5,8 @@ import type { Paint } from '../colour.ts'
 import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
 import { exitCodeOf, reportOf } from '../errors.ts'
+import { lettersOf } from '../letters.ts'
+import { runFindings } from '../runs/health.ts'
 import { bytesText, countText } from '../summary.ts'
 import { printable } from '../table-text.ts'
 import { packageVersion } from '../version.ts'
@@ -201,6 +203,7 @@ async function database(context: Context): Promise<Finding[]> {
       data: { slot, epoch, holder, acquired_at: acquiredAt, expires_at: expiresAt, dead },
     })
   }
+  findings.push(...(await runFindings(defacto.operations())))
   return findings
 }
 
@@ -222,17 +225,17 @@ async function coldTier(defacto: Defacto): Promise<Finding> {
 }
 
 async function deadLetters(context: Context): Promise<Finding[]> {
-  const path = (await context.project()).deadLetterPath
-  if (path === null) return [{ check: 'dead letters', state: 'ok', message: 'not kept in a file', data: null }]
-  const { readDeadLetters } = await import('../../dead-letters.ts')
+  const letters = await lettersOf(context)
+  if (letters === null) return [{ check: 'dead letters', state: 'ok', message: 'kept elsewhere', data: null }]
+  const { place } = letters
   let open = 0
-  for await (const _entry of readDeadLetters(path, { status: 'open' })) open += 1
+  for await (const _entry of letters.read({ status: 'open' })) open += 1
   return [
     {
       check: 'dead letters',
       state: open > 0 ? 'warn' : 'ok',
-      message: open === 0 ? 'none open' : `${open} open in ${path}; see them with: defacto dlq list`,
-      data: { path, open },
+      message: open === 0 ? 'none open' : `${open} open in ${place}; see them with: defacto dlq list`,
+      data: { path: place, open },
     },
   ]
 }

@@ -1,16 +1,18 @@
 import { lineageOf } from '../../core/lineage.ts'
 import { didYouMean } from '../../core/spelling.ts'
 import { NotFoundError } from '../../errors.ts'
+import { projectAccess } from '../../project-access.ts'
 import type { CommandSpec } from '../command.ts'
 import { assetDiagram, type Diagram, lineageDiagram, stateDiagram } from '../graph/model.ts'
+import { pipelineDiagram } from '../graph/pipeline.ts'
 import { dot, mermaid } from '../graph/render.ts'
 import { text } from '../options.ts'
 
 export const command: CommandSpec = {
   name: 'graph',
-  summary: 'draw states, lineage or assets of the definitions',
+  summary: 'draw states, lineage, assets or pipelines of the definitions',
   options: [
-    { flags: '--what <what>', description: 'default: states', choices: ['states', 'lineage', 'assets'] },
+    { flags: '--what <what>', description: 'default: states', choices: ['states', 'lineage', 'assets', 'pipeline'] },
     { flags: '--format <format>', description: 'default: mermaid', choices: ['mermaid', 'dot', 'json'] },
     { flags: '--entity <type>', description: 'states of this entity type only' },
   ],
@@ -32,7 +34,9 @@ export const command: CommandSpec = {
         ? lineageDiagram(lineageOf(definitions))
         : what === 'assets'
           ? assetDiagram(definitions)
-          : stateDiagram(
+          : what === 'pipeline'
+            ? pipelineDiagram([...(await projectAccess(project).pipelines()).values()].map(({ pipeline }) => pipeline))
+            : stateDiagram(
               entity === undefined
                 ? definitions
                 : { ...definitions, entities: { [entity]: definitions.entities[entity]! } },

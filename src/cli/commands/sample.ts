@@ -9,11 +9,13 @@ import { acceptOutcome, compareWithExpected } from '../sample/expected.ts'
 import { readManifest, type SampleManifest } from '../sample/manifest.ts'
 import { type SamplePlace, samplePlace } from '../sample/place.ts'
 import { writeReport } from '../sample/report.ts'
-import { namedDatabase, openSample, runSample, type SampleRun } from '../sample/run.ts'
+import { runSample, type SampleRun } from '../sample/run.ts'
+import { namedDatabase, openSample, sampleClock } from '../sample/space.ts'
 import { coldFolder } from '../sample/tiers.ts'
 import { viewsOf } from '../sample/views.ts'
 
 const RUN = 'sample'
+const TO_STOP_MS = 30_000
 
 export const command: CommandSpec = {
   name: 'sample',
@@ -25,16 +27,20 @@ export const command: CommandSpec = {
   examples: [
     'defacto sample',
     'npm start -- --fresh',
+    'npm start -- --local',
     'npm start -- --database postgresql://postgres@127.0.0.1:5432/postgres',
   ],
   async run(context, _args, options) {
     const place = samplePlace(context.cwd)
     const manifest = await readManifest(place.data)
     if (flag(options, 'fresh')) await removeState(place, manifest, context)
-    const defacto = await openSample(place, manifest, context)
+    const clock = sampleClock(manifest)
+    const defacto = await openSample(place, clock, context)
+    // After Ctrl-C the worker hands back what it has in hand.
+    context.takeTime(TO_STOP_MS)
     try {
       const work = async (): Promise<Result> => {
-        const run = await runSample(defacto, place, manifest, context)
+        const run = await runSample(defacto, place, manifest, clock, context)
         if (flag(options, 'accept')) await acceptOutcome(place.data, run)
         const differences = await compareWithExpected(place.data, run)
         const report = await writeReport(defacto, place, run, await viewsOf(defacto), differences, context.cwd)
@@ -56,7 +62,7 @@ async function removeState(place: SamplePlace, manifest: SampleManifest, context
     )
   }
   try {
-    const defacto = await openSample(place, manifest, context)
+    const defacto = await openSample(place, sampleClock(manifest), context)
     try {
       await defacto.exclusive(RUN, async () => undefined)
     } finally {

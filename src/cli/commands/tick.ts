@@ -16,6 +16,16 @@ export const command: CommandSpec = {
   async run(context, _args, options) {
     const dryRun = flag(options, 'dryRun')
     const asOf = instant(options, 'asOf')
+    if (!dryRun && (await context.durable())) {
+      const { submitAndWait } = await import('../runs/submit.ts')
+      return submitAndWait(context, (orchestrator) =>
+        orchestrator.submit(
+          'tick',
+          { version: text(options, 'version') },
+          { key: context.globals.idempotencyKey, asOf },
+        ),
+      )
+    }
     const defacto = await context.open()
     const result = await defacto.tick({ version: text(options, 'version'), asOf, dryRun })
     const { failures, changes, ...counters } = result

@@ -23,25 +23,30 @@ function inputOf({ input }: RunRow): string | null {
 
 /** `3901 records: 3820 new, 64 repeated, 17 dead`. */
 export function detailOf(run: RunRow): string {
-  const { stats } = run
-  const of = (name: string): number => Number(stats[name] ?? 0)
+  const of = (name: string): number => run.stats[name] ?? 0
   switch (run.op) {
     case 'ingest':
-      if (of('read') === 0) return 'nothing new'
-      return `${of('read')} records: ${of('ingested')} new, ${of('duplicates')} repeated, ${of('failed')} dead`
+      if (of('events_read') === 0) return 'nothing new: all parts were read before'
+      return `${of('events_read')} records: ${of('events_ingested')} new, ${of('duplicates')} repeated, ${of('events_failed')} dead`
     case 'build':
       if (run.mode === 'SKIP') return 'SKIP: nothing to do'
-      return [run.mode, phrase(stats)].filter((part) => part !== null && part !== '').join(': ')
+      return `${run.mode}: ${of('events_processed')} events, ${of('entities_created')} entities, ${of('merges_detected')} merges, ${of('late_arrivals')} late`
+    case 'tick':
+      return `${of('entities_affected')} entities, ${of('transitions')} transitions`
+    case 'flush':
+      return of('rows_flushed') === 0 ? 'nothing new: all events were archived before' : `${of('rows_flushed')} events archived`
+    case 'prune':
+      return of('rows_pruned') === 0 ? 'nothing to remove' : `${of('rows_pruned')} events removed from the database`
     default:
-      return phrase(stats) || 'nothing to do'
+      return phrase(run.stats) || 'nothing to do'
   }
 }
 
-/** `eventsProcessed: 3` → `3 events processed`; what is zero is not worth a word. */
+/** `events_processed: 3` → `3 events processed`; what is zero is not worth a word. */
 export function phrase(stats: Counters): string {
   return Object.entries(stats)
-    .filter(([name, value]) => typeof value === 'number' && value !== 0 && !/ms$/i.test(name))
-    .map(([name, value]) => `${value} ${name.replace(/[A-Z]/g, (c) => ` ${c.toLowerCase()}`).replaceAll('_', ' ')}`)
+    .filter(([, value]) => value !== 0)
+    .map(([name, value]) => `${value} ${name.replaceAll('_', ' ')}`)
     .join(', ')
 }
 

@@ -11,7 +11,6 @@ export interface Watched {
   readonly id: string
   run(): Promise<RunRow>
   steps(): Promise<readonly RunRow[]>
-  progress(): Promise<{ readonly done: number; readonly total: number | null; readonly label: string } | null>
   cancel(reason: string): Promise<unknown>
 }
 
@@ -52,16 +51,15 @@ export async function watchRun(context: Context, watched: Watched, options: Watc
         else options.onStep(step)
       }
       if (hasEnded(run)) return run
-      const idle = run.status === 'queued' || (steps.length > 0 && steps.every((step) => hasEnded(step) || step.status === 'queued'))
-      if (!hinted && idle && performance.now() - since > IDLE_MS && steps.every(hasNotBegun)) {
+      const idle = run.status === 'queued' && run.startedAt === null
+      if (!hinted && idle && performance.now() - since > IDLE_MS) {
         hinted = true
         bar.stop()
         context.output.warn(options.idleHint as string)
       }
       const active = steps.find((step) => step.status === 'running') ?? run
-      const progress = await watched.progress()
-      if (progress !== null && progress.done > 0) bar.update(progress.done, progress.total, progress.label)
-      else bar.update(sum(active.stats), null, nameOf(active))
+      const done = countOf(active.stats)
+      if (done > 0) bar.update(done, totalOf(active), nameOf(active))
       const now = `${run.status} ${active.runId} ${active.progressAt}`
       look = now === seen ? Math.min(look * 1.5, SLOWEST_LOOK_MS) : FIRST_LOOK_MS
       seen = now
@@ -76,12 +74,14 @@ export async function watchRun(context: Context, watched: Watched, options: Watc
   }
 }
 
-function hasNotBegun(step: RunRow): boolean {
-  return step.status === 'queued'
+/** How far it is, as far as its counters say. */
+function countOf(stats: Counters): number {
+  return stats['events_read'] ?? stats['events_processed'] ?? stats['rows_flushed'] ?? stats['rows_pruned'] ?? 0
 }
 
-function sum(stats: Counters): number {
-  return Number(stats['read'] ?? stats['eventsProcessed'] ?? stats['rows'] ?? 0)
+/** A build and a flush know where they end; null: unknown. */
+function totalOf({ fromSeq, toSeq, op }: RunRow): number | null {
+  return op === 'ingest' || fromSeq === null || toSeq === null || toSeq <= fromSeq ? null : toSeq - fromSeq
 }
 
 /** What is to be said when the wait was ended from outside. */

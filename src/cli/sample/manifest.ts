@@ -29,20 +29,19 @@ export async function readManifest(folder: string): Promise<SampleManifest> {
   }
 }
 
-/** One delivery: the files of a month, and the processing time of its build: the morning of the month's last day. */
+/** Files that have come by some night, and the processing time of that night's run. */
 export interface Delivery {
-  readonly month: string
   readonly parts: readonly SamplePart[]
   readonly asOf: string
 }
 
-export function deliveriesOf(manifest: SampleManifest): Delivery[] {
+/** Two nights: the one that finds three months of files, and the one a month later that finds the rest. */
+export function deliveriesOf(manifest: SampleManifest): readonly Delivery[] {
   const months = [...new Set(manifest.parts.map((part) => part.month))].sort()
-  return months.map((month) => ({
-    month,
-    parts: manifest.parts.filter((part) => part.month === month),
-    asOf: lastDay(month),
-  }))
+  const last = months.at(-1)
+  const earlier = manifest.parts.filter((part) => part.month !== last)
+  const rest = { parts: manifest.parts.filter((part) => part.month === last), asOf: manifest.clock }
+  return earlier.length === 0 ? [rest] : [{ parts: earlier, asOf: lastDay(months.at(-2) as string) }, rest]
 }
 
 function lastDay(month: string): string {

@@ -7,8 +7,10 @@ export interface SamplePlace {
   readonly definitions: string
   /** Records, `manifest.json` and `expected.json`. */
   readonly data: string
-  /** Database, marks and results; made by the run, removed by `--fresh`. */
+  /** Database, archive, server and results; made by the run, removed by `--fresh`. */
   readonly state: string
+  /** Where files arrive: inputs of the pipeline are named from here. */
+  readonly arrived: string
 }
 
 /**
@@ -17,10 +19,12 @@ export interface SamplePlace {
  */
 export function samplePlace(cwd: string): SamplePlace {
   const root = packageRoot(import.meta.dirname)
+  const state = join(cwd, cwd === root ? '.defacto' : 'defacto-sample')
   return {
     definitions: join(root, 'definitions'),
     data: join(root, 'infra', 'sample'),
-    state: join(cwd, cwd === root ? '.defacto' : 'defacto-sample'),
+    state,
+    arrived: join(state, 'arrived'),
   }
 }
 

@@ -38,7 +38,9 @@ export async function writeReport(
     ...outcomeOf(run),
     differences,
     nothing_new: run.nothingNew,
-    build_modes: run.builds.map((build) => build.mode),
+    build_modes: run.buildModes,
+    run_id: run.run.runId,
+    engine: run.engine,
     checks: run.checks,
     stages: run.stages,
     customers_by_state_and_plan: views.customers,
@@ -136,6 +138,8 @@ function summaryLines(run: SampleRun, database: string): [string, string][] {
     ['checks', `${checks.filter((check) => check.passed).length} of ${checks.length} passed`],
     ['time', seconds(run.stages.reduce((sum, stage) => sum + stage.ms, 0))],
     ['database', database],
+    ['run', run.run.runId],
+    ['engine', run.engine === 'local' ? 'local (not durable)' : 'temporal'],
     ['failures', records.dead === 0 ? 'none' : 'lines that are no records we can use'],
   ]
 }

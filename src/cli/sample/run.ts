@@ -1,167 +1,173 @@
-/** The stages of the sample run, in the order in which a nightly job would do them. */
-import { mkdir } from 'node:fs/promises'
+/** The sample run: the nightly pipeline from its inputs to a space that two tiers answer for. */
+import { copyFile, mkdir, rename, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type BuildResult, Defacto, Definitions, type TickResult, type TierStatus } from '../../index.ts'
+import { Definitions, type Defacto, type TierStatus } from '../../index.ts'
+import type { Control } from '../../orchestration/contract.ts'
+import type { Operations } from '../../ports/operations.ts'
+import type { CheckResult, RunRow } from '../../ports/runs.ts'
 import type { Context } from '../context.ts'
-import { seconds } from '../summary.ts'
-import { type CheckOutcome, runChecks } from './checks.ts'
-import type { SpaceFacts } from './facts.ts'
-import { ingestPart } from './ingest.ts'
-import { type Delivery, deliveriesOf, type SampleManifest } from './manifest.ts'
-import { Marks, type PartCounts } from './marks.ts'
+import { failureOf } from '../runs/failure.ts'
+import { hasEnded } from '../runs/lines.ts'
+import { watchRun } from '../runs/watch.ts'
+import { accounting, type CheckOutcome, pipelineOutcome } from './checks.ts'
+import { type SampleEngine, sampleEngine } from './engine.ts'
+import { factsOf, type SpaceFacts } from './facts.ts'
+import { deliveriesOf, type SampleManifest, type SamplePart } from './manifest.ts'
 import type { SamplePlace } from './place.ts'
 import { recordsOf, type SampleRecords } from './records.ts'
-import { type NamedDatabase, sampleCold, tierSample } from './tiers.ts'
+import { type Stage, Stages } from './stages.ts'
+import { tiersAgree } from './tiers.ts'
 
-/** Records per transaction (spec 10 §3.2 `batch`). */
-const BATCH = 500
-
-export interface Stage {
-  readonly stage: string
-  readonly ms: number
-  readonly detail: string
-}
+export const PIPELINE = 'nightly'
 
 export interface SampleRun {
   readonly stages: readonly Stage[]
   readonly version: string
+  readonly run: RunRow
+  readonly engine: 'temporal' | 'local'
   /** True if every file had been read by an earlier run. */
   readonly nothingNew: boolean
-  readonly builds: readonly BuildResult[]
-  readonly tick: TickResult
+  readonly buildModes: readonly string[]
   readonly records: SampleRecords
   readonly facts: SpaceFacts
   readonly tiers: TierStatus
   readonly checks: readonly CheckOutcome[]
 }
 
-/** Schema of the sample in a database that others may use, too. */
-const NAMESPACE = 'defacto_sample'
-
-/** The database somebody named for the sample; undefined: a file in the sample's own folder. */
-export function namedDatabase({ globals, env }: Context): NamedDatabase | undefined {
-  const database = globals.database ?? env['DEFACTO_DATABASE']
-  return database === undefined ? undefined : { database, namespace: globals.namespace ?? NAMESPACE }
-}
-
-/** Opens the sample's space; its clock stands at the end of the data. */
-export async function openSample(place: SamplePlace, manifest: SampleManifest, context: Context): Promise<Defacto> {
-  // Marks, archive and reports lie there wherever the database does.
-  await mkdir(place.state, { recursive: true })
-  const named = namedDatabase(context)
-  return Defacto.fromDirectory(place.definitions, {
-    ...(named ?? { database: join(place.state, 'defacto.db') }),
-    coldLedger: sampleCold(place, named),
-    deadLetter: { type: 'file', path: join(place.state, 'dead-letters.jsonl') },
-    clock: () => new Date(manifest.clock),
-    batchSize: BATCH,
-    catchUp: false,
-    logLevel: context.output.verbose ? 'DEBUG' : 'ERROR',
-  })
-}
-
-/** One line on stderr per stage, with counts and time. */
-export class Stages {
-  readonly done: Stage[] = []
-  readonly #note: (text: string) => void
-
-  constructor(note: (text: string) => void) {
-    this.#note = note
-  }
-
-  async run<T>(stage: string, work: () => Promise<T>, detail: (result: T) => string): Promise<T> {
-    const started = performance.now()
-    const result = await work()
-    const ms = performance.now() - started
-    const line = { stage, ms: Math.round(ms), detail: detail(result) }
-    this.done.push(line)
-    this.#note(`${stage.padEnd(16)}${line.detail.padEnd(70)} ${seconds(ms)}`)
-    return result
-  }
-}
-
 export async function runSample(
   defacto: Defacto,
   place: SamplePlace,
   manifest: SampleManifest,
+  clock: () => Date,
   context: Context,
 ): Promise<SampleRun> {
-  const { signal } = context
-  const stages = new Stages((text) => context.output.note(text))
+  const stages = new Stages(context.output)
   await stages.run('check', () => Definitions.fromDirectory(place.definitions), checkDetail)
-
-  const marks = await Marks.load(place.state, (await defacto.stats()).spaceId)
-  const parts = new Map<string, PartCounts>()
-  const builds: BuildResult[] = []
-  const deliveries = deliveriesOf(manifest)
-  let fresh = 0
-  for (const delivery of deliveries) {
-    const open = await openParts(delivery, place.data, marks, parts)
-    if (open.length > 0) {
-      fresh += open.length
-      const ingest = async (): Promise<void> => {
-        for (const part of open) {
-          const path = join(place.data, part.file)
-          await marks.set(path, null)
-          const counts = await ingestPart(defacto, place.data, part, signal)
-          await marks.set(path, counts)
-          parts.set(part.file, counts)
-        }
-      }
-      await stages.run(`ingest ${delivery.month}`, ingest, () => ingestDetail(open.map((part) => parts.get(part.file))))
-    } else if (delivery === deliveries.at(-1) && fresh === 0) {
-      await stages.run(
-        'ingest',
-        async () => undefined,
-        () => `nothing new: all ${manifest.parts.length} files were read before`,
-      )
+  const engine = await sampleEngine(defacto, place, clock, context, stages)
+  try {
+    let run: RunRow | undefined
+    let fresh = 0
+    for (const delivery of deliveriesOf(manifest)) {
+      await arrive(place, delivery.parts)
+      const last = delivery.asOf === manifest.clock
+      if (!last && (await isDone(engine, delivery.asOf))) continue
+      context.output.note(`night of ${delivery.asOf.slice(0, 10)}`)
+      run = await runPipeline(engine, delivery.asOf, context, stages)
+      const failure = failureOf(run)
+      if (failure !== undefined) throw failure
+      fresh += await recordsRead(engine, run)
     }
-    // Each delivery is built before the next is read; one that an earlier run has built is left alone.
-    if (open.length > 0 || isNewest(delivery, deliveries, place.data, marks)) {
-      const name = open.length > 0 ? `build ${delivery.month}` : 'build'
-      builds.push(await stages.run(name, () => defacto.build({ asOf: delivery.asOf, signal }), buildDetail))
-    }
+    return await outcomeOf(defacto, engine, run as RunRow, fresh, manifest, stages, context)
+  } finally {
+    await engine.stop()
   }
-  const tick = await stages.run('tick', () => defacto.tick({ asOf: manifest.clock }), tickDetail)
-  const runStage: Stages['run'] = (...stage) => stages.run(...stage)
-  const { status, facts, check } = await tierSample(defacto, manifest.clock, runStage, signal)
-  const records = await recordsOf(defacto, manifest, parts)
-  const ask = async (): Promise<CheckOutcome[]> => [...(await runChecks(defacto, manifest, records)), check]
-  const checks = await stages.run('checks', ask, checksDetail)
+}
+
+/** Files come as they were made: one that has come is not touched again. */
+async function arrive({ data, arrived }: SamplePlace, parts: readonly SamplePart[]): Promise<void> {
+  const folder = join(arrived, 'infra', 'sample')
+  await mkdir(folder, { recursive: true })
+  for (const { file } of parts) {
+    const [from, to] = [join(data, file), join(folder, file)]
+    const [made, came] = [await stat(from), await stat(to).catch(() => null)]
+    if (came?.size === made.size && Math.floor(came.mtimeMs) === Math.floor(made.mtimeMs)) continue
+    await copyFile(from, `${to}.new`)
+    await utimes(`${to}.new`, made.atime, made.mtime)
+    await rename(`${to}.new`, to)
+  }
+}
+
+/** An earlier start has brought this night to its end. */
+async function isDone({ orchestrator }: SampleEngine, asOf: string): Promise<boolean> {
+  const done = await orchestrator.log.runs.list({ op: ['pipeline'], pipeline: PIPELINE, status: ['succeeded'] })
+  return done.some((run) => run.asOf !== null && Date.parse(run.asOf) === Date.parse(asOf))
+}
+
+async function recordsRead({ orchestrator }: SampleEngine, run: RunRow): Promise<number> {
+  const steps = await orchestrator.log.runs.children(run.runId)
+  return steps.reduce((sum, { op, stats }) => sum + (op === 'ingest' ? (stats['events_read'] ?? 0) : 0), 0)
+}
+
+/** The run that an earlier start left on the server goes on; else a new one begins. */
+async function runPipeline(
+  { orchestrator: { control, runner, engine, context: { operations } } }: SampleEngine,
+  asOf: string,
+  context: Context,
+  stages: Stages,
+): Promise<RunRow> {
+  const { runs } = operations.log
+  const active = await runs.list({ op: ['pipeline'], pipeline: PIPELINE, status: ['queued', 'running', 'waiting'] })
+  let run: RunRow | undefined
+  for (const left of active) {
+    if (left.engine !== 'temporal') continue
+    if (engine === 'temporal' && left.cancelReason === null) run ??= left
+    else await abandon({ control, operations }, left)
+  }
+  if (run === undefined) {
+    run = (await control.submit({ op: 'pipeline', pipeline: PIPELINE, asOf })).run
+  } else context.output.note(`run ${run.runId}, begun by an earlier start, goes on where it was`)
+  const { runId } = run
+  await runner.start(control.stepRef(run))
+  // On a server it is only left: the next start goes on with it.
+  const cancel = async (reason: string): Promise<void> => {
+    if (engine === 'temporal') return
+    await runner.cancel(await control.requestCancel(runId, reason), reason)
+  }
+  const watched = {
+    id: runId,
+    run: async () => (await runs.get(runId)) as RunRow,
+    steps: () => runs.children(runId),
+    cancel,
+  }
+  return watchRun(context, watched, { here: true, idleHint: null, onStep: stages.step })
+}
+
+/** A run whose server is gone with the process that started it: nobody will go on with it but a new one. */
+async function abandon(
+  { control, operations }: { readonly control: Control; readonly operations: Operations },
+  left: RunRow,
+): Promise<void> {
+  await control.requestCancel(left.runId, 'its server is gone')
+  for (const run of [...(await operations.log.runs.children(left.runId)), left]) {
+    if (!hasEnded(run))
+      await control.closeRun({ v: 1, space: operations.space, runId: run.runId, failure: null, cancelled: true })
+  }
+}
+
+async function outcomeOf(
+  defacto: Defacto,
+  { orchestrator: { engine, context: { operations, project } } }: SampleEngine,
+  run: RunRow,
+  fresh: number,
+  manifest: SampleManifest,
+  stages: Stages,
+  context: Context,
+): Promise<SampleRun> {
+  const { log } = operations
+  const { pipeline } = (await project.pipelines()).get(PIPELINE)!
+  const steps = await log.runs.children(run.runId)
+  const tiers = await defacto.ledger.tiers.status()
+  const agreement = await stages.run(
+    'both tiers',
+    () => tiersAgree(defacto, tiers),
+    ({ detail }) => detail,
+  )
+  const records = await recordsOf(log, pipeline)
+  const facts = await factsOf(defacto)
+  const results = (await log.checks.latest()).filter((result: CheckResult) => steps.some(({ runId }) => runId === result.runId))
   context.output.note(`${'digest'.padEnd(16)}${facts.digest.slice(0, 16)}`)
   return {
     stages: stages.done,
     version: defacto.activeVersion,
+    run,
+    engine,
     nothingNew: fresh === 0,
-    builds,
-    tick,
+    buildModes: steps.filter(({ op }) => op === 'build').map(({ mode }) => mode ?? 'SKIP'),
     records,
     facts,
-    tiers: status,
-    checks,
+    tiers,
+    checks: [...results.map(pipelineOutcome), accounting(manifest, records), agreement],
   }
-}
-
-/** Parts of a delivery that have to be read; the counts of the others are taken from their marks. */
-async function openParts(
-  delivery: Delivery,
-  folder: string,
-  marks: Marks,
-  parts: Map<string, PartCounts>,
-): Promise<Delivery['parts'][number][]> {
-  const open = []
-  for (const part of delivery.parts) {
-    const counts = await marks.done(join(folder, part.file))
-    if (counts === undefined) open.push(part)
-    else parts.set(part.file, counts)
-  }
-  return open
-}
-
-/** True if nothing after this delivery was begun so far: what is pending then belongs to it. */
-function isNewest(delivery: Delivery, deliveries: readonly Delivery[], folder: string, marks: Marks): boolean {
-  const later = deliveries.slice(deliveries.indexOf(delivery) + 1).flatMap(({ parts }) => parts)
-  return later.every((part) => !marks.begun(join(folder, part.file)))
 }
 
 function checkDetail(definitions: Definitions): string {
@@ -169,26 +175,4 @@ function checkDetail(definitions: Definitions): string {
   const { warnings } = definitions.validate()
   const size = (kind: object): number => Object.keys(kind).length
   return `${size(entities)} entities, ${size(sources)} sources, ${size(schemas)} schemas, no errors, ${warnings.length} warnings`
-}
-
-function ingestDetail(parts: readonly (PartCounts | undefined)[]): string {
-  const sum = (key: 'read' | 'ingested' | 'duplicates' | 'failed'): number =>
-    parts.reduce((total, part) => total + (part?.[key] ?? 0), 0)
-  return `${sum('read')} records: ${sum('ingested')} new, ${sum('duplicates')} repeated, ${sum('failed')} dead`
-}
-
-function buildDetail(result: BuildResult): string {
-  if (result.mode === 'SKIP') return 'SKIP: nothing to do'
-  const { mode, eventsProcessed, entitiesCreated, mergesDetected, lateArrivals } = result
-  return `${mode}: ${eventsProcessed} events, ${entitiesCreated} entities, ${mergesDetected} merges, ${lateArrivals} late`
-}
-
-function tickDetail(result: TickResult): string {
-  return `${result.entitiesAffected} entities, ${result.transitions} transitions`
-}
-
-function checksDetail(checks: readonly CheckOutcome[]): string {
-  const failed = checks.filter((check) => !check.passed)
-  if (failed.length === 0) return `${checks.length} passed`
-  return failed.map((check) => `${check.name} failed: ${check.detail}`).join('; ')
 }

@@ -3,7 +3,7 @@ import type { Defacto, Timeline } from '../../index.ts'
 import type { Row } from '../output.ts'
 
 /** The day the `asOf` answer is about. */
-export const AS_OF = '2024-03-01'
+export const AS_OF = '2024-04-15'
 /** History rows that are still read. */
 const PAGE = 20
 const PLANS = ['none', 'starter', 'team', 'business']
