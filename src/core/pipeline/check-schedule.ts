@@ -76,7 +76,7 @@ function shortest(schedule: Schedule, from: Instant): number {
 }
 
 /** The years whose clock changes are looked at. */
-const LOOKED_AT = [Date.UTC(2026, 0), Date.UTC(2036, 0)] as const
+const LOOKED_AT = [Date.UTC(2026, 0), Date.UTC(2028, 0)] as const
 
 /** What a clock change does to the times of a cron; null if nothing. Times of every hour keep their distance. */
 function clockChange(schedule: Schedule): string | null {
