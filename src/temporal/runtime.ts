@@ -1,5 +1,5 @@
 /** Settings of the SDK that hold for the whole process: made by the command line alone, before anything else of it (spec 10 §4.8). */
-import { DefaultLogger, Runtime } from '@temporalio/worker'
+import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker'
 import type { Logger } from '../ports/logger.ts'
 
 /** What the SDK has to say goes to the logger; it handles no signals, the command does. */
@@ -7,6 +7,9 @@ export function installRuntime(logger: Logger): void {
   const own = logger.child('defacto.pipeline')
   Runtime.install({
     shutdownSignals: [],
+    telemetryOptions: {
+      logging: { filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
+    },
     logger: new DefaultLogger('WARN', ({ level, message }) => {
       // Its details may hold anything; the first line of the message is the SDK's own.
       const text = message.split('\n')[0] ?? ''

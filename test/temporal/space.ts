@@ -20,18 +20,25 @@ export interface SpaceOptions extends DefactoOptions {
   /** Paths of inputs begin here. */
   readonly folder: string
   readonly pipelines: Readonly<Record<string, object>>
+  /** What references in texts mean; default: themselves. */
+  readonly resolve?: (text: string) => string
 }
 
 const AGE = 180 * 86_400_000
 const METADATA = { runs: AGE, logs: AGE, ticks: AGE, checks: AGE, deadLetters: AGE } as const
 
-export async function openSpace({ folder, pipelines, ...options }: SpaceOptions): Promise<Space> {
+export async function openSpace({
+  folder,
+  pipelines,
+  resolve = (text) => text,
+  ...options
+}: SpaceOptions): Promise<Space> {
   const defacto = await openPeople(people(), { catchUp: false, clock: () => new Date(), ...options })
   const project: ProjectAccess = {
     folder,
     pipelines: async () =>
       new Map(Object.entries(pipelines).map(([name, body]) => [name, { pipeline: readPipeline(name, body), body }])),
-    resolve: (text) => text,
+    resolve,
     pools: {},
     metadata: METADATA,
   }

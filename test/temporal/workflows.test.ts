@@ -37,7 +37,7 @@ class Stage {
   readonly #answers: Partial<Record<string, (given: never) => unknown>> = {}
 
   answer<N extends keyof Activities>(name: N, work: (...given: Parameters<Activities[N]>) => unknown): this {
-    this.#answers[name] = work as (given: never) => unknown
+    this.#answers[name] = work as unknown as (given: never) => unknown
     return this
   }
 

@@ -1,0 +1,143 @@
+/** Nothing of records, pipelines' texts and errors reaches the server (spec 10 §4.7): its whole database is searched. */
+import './quiet.ts'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type RunningTemporal, startTemporal } from '../../infra/starters/temporal.ts'
+import { readPipeline } from '../../src/orchestration/pipeline/read.ts'
+import { connectClient } from '../../src/temporal/connect.ts'
+import { type CodecOptions, runWorker, scheduleServer, temporalRunner } from '../../src/temporal/index.ts'
+import { describeTemporal } from '../support/temporal.ts'
+import { folder as newFolder } from './folder.ts'
+import { ended, submit } from './runs.ts'
+import { openSpace, writePeople } from './space.ts'
+import { until } from './until.ts'
+
+const CANARY = 'Kanarienvogel'
+let server: RunningTemporal
+beforeAll(async () => {
+  server = await startTemporal()
+})
+afterAll(() => server?.stop())
+
+const PIPELINES = {
+  good: {
+    description: `made for ${CANARY}`,
+    tags: { team: CANARY },
+    schedule: { every: '7d' },
+    inputs: {
+      files: {
+        source: 'web',
+        kind: 'files',
+        path: `in/${CANARY}*.ndjson`,
+        settle: '0s',
+        on_error: { max_ratio: 1, max_count: 100 },
+      },
+    },
+    steps: ['ingest', 'build', 'tick', 'check'],
+    checks: {
+      named: { asset: 'entity/person', severity: 'warn', sql: `select person_id from person where mail = '${CANARY}'` },
+    },
+  },
+  bad: {
+    retry: { attempts: 1, backoff: '1s' },
+    inputs: { files: { source: 'web', kind: 'files', path: `broken/${CANARY}*.ndjson`, settle: '0s' } },
+    steps: ['ingest', 'build'],
+  },
+}
+
+/** Runs all that can be run, and what fails. */
+async function play(codec: CodecOptions): Promise<{ good: string; bad: string }> {
+  const folder = newFolder()
+  await writePeople(join(folder, 'in', `${CANARY}.ndjson`), 5)
+  const lines = [
+    { kind: 'joined', mail: `${CANARY}@example.org`, at: '2024-01-02' },
+    { kind: 'used', mail: `${CANARY}@example.org`, at: CANARY, no: 7 },
+  ]
+  await mkdir(join(folder, 'in'), { recursive: true })
+  await writeFile(
+    join(folder, 'in', `${CANARY}-2.ndjson`),
+    `${lines.map((line) => JSON.stringify(line)).join('\n')}\n{"${CANARY}\n`,
+  )
+  const resolve = (text: string): string => {
+    if (text.startsWith('broken')) throw new Error(`${CANARY} at ${text}`)
+    return text
+  }
+  const space = await openSpace({ folder, database: join(folder, 'space.db'), pipelines: PIPELINES, resolve })
+  const { operations } = space.context
+  const worker = await runWorker({ temporal: server, opened: space, codec })
+  const runner = await temporalRunner({ temporal: server, space: operations.space, codec })
+  const schedules = await scheduleServer({ temporal: server, space: operations.space, codec })
+  try {
+    await schedules.put(readPipeline('good', PIPELINES.good), `because ${CANARY} said so`)
+    await until(async () => (await schedules.list()).length === 1, 'the schedule')
+    const good = await submit(space, runner, { op: 'pipeline', pipeline: 'good', tags: { who: CANARY } })
+    const bad = await submit(space, runner, { op: 'pipeline', pipeline: 'bad' })
+    expect(await ended(space, good.runId)).toMatchObject({ status: 'succeeded', stats: { events_failed: 2 } })
+    expect((await ended(space, bad.runId)).status).toBe('failed')
+    return { good: good.runId, bad: bad.runId }
+  } finally {
+    await schedules.close()
+    await runner.close()
+    await worker.stop()
+    await space.close()
+  }
+}
+
+/** All payloads of all histories, with where they stand. */
+async function payloads(codec: CodecOptions): Promise<{ path: string; encoding: string; text: string }[]> {
+  const { client, close } = await connectClient(server, codec)
+  const found: { path: string; encoding: string; text: string }[] = []
+  function walk(value: unknown, path: string): void {
+    if (typeof value !== 'object' || value === null) return
+    const { metadata, data } = value as { metadata?: { encoding?: Uint8Array }; data?: Uint8Array }
+    if (ArrayBuffer.isView(value)) return
+    if (metadata?.encoding) {
+      const encoding = Buffer.from(metadata.encoding).toString()
+      found.push({ path, encoding, text: Buffer.from(data ?? []).toString() })
+      return
+    }
+    for (const [key, item] of Object.entries(value)) walk(item, `${path}/${key}`)
+  }
+  for await (const { workflowId, runId } of client.workflow.list()) {
+    const history = await client.workflow.getHandle(workflowId, runId).fetchHistory()
+    for (const event of history.events ?? []) walk(event, workflowId)
+  }
+  await close()
+  return found
+}
+async function stored(): Promise<Buffer> {
+  const database = server.database ?? ''
+  const files = await Promise.all(
+    [database, `${database}-wal`].map((path) => readFile(path).catch(() => Buffer.alloc(0))),
+  )
+  return Buffer.concat(files)
+}
+
+describeTemporal('what the server stores', () => {
+  test('names runs, and nothing of records, texts or errors', async () => {
+    const { good, bad } = await play({})
+    const all = await payloads({})
+    expect(all.length).toBeGreaterThan(20)
+    expect(all.filter(({ text }) => text.includes(CANARY))).toEqual([])
+    expect(all.filter(({ text }) => text.length > 8192)).toEqual([])
+    const everything = await stored()
+    // What is there is found.
+    for (const runId of [good, bad]) expect(everything.includes(runId)).toBe(true)
+    expect(everything.includes(CANARY)).toBe(false)
+    expect(everything.includes('example.org')).toBe(false)
+  })
+
+  test('is not even that with keys: every payload is encrypted, failures included', async () => {
+    await server.stop()
+    server = await startTemporal()
+    const key = Buffer.alloc(32, 7).toString('base64')
+    const codec = { keys: [{ id: 'k1', key }], strict: true }
+    await play(codec)
+    const all = (await payloads(codec)).filter(({ path }) => !path.includes('searchAttributes'))
+    expect(all.length).toBeGreaterThan(20)
+    expect([...new Set(all.map(({ encoding }) => encoding))]).toEqual(['binary/encrypted'])
+    const everything = await stored()
+    for (const text of [CANARY, 'E_INTERNAL', 'events_ingested', key]) expect(everything.includes(text)).toBe(false)
+  })
+})
