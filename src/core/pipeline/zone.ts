@@ -62,7 +62,8 @@ export class Zone {
     let offset = this.offset(from)
     for (let at = from; at < to; ) {
       const next = Math.min(at + STRIDE, to)
-      for (const change of this.#changes(at, offset, next, this.offset(next))) {
+      const nextOffset = this.offset(next)
+      for (const change of this.#changes(at, offset, next, nextOffset)) {
         yield { from: start, to: change, offset }
         start = change
         offset = this.offset(change)
@@ -70,7 +71,7 @@ export class Zone {
       // A long wait for the next change must not hold back what comes before it.
       if (next > start) yield { from: start, to: next, offset }
       start = next
-      offset = this.offset(next)
+      offset = nextOffset
       at = next
     }
   }
