@@ -100,6 +100,26 @@ for (const { name, place, describe: describeHere } of PLACES)
       expect(await freshness('cold', { error: '2d' })).toMatchObject({ state: 'ok', lagMs: 0 })
     })
 
+    it('of a source whose events have left the database is as before', async () => {
+      const records = [joined('a', 2), joined('b', 19), joined('c', 12), founded('red', 3)]
+      await space.engine.ingest('web', records as never, { process: true })
+      const before = await freshness('source/web', { error: '12h' })
+      const { tiers } = space.engine.ledger
+      await tiers.flush({ upTo: 2 })
+      await tiers.flush()
+      await tiers.prune({ before: 3 })
+      expect(before).toMatchObject({ state: 'error', since: '2024-01-19T00:00:00+00:00' })
+      expect(await freshness('source/web', { error: '12h' })).toEqual(before)
+      await tiers.prune()
+      expect((await tiers.status()).hotRows).toBe(0)
+      expect(await freshness('source/web', { error: '12h' })).toEqual(before)
+      expect(await freshness('source/other', { error: '12h' })).toMatchObject({ state: 'unknown' })
+      await space.engine.ingest('web', [joined('d', 10)] as never)
+      expect(await freshness('source/web', { error: '12h' })).toEqual(before)
+      await space.engine.ingest('web', [joined('e', 20)] as never)
+      expect(await freshness('source/web', { error: '12h' })).toMatchObject({ state: 'ok', lagMs: 0 })
+    })
+
     it('alerts when it changes, once, and when it is well again', async () => {
       await space.engine.ingest('web', [joined('a', 20)] as never)
       const pipeline = space.pipeline('nightly', {

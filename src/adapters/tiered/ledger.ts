@@ -21,6 +21,7 @@ import { fullLedgerRow, isReplayable, ledgerRow, mappedRow, renormalizedChange }
 import type { ColdRows } from './cold-rows.ts'
 import { FULL_COLUMNS, REPLAY_COLUMNS, SCAN_COLUMNS } from './columns.ts'
 import { byEntity, bySequence, byTime, Moved, mergeOrdered, resuming } from './merge.ts'
+import { ColdNewest, laterText } from './newest.ts'
 
 type ScanOptions = Parameters<LedgerPort['scan']>[0]
 type ReplayOptions = Parameters<LedgerPort['replay']>[0]
@@ -29,12 +30,14 @@ type EntityRange = Parameters<LedgerPort['mappedByEntity']>[0]
 export class TieredLedger implements LedgerPort {
   readonly #hot: Store
   readonly #cold: ColdRows
+  readonly #newest: ColdNewest
   /** Changes staged here since the last settling, and perhaps some that were rolled back. */
   #staged = 0
 
   constructor(hot: Store, cold: ColdRows) {
     this.#hot = hot
     this.#cold = cold
+    this.#newest = new ColdNewest(cold)
   }
 
   // ── what needs no archived row ─────────────────────────────────────────────────────────────────────────────────
@@ -53,10 +56,6 @@ export class TieredLedger implements LedgerPort {
 
   count(options?: { source?: string }): Promise<number> {
     return this.#hot.ledger.count(options)
-  }
-
-  newestOf(source: string): Promise<string | null> {
-    return this.#hot.ledger.newestOf(source)
   }
 
   oldestAfter(sequence: number): Promise<string | null> {
@@ -147,6 +146,14 @@ export class TieredLedger implements LedgerPort {
       if (pruned === 0) return hot
       return this.#withArchived(unit, await tiers.membersOf(unit, entityIds, Math.min(to, pruned)), hot)
     })
+  }
+
+  /** Rows that left may be newer than those that came after them. */
+  async newestOf(source: string): Promise<string | null> {
+    const pruned = (await this.#hot.tiers.state())?.pruned ?? 0
+    const hot = await this.#hot.ledger.newestOf(source)
+    if (pruned === 0 || (await this.count({ source })) === 0) return hot
+    return laterText(hot, await this.#newest.of(source))
   }
 
   eventsFor(entityId: string): Promise<{ sequence: number; eventId: string; eventType: string; timestamp: string }[]> {
