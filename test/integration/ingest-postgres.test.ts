@@ -77,6 +77,7 @@ describePostgres('a query with a cursor', () => {
     ])
     expect((await world.ingest(INPUT)).run.stats).toMatchObject({ events_ingested: 2 })
     expect((await world.ingest(INPUT)).run.stats['events_read']).toBeUndefined()
+    expect((await world.ingest({ ...INPUT, required: true })).error).toMatchObject({ code: 'E_INPUT_MISSING' })
     await source.add([
       { record: sale(3), minute: 15 },
       { record: sale(4), minute: 20 },

@@ -1,7 +1,7 @@
 /** Limits of failures and windows of parts (spec 10 §3.2–3.3). */
 import { describe, expect, it } from 'vitest'
 import { windowParts } from '../../src/orchestration/ingest/index.ts'
-import { isExceeded, isExceededInAll, partsToHold } from '../../src/orchestration/ingest/threshold.ts'
+import { isExceeded, isExceededInAll, isWorst, partsToHold } from '../../src/orchestration/ingest/threshold.ts'
 import type { InputMark } from '../../src/ports/runs.ts'
 
 const LIMITS = { maxRatio: 0.01, maxCount: null, minRecords: 100, action: 'fail', deadLetters: 'table' } as const
@@ -44,6 +44,14 @@ describe('limits', () => {
     expect(partsToHold(marks, LIMITS).map(({ part }) => part)).toEqual(['b'])
     expect(partsToHold(marks, { ...LIMITS, maxCount: 4 }).map(({ part }) => part)).toEqual(['b', 'c', 'a'])
     expect(partsToHold([mark('a', 1000, 5)], LIMITS)).toEqual([])
+    const large = [mark('a', 10_000, 50), mark('b', 10, 0)]
+    expect(partsToHold(large, { ...LIMITS, maxCount: 9 }).map(({ part }) => part)).toEqual(['a'])
+  })
+
+  it('take the part with the most failures too many for the worst, not a small one that is all bad', () => {
+    const marks = [mark('small', 1, 1), mark('large', 1000, 300), mark('good', 1000, 1)]
+    const worst = marks.filter((one) => isWorst(one, marks, LIMITS))
+    expect(worst.map(({ part }) => part)).toEqual(['large'])
   })
 })
 

@@ -29,13 +29,26 @@ export const finishInput: StepFunction = async (context, call) => {
 
   const held = own.filter(({ state, part }) => state === 'held' || toHold.some((mark) => mark.part === part))
   await tell(context, call, job, { own, held, toHold })
-  if (held.length === 0) return { more: false, stats: {} }
+  if (held.length === 0) {
+    if (job.required && job.of?.kind === 'postgres') await checkNews(context, run.runId, job)
+    return { more: false, stats: {} }
+  }
   const { read, failed } = sumOf(held)
   throw new ThresholdError(
     `${failed} of ${read} records in ${held.length} of the parts of '${job.input}' failed, more than on_error allows; ` +
       'see `defacto dlq list`, mend the definitions or the parts, then retry the run',
     { details: { input: job.input, parts: held.length, read, failed } },
   )
+}
+
+/** A query has no parts that could be missing; it has new rows or none. */
+async function checkNews({ operations }: Orchestration, runId: string, job: Job): Promise<void> {
+  const stats = (await operations.log.runs.get(runId))?.stats ?? {}
+  if ((stats['events_read'] ?? 0) > (stats['duplicates'] ?? 0)) return
+  throw new ThresholdError(`input '${job.input}' has no new row; check that its source delivers`, {
+    code: 'E_INPUT_MISSING',
+    details: { input: job.input },
+  })
 }
 
 function checkAccounts(job: Job, own: readonly InputMark[], stats: Readonly<Record<string, number>>): void {

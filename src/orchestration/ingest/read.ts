@@ -126,7 +126,7 @@ class Reading {
     const { onError } = this.#job
     if (onError.action !== 'fail' || counts.failed === 0) return next
     const marks = new Map(this.#marks).set(next.part, next).values().toArray()
-    return isExceeded(totals(marks), onError) && isWorst(next, marks) ? { ...next, state: 'held' } : next
+    return isExceeded(totals(marks), onError) && isWorst(next, marks, onError) ? { ...next, state: 'held' } : next
   }
 
   #count(counts: ChunkCounts): void {

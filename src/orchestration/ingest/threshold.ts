@@ -34,25 +34,30 @@ export function isExceededInAll(share: Share, limits: OnError): boolean {
 
 /** The parts to hold, the worst first, until the rest is within the limits. */
 export function partsToHold(marks: readonly InputMark[], limits: OnError): InputMark[] {
-  const rest = marks.filter(({ state }) => state !== 'held').sort((a, b) => ratio(b) - ratio(a))
+  const rest = new Set(marks.filter(({ state }) => state !== 'held'))
+  const spoilt = [...rest].filter((mark) => progressOf(mark).failed > 0)
+  spoilt.sort((a, b) => excess(b, limits) - excess(a, limits))
   const held: InputMark[] = []
-  while (isExceededInAll(totals(rest), limits)) {
-    const worst = rest.shift()
-    if (worst === undefined || progressOf(worst).failed === 0) break
+  for (const worst of spoilt) {
+    if (!isExceededInAll(totals(rest), limits)) break
+    rest.delete(worst)
     held.push(worst)
   }
   return held
 }
 
-/** True if no other part has a greater share of failures. */
-export function isWorst(mark: InputMark, marks: Iterable<InputMark>): boolean {
+/** True if no other part has more failures beyond what its records allow. */
+export function isWorst(mark: InputMark, marks: Iterable<InputMark>, limits: OnError): boolean {
+  const own = excess(mark, limits)
   for (const other of marks) {
-    if (other.part !== mark.part && other.state !== 'held' && ratio(other) > ratio(mark)) return false
+    if (other.part === mark.part || other.state === 'held' || progressOf(other).failed === 0) continue
+    if (excess(other, limits) > own) return false
   }
   return true
 }
 
-function ratio(mark: InputMark): number {
+/** Failures beyond those that are allowed; a part with few of them among many records has less than none. */
+function excess(mark: InputMark, { maxRatio }: OnError): number {
   const { read, failed } = progressOf(mark)
-  return read === 0 ? 0 : failed / read
+  return failed - maxRatio * read
 }
