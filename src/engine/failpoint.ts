@@ -54,7 +54,15 @@ export function unitRows(usual: number): number {
 
 export type Failpoint = (typeof FAILPOINTS)[number] | (typeof COLD_FAILPOINTS)[number]
 
+let heard: ((name: Failpoint) => void) | null = null
+
+/** Tells whoever tests crashes inside one process about every place that is reached; it may throw. Null: nobody. */
+export function hearFailpoints(listener: ((name: Failpoint) => void) | null): void {
+  heard = listener
+}
+
 export function failpoint(name: Failpoint): void {
+  heard?.(name)
   if (armed === undefined || armedName !== name) return
   passed += 1
   if (passed !== Number(armedCount ?? 1)) return

@@ -13,6 +13,8 @@ import { nowText } from './time.ts'
 
 const LONGEST_PAUSE_MS = 5_000
 const FIRST_PAUSE_MS = 50
+/** Between looks at a pool that is full. */
+const POOL_LOOK_MS = 500
 /** What a timer can hold. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
@@ -84,7 +86,7 @@ class InProcess implements LocalRunner {
     let timer: NodeJS.Timeout | undefined
     try {
       if (!(await this.#turn(ref, signal))) return
-      const opened = await this.#persist(() => this.#control.openRun(ref), signal)
+      const opened = await this.#persist(() => this.#control.openRun(ref), signal, POOL_LOOK_MS)
       if (opened.ended) return
       timer = setTimeout(() => stop.abort(new RunTimeout()), Math.min(opened.timeoutMs, LONGEST_TIMER_MS))
       timer.unref()
@@ -153,7 +155,7 @@ class InProcess implements LocalRunner {
   }
 
   /** Again and again while it fails in a way that may pass. */
-  async #persist<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  async #persist<T>(work: () => Promise<T>, signal: AbortSignal, longest = Number.POSITIVE_INFINITY): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {
         return await work()
@@ -161,7 +163,7 @@ class InProcess implements LocalRunner {
         const { retryable, delayMs } = classify(error)
         if (!retryable || signal.aborted) throw signal.aborted ? (signal.reason ?? error) : error
         const wait = delayMs ?? Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** tries)
-        if (!(await paused(wait, signal))) throw signal.reason
+        if (!(await paused(Math.min(wait, longest), signal))) throw signal.reason
       }
     }
   }

@@ -38,7 +38,7 @@ export async function openOrchestration(
   project: ProjectConfig | string | LoadedProject,
   { engine, profile, options = {} }: OpenSpaceOptions,
 ): Promise<OpenedSpace> {
-  const loaded = await loadedOf(project, profile)
+  const loaded = await loadedProject(project, profile)
   const defacto = await Defacto.open(loaded.definitions, {
     ...(loaded.options() as DefactoOptions),
     activate: 'never',
@@ -85,7 +85,11 @@ export function orchestrationFor(
 
 const NO_METRICS: Metrics = { count: () => {}, observe: () => {}, gauge: () => {} }
 
-async function loadedOf(project: ProjectConfig | string | LoadedProject, profile?: string): Promise<LoadedProject> {
+/** The configuration of a project, however it is given. */
+export async function loadedProject(
+  project: ProjectConfig | string | LoadedProject,
+  profile?: string,
+): Promise<LoadedProject> {
   if (project instanceof LoadedProject) return project
   const { env } = process
   const cwd = process.cwd()

@@ -4,4 +4,5 @@ export type { Backend, Contract, OpenOptions, Space, TestApi } from './contract/
 export { type ObjectContract, type ObjectSpace, objectContract } from './contract/objects.ts'
 export { runLogContract } from './contract/run-log.ts'
 export { storeContract } from './contract/store.ts'
+export { type CrashMatrix, type CrashMatrixOptions, crashMatrix } from './crash-matrix.ts'
 export { type Scenario, type ScenarioResult, scenario } from './scenario.ts'
