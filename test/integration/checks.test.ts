@@ -327,7 +327,7 @@ for (const { name, place, describe: describeHere } of PLACES)
       expect(sent.map(({ payload }) => (payload as { event: string }).event).toSorted()).toEqual(['check', 'recovered'])
     })
 
-    it('in code see the tables and nothing else, and fail when they throw or take too long', async () => {
+    it('in code see the tables and nothing else, and fail when they throw', async () => {
       const seen: unknown[] = []
       const checks = [
         check('entity/person', { name: 'one' }, async ({ table, asOf, version }) => {
@@ -357,6 +357,33 @@ for (const { name, place, describe: describeHere } of PLACES)
       expect(throws?.message).toBe('the check could not be answered: Error in its code')
       expect(seen).toEqual(['2024-01-20T00:00:01+00:00', space.engine.activeVersion])
     })
+
+    it('stop with their run, and leave no result', async () => {
+      const stop = new AbortController()
+      const checks = [
+        check('ledger', { name: 'waits' }, ({ signal }) => {
+          stop.abort(new Error('stop'))
+          return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+        }),
+      ]
+      const row = await space.newRun('check')
+      const { log } = space.context.operations
+      const { epoch } = await log.runs.begin(row.runId, space.text)
+      const call = { run: row, fence: { runId: row.runId, epoch }, signal: stop.signal, heartbeat: () => {} }
+      const project = { ...space.context.project, checks }
+      await expect(runCheck({ ...space.context, project }, call)).rejects.toThrow('stop')
+      expect(await log.checks.history('waits', 1)).toEqual([])
+    })
+
+    if (name === 'Postgres') {
+      it('fail when they take too long', async () => {
+        const tables = Array.from({ length: 12 }, (_, i) => `person_history t${i}`).join(', ')
+        const sql = `select count(*) as n from ${tables}`
+        const found = await result({ sql, expect: { op: '>', value: 0 }, timeout: '1s' })
+        expect(found).toMatchObject({ passed: false, value: null })
+        expect(found.message).toMatch(/could not be answered: (took longer than its timeout of 1 s|E_TIMEOUT)/)
+      })
+    }
   })
 
 const bound = (of: object, key: string | symbol): unknown => {
