@@ -39,6 +39,19 @@ export interface OutputOptions {
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
+/** The streams of this process, as its global flags want them. */
+export function outputFor(values: Readonly<Record<string, unknown>>): Output {
+  return new Output({
+    format: (values['output'] as Format | undefined) ?? 'text',
+    stdout: process.stdout,
+    stderr: process.stderr,
+    quiet: values['quiet'] === true,
+    verbose: values['verbose'] === true,
+    colour: values['color'] !== false,
+    env: process.env,
+  })
+}
+
 export class Output {
   readonly format: Format
   readonly quiet: boolean

@@ -2,7 +2,7 @@
 import { parseDurationText } from '../core/instant.ts'
 import { exitCodeOf, Interrupted, TimeoutError, UsageError } from './errors.ts'
 import { peekFormat } from './globals.ts'
-import { type Format, Output } from './output.ts'
+import { type Output, outputFor } from './output.ts'
 import { type Invocation, parseArguments } from './program.ts'
 
 /** After a request to stop, work may go on to the end of its chunk; longer than this it is left behind. */
@@ -30,18 +30,6 @@ async function main(argv: readonly string[]): Promise<number> {
     await output.error(error)
     return exitCodeOf(error)
   }
-}
-
-function outputFor(values: Readonly<Record<string, unknown>>): Output {
-  return new Output({
-    format: (values['output'] as Format | undefined) ?? 'text',
-    stdout: process.stdout,
-    stderr: process.stderr,
-    quiet: values['quiet'] === true,
-    verbose: values['verbose'] === true,
-    colour: values['color'] !== false,
-    env: process.env,
-  })
 }
 
 async function execute(invocation: Invocation, output: Output): Promise<number> {

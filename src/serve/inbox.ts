@@ -29,7 +29,11 @@ export const INBOX_ENDPOINTS: readonly Endpoint[] = [
     async handle({ http, query }, service) {
       const type = (http.req.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? ''
       if (type !== '' && !TYPES.includes(type))
-        throw new HttpProblem(415, 'E_USAGE', `the body is JSON, one record per line; '${type.slice(0, 64)}' is not taken`)
+        throw new HttpProblem(
+          415,
+          'E_USAGE',
+          `the body is JSON, one record per line; '${type.slice(0, 64)}' is not taken`,
+        )
       const { body } = http.req.raw
       if (body === null) throw new HttpProblem(400, 'E_USAGE', 'the body holds one record per line; it is empty')
       const encoding = http.req.header('content-encoding')?.toLowerCase() ?? ''
@@ -38,10 +42,14 @@ export const INBOX_ENDPOINTS: readonly Endpoint[] = [
       const packed = encoding === 'gzip' || type === 'application/gzip'
       const source = http.req.param('source') as string
       const { batchId, run } = await service.push(source, recordsOf(body, packed), {
-        ...(http.req.header('idempotency-key') === undefined ? {} : { key: http.req.header('idempotency-key') as string }),
+        ...(http.req.header('idempotency-key') === undefined
+          ? {}
+          : { key: http.req.header('idempotency-key') as string }),
         process: query.process === 'true',
       })
-      return json({ batch_id: batchId, run_id: run.runId, status: run.status }, 202, { location: `/v1/runs/${run.runId}` })
+      return json({ batch_id: batchId, run_id: run.runId, status: run.status }, 202, {
+        location: `/v1/runs/${run.runId}`,
+      })
     },
   }),
 ]

@@ -8,13 +8,18 @@ type Json = Record<string, unknown>
 export function openApiOf(endpoints: readonly Endpoint[], version: string): Json {
   const schemas: Json = {}
   const schemaOf = (type: z.ZodType, io: 'input' | 'output'): Json => {
-    const { $schema: _, $defs, ...schema } = z.toJSONSchema(type, {
+    const {
+      $schema: _,
+      $defs,
+      ...schema
+    } = z.toJSONSchema(type, {
       io,
       unrepresentable: 'any',
       // Named shapes stand once, under components.
       reused: 'inline',
     }) as Json
-    for (const [name, definition] of Object.entries(($defs as Json | undefined) ?? {})) schemas[name] = inPlace(definition)
+    for (const [name, definition] of Object.entries(($defs as Json | undefined) ?? {}))
+      schemas[name] = inPlace(definition)
     const named = type.meta()?.id
     if (named === undefined) return inPlace(schema) as Json
     schemas[named] = inPlace(withoutId(schema))
@@ -31,10 +36,14 @@ export function openApiOf(endpoints: readonly Endpoint[], version: string): Json
       // An empty list: no token is asked for.
       security: endpoint.scope === null ? [] : [{ bearer: [] }],
     }
-    if (endpoint.scope !== null) operation['description'] = `Needs the scope \`${endpoint.scope}\` where tokens are set.`
+    if (endpoint.scope !== null)
+      operation['description'] = `Needs the scope \`${endpoint.scope}\` where tokens are set.`
     if (endpoint.body !== undefined) {
       const required = !endpoint.body.safeParse(undefined).success
-      operation['requestBody'] = { required, content: { 'application/json': { schema: schemaOf(endpoint.body, 'input') } } }
+      operation['requestBody'] = {
+        required,
+        content: { 'application/json': { schema: schemaOf(endpoint.body, 'input') } },
+      }
     } else if (endpoint.stream !== undefined) {
       const content = Object.fromEntries(endpoint.stream.map((type) => [type, { schema: { type: 'string' } }]))
       operation['requestBody'] = { required: true, content }
@@ -84,7 +93,12 @@ function responsesOf(endpoint: Endpoint, schemaOf: (type: z.ZodType, io: 'input'
     description: answer.description,
     ...(answer.content === undefined
       ? {}
-      : { content: { [answer.content.type]: answer.content.schema === null ? {} : { schema: schemaOf(answer.content.schema, 'output') } } }),
+      : {
+          content: {
+            [answer.content.type]:
+              answer.content.schema === null ? {} : { schema: schemaOf(answer.content.schema, 'output') },
+          },
+        }),
   })
   const responses: Json = {}
   for (const [status, answer] of Object.entries(endpoint.answers)) responses[status] = described(answer)
@@ -100,7 +114,9 @@ function inPlace(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(inPlace)
   if (typeof value !== 'object' || value === null) return value
   const entries = Object.entries(value).map(([key, item]) =>
-    key === '$ref' && typeof item === 'string' ? [key, item.replace('#/$defs/', '#/components/schemas/')] : [key, inPlace(item)],
+    key === '$ref' && typeof item === 'string'
+      ? [key, item.replace('#/$defs/', '#/components/schemas/')]
+      : [key, inPlace(item)],
   )
   return Object.fromEntries(entries)
 }

@@ -37,7 +37,10 @@ export const RUN_ENDPOINTS: readonly Endpoint[] = [
     body: RUN_REQUEST,
     answers: {
       202: { description: 'stored; it runs', content: { type: 'application/json', schema: ACCEPTED } },
-      200: { description: 'the run that has this key already', content: { type: 'application/json', schema: ACCEPTED } },
+      200: {
+        description: 'the run that has this key already',
+        content: { type: 'application/json', schema: ACCEPTED },
+      },
     },
     async handle({ http, body }, service) {
       const key = http.req.header('idempotency-key')

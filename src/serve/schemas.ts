@@ -1,7 +1,6 @@
 /** Shapes of requests and answers: what checks the former and describes both (spec 10 §9). */
 import { z } from 'zod'
-import { instantFromText } from '../core/instant.ts'
-import { parseDurationText } from '../core/instant.ts'
+import { instantFromText, parseDurationText } from '../core/instant.ts'
 
 const instant = z
   .string()

@@ -20,7 +20,8 @@ export const TABLE_ENDPOINTS: readonly Endpoint[] = [
     parameters: TYPE,
     query: TABLE_QUERY,
     answers: rowsAnswer,
-    handle: ({ http, query }, service) => rowsOf(service, http.req.param('type') as string, query.as_of !== undefined, query),
+    handle: ({ http, query }, service) =>
+      rowsOf(service, http.req.param('type') as string, query.as_of !== undefined, query),
   }),
   endpoint({
     method: 'get',

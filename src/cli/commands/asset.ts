@@ -3,6 +3,7 @@ import { didYouMean } from '../../core/spelling.ts'
 import { CheckError, NotFoundError } from '../../errors.ts'
 import type { AssetFreshness, AssetInfo } from '../../orchestration/assets/index.ts'
 import type { CheckResult, RunRow } from '../../ports/runs.ts'
+import { spanText } from '../../schedule-view.ts'
 import type { Paint } from '../colour.ts'
 import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
@@ -55,7 +56,9 @@ const show: CommandSpec = {
   async run(context, [name = '']) {
     const assets = await (await assetsOfProject(context)).infos()
     const asset = named(assets, name)
-    const downstream = assets.filter(({ upstream }) => upstream.some((each) => each.name === name)).map((each) => each.name)
+    const downstream = assets
+      .filter(({ upstream }) => upstream.some((each) => each.name === name))
+      .map((each) => each.name)
     return {
       data: { ...assetView(asset), downstream },
       text: ({ paint }) =>
@@ -65,7 +68,10 @@ const show: CommandSpec = {
             'goes into': downstream.join(', ') || null,
             pipelines: asset.pipelines.join(', ') || null,
             'data version': asset.dataVersion,
-            'last written': asset.materialized === null ? null : `${asset.materialized.at} by ${asset.materialized.op} ${asset.materialized.runId}`,
+            'last written':
+              asset.materialized === null
+                ? null
+                : `${asset.materialized.at} by ${asset.materialized.op} ${asset.materialized.runId}`,
           }),
           ...asset.freshness.map((each) => `  ${freshnessLine(each, paint)}`),
           ...asset.checks.map((each) => `  ${checkLine(each, paint)}`),
@@ -111,9 +117,13 @@ function freshnessText(all: readonly AssetFreshness[], name: string | undefined,
 
 function freshnessLine(found: AssetFreshness, paint: Paint): string {
   const { asset, state, of, lagMs, warnMs, errorMs } = found
-  const mark = state === 'ok' ? paint.green('ok     ') : state === 'error' ? paint.red('error  ') : paint.yellow(state.padEnd(7))
+  const mark =
+    state === 'ok' ? paint.green('ok     ') : state === 'error' ? paint.red('error  ') : paint.yellow(state.padEnd(7))
   const lag = lagMs === null ? 'not known' : `${seconds(lagMs)} behind`
-  const bounds = [warnMs === null ? null : `warn ${seconds(warnMs)}`, errorMs === null ? null : `error ${seconds(errorMs)}`]
+  const bounds = [
+    warnMs === null ? null : `warn ${spanText(warnMs)}`,
+    errorMs === null ? null : `error ${spanText(errorMs)}`,
+  ]
   return `${mark} ${asset}  ${lag} (${of}; ${bounds.filter((bound) => bound !== null).join(', ')})`
 }
 
@@ -130,7 +140,9 @@ const check: CommandSpec = {
     const runs = options['last'] === true ? [] : await runChecks(context, wanted)
     const known = new Set(wanted.flatMap(({ checks }) => checks))
     const results = (await project.results()).filter(({ check: each }) => known.has(each))
-    const late = (await project.freshness()).filter(({ asset, state }) => state === 'error' && (name ?? asset) === asset)
+    const late = (await project.freshness()).filter(
+      ({ asset, state }) => state === 'error' && (name ?? asset) === asset,
+    )
     return checkResult(results, late, runs)
   },
 }
@@ -146,7 +158,11 @@ async function runChecks(context: Context, wanted: ReturnType<ProjectAssets['che
   return runs
 }
 
-function checkResult(results: readonly CheckResult[], late: readonly AssetFreshness[], runs: readonly RunRow[]): Result {
+function checkResult(
+  results: readonly CheckResult[],
+  late: readonly AssetFreshness[],
+  runs: readonly RunRow[],
+): Result {
   const failed = results.filter(({ passed, blocking }) => !passed && blocking)
   const problems = [
     ...failed.map(({ check: each, message }) => `${each}${message === null ? '' : `: ${message}`}`),

@@ -23,10 +23,14 @@ export const command: CommandSpec = {
     if (port > 65_535) throw new UsageError('--port takes a number up to 65535')
     const { output } = context
     const orchestrator = await connect(context, { worker: false, keep: flag(options, 'keep') })
-    if (orchestrator.server !== null) output.note(`temporal    ${orchestrator.server.how}`)
     const worker = await startWorker(orchestrator)
     context.onClose(() => worker.stop())
-    output.note(`worker      ${worker.queues().map(({ queue }) => queue).join(', ')} of ${orchestrator.context.operations.space}`)
+    output.note(
+      `worker      ${worker
+        .queues()
+        .map(({ queue }) => queue)
+        .join(', ')} of ${orchestrator.context.operations.space}`,
+    )
     await applied(context, orchestrator)
     const { serving } = await import('../runs/serving.ts')
     const ready = (): void => {

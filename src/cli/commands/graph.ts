@@ -37,10 +37,10 @@ export const command: CommandSpec = {
           : what === 'pipeline'
             ? pipelineDiagram([...(await projectAccess(project).pipelines()).values()].map(({ pipeline }) => pipeline))
             : stateDiagram(
-              entity === undefined
-                ? definitions
-                : { ...definitions, entities: { [entity]: definitions.entities[entity]! } },
-            )
+                entity === undefined
+                  ? definitions
+                  : { ...definitions, entities: { [entity]: definitions.entities[entity]! } },
+              )
     const format = text(options, 'format') ?? 'mermaid'
     return {
       data: diagram,

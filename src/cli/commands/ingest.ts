@@ -43,6 +43,11 @@ export const command: CommandSpec = {
 
     await checkFiles(inputs.map((file) => (file === '-' ? '-' : resolve(context.cwd, file))))
 
+    if (!dryRun && (await context.durable())) {
+      if (maxErrors !== null)
+        throw new UsageError('--max-errors is for reading in this process; the limits of a run are those of its input')
+      return pushed(context, { source, inputs, format, process: flag(options, 'process') })
+    }
     const started = performance.now()
     const scratch = dryRun ? await mkdtemp(join(tmpdir(), 'defacto-dry-')) : null
     try {
@@ -60,6 +65,27 @@ export const command: CommandSpec = {
       if (scratch !== null) await rm(scratch, { recursive: true, force: true })
     }
   },
+}
+
+/** Stored first, then read by a run (spec 10 §3.2 `inbox`). */
+async function pushed(
+  context: Context,
+  job: Pick<Load, 'source' | 'inputs' | 'format' | 'process'>,
+): Promise<Result> {
+  const { submitAndWait } = await import('../runs/submit.ts')
+  const { SourceRecord } = await import('../../index.ts')
+  const { root } = await context.project()
+  const records = async function* (): AsyncGenerator<unknown> {
+    for (const file of job.inputs) {
+      const path = file === '-' ? '-' : resolve(context.cwd, file)
+      const input = await openBytes(path, context.stdin, context.signal)
+      const read = readRecords(input.chunks, job.format ?? formatOf(path), partName(root, path))
+      for await (const record of read) yield new SourceRecord(record)
+    }
+  }
+  return submitAndWait(context, (orchestrator) =>
+    orchestrator.push(job.source, records(), { key: context.globals.idempotencyKey, process: job.process }),
+  )
 }
 
 interface Load {

@@ -1,5 +1,6 @@
 import type { CommandSpec } from '../command.ts'
 import { UsageError } from '../errors.ts'
+import { outputFor } from '../output.ts'
 
 export const command: CommandSpec = {
   name: 'pipes',
@@ -16,8 +17,8 @@ export const command: CommandSpec = {
         const invocation = await parseArguments([...argv], { out: () => {}, width: undefined })
         if (invocation === null || invocation.spec.name === 'pipes')
           throw new UsageError('pipes needs a command to run, e.g. defacto pipes -- run start nightly')
-        const { output, signal, takeTime } = context
-        const inner = contextOf(invocation.options, { output, signal, takeTime, report })
+        const { signal, takeTime } = context
+        const inner = contextOf(invocation.options, { output: outputFor(invocation.options), signal, takeTime, report })
         try {
           await runCommand(inner, invocation)
           return 0

@@ -99,7 +99,10 @@ const logs: CommandSpec = {
     const { log } = await looking(context)
     const run = await theRun(log.runs, id)
     const { eventsOf } = await import('../runs/events.ts')
-    await writeEvents(context.output, eventsOf(log.runs, run.runId, { follow: flag(options, 'follow'), signal: context.signal }))
+    await writeEvents(
+      context.output,
+      eventsOf(log.runs, run.runId, { follow: flag(options, 'follow'), signal: context.signal }),
+    )
     return undefined
   },
 }
@@ -195,4 +198,3 @@ function wordsOf<T extends string>(options: Options, name: string, known: readon
     return found
   })
 }
-

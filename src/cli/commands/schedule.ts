@@ -123,13 +123,20 @@ const pause: CommandSpec = {
   summary: 'let slots pass; each leaves a row with the reason',
   arguments: [['[name]', NAME[1]]],
   options: [ALL, { flags: '--reason <text>', description: 'why; shown wherever the pause is' }],
-  examples: ['defacto schedule pause nightly --reason "moving the database"', 'defacto schedule pause --all --reason incident'],
+  examples: [
+    'defacto schedule pause nightly --reason "moving the database"',
+    'defacto schedule pause --all --reason incident',
+  ],
   async run(context, [name], options) {
     const reason = text(options, 'reason')?.trim()
     if (!reason) throw new UsageError('schedule pause needs --reason')
     const wanted = await nameOrAll(context, name, options)
     await (await connect(context)).schedules.pause(wanted, reason)
-    return { data: { paused: wanted, reason }, receipt: true, text: `paused ${wanted === '*' ? 'all schedules' : wanted}: ${reason}` }
+    return {
+      data: { paused: wanted, reason },
+      receipt: true,
+      text: `paused ${wanted === '*' ? 'all schedules' : wanted}: ${reason}`,
+    }
   },
 }
 
@@ -190,7 +197,10 @@ const next: CommandSpec = {
       for (const slot of nextSlots(body.schedule, now, k))
         rows.push({ pipeline, at: String(slot), schedule: whenText(body.schedule) })
     }
-    return { data: rows, text: (output) => (rows.length === 0 ? 'no pipeline has a schedule' : tableText(output, rows)) }
+    return {
+      data: rows,
+      text: (output) => (rows.length === 0 ? 'no pipeline has a schedule' : tableText(output, rows)),
+    }
   },
 }
 

@@ -1,8 +1,8 @@
 import type { CommandSpec } from '../command.ts'
 import { UsageError } from '../errors.ts'
 import { count, text } from '../options.ts'
-import { until } from '../runs/until.ts'
 import { connect } from '../runs/connect.ts'
+import { until } from '../runs/until.ts'
 
 export const command: CommandSpec = {
   name: 'serve',

@@ -59,8 +59,17 @@ const doctor: CommandSpec = {
               'current version': health.currentVersion,
             }),
             '',
-            tableText(output, health.queues.map(({ queue, taskQueue, pollers }) => ({ queue, 'task queue': taskQueue, workers: pollers }))).trimEnd(),
-            ...(deaf.length === 0 ? [] : ['', 'no worker asks for work on some queues; start one with: defacto worker']),
+            tableText(
+              output,
+              health.queues.map(({ queue, taskQueue, pollers }) => ({
+                queue,
+                'task queue': taskQueue,
+                workers: pollers,
+              })),
+            ).trimEnd(),
+            ...(deaf.length === 0
+              ? []
+              : ['', 'no worker asks for work on some queues; start one with: defacto worker']),
           ].join('\n'),
       }
     }),

@@ -70,7 +70,7 @@ function addressOf(options: Options): { host: string; port: number } | null {
   const value = text(options, 'metrics')
   if (value === undefined) return null
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(value) ?? []
-  if (port === '' || Number(port) > 65_535) throw new UsageError('--metrics takes an address like :9464 or 127.0.0.1:9464')
+  if (port === '' || Number(port) > 65_535)
+    throw new UsageError('--metrics takes an address like :9464 or 127.0.0.1:9464')
   return { host: host === '' ? '127.0.0.1' : host, port: Number(port) }
 }
-

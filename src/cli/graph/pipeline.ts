@@ -12,9 +12,14 @@ export function pipelineDiagram(pipelines: Iterable<Pipeline>): Diagram {
     const add = (name: string, label: string, kind: string): void => {
       nodes.push({ id: id(name), label, group, kind })
     }
-    for (const input of pipeline.inputs) add(`input ${input.name}`, `${input.name} (${input.kind}, ${input.source})`, 'input')
+    for (const input of pipeline.inputs)
+      add(`input ${input.name}`, `${input.name} (${input.kind}, ${input.source})`, 'input')
     for (const step of pipeline.steps) {
-      add(step.id, step.id === step.kind ? step.id : `${step.id} (${step.kind})`, step.needs.length === 0 ? 'start' : 'step')
+      add(
+        step.id,
+        step.id === step.kind ? step.id : `${step.id} (${step.kind})`,
+        step.needs.length === 0 ? 'start' : 'step',
+      )
       for (const need of step.needs)
         edges.push({ from: id(need), to: id(step.id), label: step.when === 'success' ? '' : step.when })
       for (const input of inputsOf(pipeline, step))

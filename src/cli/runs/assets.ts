@@ -1,5 +1,12 @@
 /** What the commands about assets look at: definitions, the run log, the engine; nothing is run. */
-import { assetInfos, assetsOf, type AssetFreshness, type AssetInfo, freshnessOf, type Asset } from '../../orchestration/assets/index.ts'
+import {
+  type Asset,
+  type AssetFreshness,
+  type AssetInfo,
+  assetInfos,
+  assetsOf,
+  freshnessOf,
+} from '../../orchestration/assets/index.ts'
 import type { Orchestration } from '../../orchestration/contract.ts'
 import type { Pipeline } from '../../orchestration/model.ts'
 import { orchestrationFor } from '../../orchestrator/space.ts'
@@ -27,7 +34,9 @@ export async function assetsOfProject(context: Context): Promise<ProjectAssets> 
   const orchestration = await askingOf(context)
   const { operations } = orchestration
   const { log } = operations
-  const pipelines: readonly Pipeline[] = [...(await orchestration.project.pipelines()).values()].map((each) => each.pipeline)
+  const pipelines: readonly Pipeline[] = [...(await orchestration.project.pipelines()).values()].map(
+    (each) => each.pipeline,
+  )
   return {
     async assets() {
       const { definitions } = await operations.definitions()

@@ -4,6 +4,8 @@ import { backfillWindows } from '../../orchestration/backfill.ts'
 import { slotsBetween } from '../../orchestration/cron.ts'
 import { instant as instantOf } from '../../orchestration/time.ts'
 import type { BackfillSpec } from '../../orchestrator.ts'
+import type { RunRow } from '../../ports/runs.ts'
+import { runView } from '../../run-view.ts'
 import type { Options } from '../command.ts'
 import type { Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
@@ -15,16 +17,18 @@ import { askingOf } from './assets.ts'
 import { connect } from './connect.ts'
 import { failureOf } from './failure.ts'
 import { lookingAtSchedules } from './schedules.ts'
-import { awaitRun, submitAndWait } from './submit.ts'
 import { listRow } from './show.ts'
-import type { RunRow } from '../../ports/runs.ts'
-import { runView } from '../../run-view.ts'
+import { awaitRun, submitAndWait } from './submit.ts'
 
 export const BACKFILL_OPS = ['ingest', 'build', 'tick'] as const
 const INTERVAL = [
   { flags: '--from <time>', description: 'begin of the interval, included' },
   { flags: '--to <time>', description: 'end of the interval, not included' },
-  { flags: '--only <which>', description: 'missing, failed or all (default: all)', choices: ['missing', 'failed', 'all'] },
+  {
+    flags: '--only <which>',
+    description: 'missing, failed or all (default: all)',
+    choices: ['missing', 'failed', 'all'],
+  },
   { flags: '--reverse', description: 'the last window first' },
   { flags: '--dry-run', description: 'print the exact windows, start nothing' },
 ] as const
@@ -39,8 +43,7 @@ export const SLOT_OPTIONS = INTERVAL
 
 export async function backfillRun(context: Context, op: string, options: Options): Promise<Result> {
   const known = BACKFILL_OPS.find((each) => each === op)
-  if (known === undefined)
-    throw new UsageError(`'${op}' cannot be backfilled; take one of ${BACKFILL_OPS.join(', ')}`)
+  if (known === undefined) throw new UsageError(`'${op}' cannot be backfilled; take one of ${BACKFILL_OPS.join(', ')}`)
   duration(options, 'window')
   const spec: BackfillSpec = {
     op: known,
@@ -53,9 +56,15 @@ export async function backfillRun(context: Context, op: string, options: Options
     ...(flag(options, 'reverse') ? { reverse: true } : {}),
   }
   if (!flag(options, 'dryRun'))
-    return submitAndWait(context, (orchestrator) => orchestrator.backfill(spec, { key: context.globals.idempotencyKey }))
+    return submitAndWait(context, (orchestrator) =>
+      orchestrator.backfill(spec, { key: context.globals.idempotencyKey }),
+    )
   const windows = await backfillWindows(await askingOf(context), spec)
-  return { data: { windows }, rows: windows.map((window) => ({ ...window })), text: (output) => windowsText(output, windows) }
+  return {
+    data: { windows },
+    rows: windows.map((window) => ({ ...window })),
+    text: (output) => windowsText(output, windows),
+  }
 }
 
 function given<K extends string, V>(key: K, value: V | undefined): { readonly [name in K]?: V } {
@@ -98,7 +107,12 @@ export async function backfillSlots(context: Context, name: string, options: Opt
   const orchestrator = await connect(context)
   const done: RunRow[] = []
   for (const scheduledFor of slots) {
-    const { run } = await orchestrator.control.submit({ op: 'pipeline', pipeline: name, trigger: 'backfill', scheduledFor })
+    const { run } = await orchestrator.control.submit({
+      op: 'pipeline',
+      pipeline: name,
+      trigger: 'backfill',
+      scheduledFor,
+    })
     await orchestrator.runner.start(orchestrator.control.stepRef(run))
     const ended = await awaitRun(context, orchestrator, await orchestrator.run(run.runId))
     done.push(ended)

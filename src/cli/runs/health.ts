@@ -81,7 +81,9 @@ async function retryAt(log: Operations['log'], run: RunRow): Promise<string | nu
 
 async function heldFindings(log: Operations['log']): Promise<RunFinding[]> {
   const findings: RunFinding[] = []
-  const pipelines = new Set((await log.runs.list({ op: ['ingest'], limit: 1000 })).map(({ pipeline, input }) => markKey(pipeline, input)))
+  const pipelines = new Set(
+    (await log.runs.list({ op: ['ingest'], limit: 1000 })).map(({ pipeline, input }) => markKey(pipeline, input)),
+  )
   for (const key of pipelines) {
     if (key === null) continue
     const [pipeline = '', input = ''] = key.split(' ')
@@ -90,7 +92,8 @@ async function heldFindings(log: Operations['log']): Promise<RunFinding[]> {
     findings.push({
       check: 'inputs',
       state: 'warn',
-      message: `${countText(held.length, 'part')} of input ${input} of ${pipeline} held after too many bad records; mend them and: defacto run retry ${held[0]?.runId ?? ''}`.trimEnd(),
+      message:
+        `${countText(held.length, 'part')} of input ${input} of ${pipeline} held after too many bad records; mend them and: defacto run retry ${held[0]?.runId ?? ''}`.trimEnd(),
       data: { pipeline, input, held: held.map(({ part, runId }) => ({ part, run_id: runId })) },
     })
   }

@@ -34,7 +34,9 @@ export function detailOf(run: RunRow): string {
     case 'tick':
       return `${of('entities_affected')} entities, ${of('transitions')} transitions`
     case 'flush':
-      return of('rows_flushed') === 0 ? 'nothing new: all events were archived before' : `${of('rows_flushed')} events archived`
+      return of('rows_flushed') === 0
+        ? 'nothing new: all events were archived before'
+        : `${of('rows_flushed')} events archived`
     case 'prune':
       return of('rows_pruned') === 0 ? 'nothing to remove' : `${of('rows_pruned')} events removed from the database`
     default:
@@ -46,7 +48,10 @@ export function detailOf(run: RunRow): string {
 export function phrase(stats: Counters): string {
   return Object.entries(stats)
     .filter(([, value]) => value !== 0)
-    .map(([name, value]) => `${value} ${name.replaceAll('_', ' ')}`)
+    .map(
+      ([name, value]) =>
+        `${value} ${(value === 1 ? name.replace(/^([a-z]+)s(?=_|$)/, '$1') : name).replaceAll('_', ' ')}`,
+    )
     .join(', ')
 }
 

@@ -4,7 +4,7 @@ import type { Queue, RunningWorker } from '../../temporal/index.ts'
 import type { Output } from '../output.ts'
 
 export function serverOrNot(output: Output, { how, started }: FoundServer): void {
-  if (started || output.verbose) output.note(`temporal: ${how}`)
+  if (started || output.verbose) output.note(`temporal    ${how}`)
 }
 
 export interface WorkerChoice {

@@ -1,9 +1,10 @@
 /** The HTTP API of a command that stays: opened here, ended in order when the command is to stop. */
-import { startServer } from '../../serve/server.ts'
-import { serviceOf } from '../../serve/over.ts'
-import { Tokens } from '../../serve/tokens.ts'
-import type { RunningServer } from '../../serve/server.ts'
+
 import type { Orchestrator } from '../../orchestrator.ts'
+import { serviceOf } from '../../serve/over.ts'
+import type { RunningServer } from '../../serve/server.ts'
+import { startServer } from '../../serve/server.ts'
+import { Tokens } from '../../serve/tokens.ts'
 import type { Context } from '../context.ts'
 import { packageVersion } from '../version.ts'
 

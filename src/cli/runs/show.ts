@@ -71,8 +71,15 @@ function tagsText(tags: Readonly<Record<string, string>>): string {
 /** An event of a run's log as one line. */
 export function eventLine(event: RunEvent, paint: Paint): string {
   const { at, level, step, code, message } = event
-  const mark = level === 'error' ? paint.red('error') : level === 'warn' ? paint.yellow('warn ') : paint.dim(level.padEnd(5))
-  return [at, mark, ...(step === null ? [] : [paint.cyan(step)]), ...(code === null ? [] : [code]), printable(message)].join(' ')
+  const mark =
+    level === 'error' ? paint.red('error') : level === 'warn' ? paint.yellow('warn ') : paint.dim(level.padEnd(5))
+  return [
+    at,
+    mark,
+    ...(step === null ? [] : [paint.cyan(step)]),
+    ...(code === null ? [] : [code]),
+    printable(message),
+  ].join(' ')
 }
 
 /** Streams events in the chosen format. */

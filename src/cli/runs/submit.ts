@@ -1,7 +1,7 @@
 /** Runs started by a command: their id alone, or waited for with progress. */
 import type { Orchestrator, RunHandle } from '../../orchestrator.ts'
-import { runView } from '../../run-view.ts'
 import type { RunPort, RunRow } from '../../ports/runs.ts'
+import { runView } from '../../run-view.ts'
 import type { Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
 import type { Result } from '../output.ts'
@@ -87,4 +87,3 @@ export function finished(run: RunRow, steps: readonly RunRow[]): Result {
     error: hasEnded(run) ? failureOf(run) : undefined,
   }
 }
-

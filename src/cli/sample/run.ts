@@ -1,7 +1,7 @@
 /** The sample run: the nightly pipeline from its inputs to a space that two tiers answer for. */
 import { copyFile, mkdir, rename, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Definitions, type Defacto, type TierStatus } from '../../index.ts'
+import { type Defacto, Definitions, type TierStatus } from '../../index.ts'
 import type { Control } from '../../orchestration/contract.ts'
 import type { Operations } from '../../ports/operations.ts'
 import type { CheckResult, RunRow } from '../../ports/runs.ts'
@@ -90,7 +90,14 @@ async function recordsRead({ orchestrator }: SampleEngine, run: RunRow): Promise
 
 /** The run that an earlier start left on the server goes on; else a new one begins. */
 async function runPipeline(
-  { orchestrator: { control, runner, engine, context: { operations } } }: SampleEngine,
+  {
+    orchestrator: {
+      control,
+      runner,
+      engine,
+      context: { operations },
+    },
+  }: SampleEngine,
   asOf: string,
   context: Context,
   stages: Stages,
@@ -136,7 +143,12 @@ async function abandon(
 
 async function outcomeOf(
   defacto: Defacto,
-  { orchestrator: { engine, context: { operations, project } } }: SampleEngine,
+  {
+    orchestrator: {
+      engine,
+      context: { operations, project },
+    },
+  }: SampleEngine,
   run: RunRow,
   fresh: number,
   manifest: SampleManifest,
@@ -154,7 +166,9 @@ async function outcomeOf(
   )
   const records = await recordsOf(log, pipeline)
   const facts = await factsOf(defacto)
-  const results = (await log.checks.latest()).filter((result: CheckResult) => steps.some(({ runId }) => runId === result.runId))
+  const results = (await log.checks.latest()).filter((result: CheckResult) =>
+    steps.some(({ runId }) => runId === result.runId),
+  )
   context.output.note(`${'digest'.padEnd(16)}${facts.digest.slice(0, 16)}`)
   return {
     stages: stages.done,

@@ -25,11 +25,7 @@ export function sampleClock(manifest: SampleManifest): () => Date {
   return () => new Date(begin + Date.now() - started)
 }
 
-export async function openSample(
-  place: SamplePlace,
-  clock: () => Date,
-  context: Context,
-): Promise<Defacto> {
+export async function openSample(place: SamplePlace, clock: () => Date, context: Context): Promise<Defacto> {
   // Archive, server and reports lie there wherever the database does.
   await mkdir(place.state, { recursive: true })
   const named = namedDatabase(context)
