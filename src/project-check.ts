@@ -23,19 +23,17 @@ export function checkProject(
   const keys = project.keys({ profiles })
   const expressionClock = project.value('expressionClock') as 'event' | 'wall' | undefined
   const own = definitions.validate({ strict, ...(expressionClock ? { expressionClock } : {}) })
-  // Tables of definitions with errors are not known.
-  const entities = own.issues.some((issue) => issue.severity === 'error' && parsePath(issue.path)?.[0] !== 'pipelines')
-  const found: readonly Issue[] = entities
-    ? []
-    : projectIssues(
-        definitions.toObject(),
-        { at: (path) => definitions.place(pathText(path)) },
-        {
-          coldTier: keys.some(([first]) => first === 'coldLedger'),
-          pools: keys.flatMap(([first, name]) => (first === 'pools' && name !== undefined ? [name] : [])),
-          dialect: /^postgres(ql)?:/i.test(String(project.value('database'))) ? 'postgres' : 'sqlite',
-        },
-      )
+  const damaged = own.issues.some((issue) => issue.severity === 'error' && parsePath(issue.path)?.[0] !== 'pipelines')
+  const found: readonly Issue[] = projectIssues(
+    definitions.toObject(),
+    { at: (path) => definitions.place(pathText(path)) },
+    {
+      coldTier: keys.some(([first]) => first === 'coldLedger'),
+      pools: keys.flatMap(([first, name]) => (first === 'pools' && name !== undefined ? [name] : [])),
+      dialect: /^postgres(ql)?:/i.test(String(project.value('database'))) ? 'postgres' : 'sqlite',
+      tables: !damaged,
+    },
+  )
   return resultOf([...own.issues, ...found], { strict })
 }
 

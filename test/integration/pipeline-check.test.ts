@@ -20,17 +20,19 @@ afterEach(() => project.remove())
 describe('defacto check', () => {
   it('shows findings of pipelines beside those of definitions, and exits 3', async () => {
     project.put('pipelines/nightly.yaml', 'nightly:\n  steps: [biuld, flush]\n  schedule: { cron: "61 * * * *" }\n')
+    project.put('entities/item.yaml', 'item: { starts: nwe, identity: { id: {} }, states: { new: {} } }\n')
     const { code, error, data } = await project.json(['check'])
     expect(code).toBe(3)
     expect(error).toMatchObject({ code: 'E_DEFINITION' })
-    const { issues } = data as { issues: { code: string; place: string; message: string }[] }
-    expect(issues.map(({ code: found, place }) => `${found} ${place}`)).toEqual([
+    const { issues } = data as { issues: { code: string; severity: string; place: string; message: string }[] }
+    const errors = issues.filter(({ severity }) => severity === 'error')
+    expect(errors.map(({ code: found, place }) => `${found} ${place}`)).toEqual([
       'P03 pipelines/nightly.yaml:2:11',
-      'W01 entities/item.yaml:1:59',
+      'E08 entities/item.yaml:1:17',
       'P06 pipelines/nightly.yaml:3:21',
       'P05 pipelines/nightly.yaml:2:18',
     ])
-    expect(issues[0]?.message).toContain("did you mean 'build'?")
+    expect(errors[0]?.message).toContain("did you mean 'build'?")
   })
 
   it('warns without failing, and fails with --strict for unknown keys alone', async () => {

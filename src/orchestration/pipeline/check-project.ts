@@ -19,14 +19,16 @@ export interface ProjectFacts {
   /** Names of the pools of the configuration. */
   readonly pools: readonly string[]
   readonly dialect: 'sqlite' | 'postgres'
+  /** False: the definitions have errors, so their tables are not known, and SQL is not judged. */
+  readonly tables?: boolean
 }
 
-/** `definitions` without errors of their own; `places` says where their values stand. */
+/** `places` says where the values of the definitions stand. */
 export function projectIssues(definitions: DefinitionsObject, places: Places, facts: ProjectFacts): Issue[] {
   const issues = new Issues(places)
   const dialect = dialectOf(facts.dialect)
-  const tables = rawTables(historyLayout(definitions), '')
-  const context: RawContext = { dialect, tables, relationOf: ({ name }) => dialect.quote(name) }
+  const tables = facts.tables === false ? null : rawTables(historyLayout(definitions), '')
+  const context: RawContext | null = tables && { dialect, tables, relationOf: ({ name }) => dialect.quote(name) }
   for (const [name, raw] of Object.entries(definitions.pipelines)) {
     const path: Path = ['pipelines', name]
     const body = readBody(raw, name, new Issues())
@@ -34,7 +36,7 @@ export function projectIssues(definitions: DefinitionsObject, places: Places, fa
     checkTiers(issues, path, body, facts)
     checkPool(issues, path, body, facts)
     for (const [check, given] of Object.entries(body.checks ?? {})) {
-      if (isSqlCheck(given)) checkSql(issues, [...path, 'checks', check], given, context)
+      if (context !== null && isSqlCheck(given)) checkSql(issues, [...path, 'checks', check], given, context)
     }
   }
   return issues.list
