@@ -11,13 +11,17 @@ const OTLP = z.union([
   URL_TEXT.transform((endpoint) => ({ endpoint })),
   // `true`: the variables OTEL_EXPORTER_OTLP_… say where.
   z.literal(true).transform(() => ({})),
-  z.strictObject({
-    endpoint: URL_TEXT.optional(),
-    headers: z.record(z.string(), z.string()).optional(),
-    serviceName: z.string().min(1).optional(),
-    /** Share of the traces that start here which is recorded. */
-    ratio: z.number().min(0).max(1).optional(),
-  }),
+  z
+    .strictObject({
+      endpoint: URL_TEXT.optional(),
+      headers: z.record(z.string(), z.string()).optional(),
+      // In YAML words are divided by lines, in code by capitals.
+      service_name: z.string().min(1).optional(),
+      serviceName: z.string().min(1).optional(),
+      /** Share of the traces that start here which is recorded. */
+      ratio: z.number().min(0).max(1).optional(),
+    })
+    .transform(({ service_name: name, ...rest }) => (name === undefined ? rest : { serviceName: name, ...rest })),
 ])
 
 export interface OtlpOptions {
@@ -34,7 +38,7 @@ export function otlpOptions(value: unknown): OtlpOptions | null {
   if (read.success) return read.data
   throw new ConfigError(
     'telemetry.otlp is the address of a receiver (http://localhost:4318), true where OTEL_EXPORTER_OTLP_ENDPOINT names ' +
-      'it, or a map of endpoint, headers, serviceName and ratio (0 to 1)',
+      'it, or a map of endpoint, headers, service_name and ratio (0 to 1)',
   )
 }
 

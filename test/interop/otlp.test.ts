@@ -1,8 +1,11 @@
 /** Spans as a real receiver gets them over OTLP/HTTP. */
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { run } from '../../infra/starters/host.ts'
 import { StorageError } from '../../src/errors.ts'
 import {
   createTrace,
@@ -11,6 +14,7 @@ import {
   traceparentFrom,
   withTraceparent,
 } from '../../src/telemetry/index.ts'
+import { MAIN, NightlyProject } from '../support/nightly-project.ts'
 import { OtlpReceiver } from '../support/otlp-receiver.ts'
 
 const CANARY = 'ada@example.org'
@@ -60,6 +64,29 @@ describe('spans', () => {
     expect(counted?.attributes).toEqual({ 'defacto.op': 'build', 'defacto.rows': 500 })
     expect(receiver.headers[0]).toMatchObject({ 'x-tenant': 'shop' })
     expect(receiver.bodies.join()).not.toContain(CANARY)
+  })
+
+  it('of a pipeline run on the command line show run, steps and chunks, and none of its records', async () => {
+    await using receiver = new OtlpReceiver()
+    using project = new NightlyProject().arrive('2024-01')
+    const raw = { account: CANARY, email: CANARY, name: CANARY }
+    writeFileSync(join(project.folder, 'data', 'app-canary.ndjson'), `${JSON.stringify(raw)}\n`)
+    const ran = await run(process.execPath, [MAIN, 'run', 'start', 'nightly', '--local'], {
+      cwd: project.folder,
+      env: { ...process.env, DEFACTO_TELEMETRY__OTLP: await receiver.start() },
+    })
+    expect(ran.ok, ran.output).toBe(true)
+    const named = (name: string) => receiver.spans.filter((span) => span.name === name)
+    expect(named('defacto.run').map(({ attributes }) => attributes)).toEqual([{ 'defacto.op': 'pipeline' }])
+    const steps = named('defacto.step')
+    expect(steps.map(({ attributes }) => attributes['defacto.op'])).toEqual(['ingest', 'build', 'tick', 'check'])
+    for (const step of steps) expect(receiver.parentOf(step)?.name).toBe('defacto.run')
+    const chunks = named('defacto.chunk')
+    expect(chunks.length).toBeGreaterThanOrEqual(steps.length)
+    for (const chunk of chunks) expect(receiver.parentOf(chunk)?.name).toBe('defacto.step')
+    expect(new Set(receiver.spans.map(({ traceId }) => traceId)).size).toBe(1)
+    expect(receiver.bodies.join()).not.toContain(CANARY)
+    expect(receiver.bodies.join()).not.toContain('canary')
   })
 
   it('that cannot be sent cost one warning and nothing else', async () => {

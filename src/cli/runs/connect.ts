@@ -6,6 +6,7 @@ import type { RunLog } from '../../ports/runs.ts'
 import type { Context } from '../context.ts'
 import { remarks } from '../log-target.ts'
 import { serverOrNot, startWorker } from './server.ts'
+import { startTracing } from './tracing.ts'
 
 export interface Looked {
   readonly defacto: Defacto
@@ -56,6 +57,7 @@ async function open(context: Context, choice: ConnectChoice): Promise<Orchestrat
   const { output, globals } = context
   const project = await context.project()
   const engine = engineOf(globals.engine ?? project.value('engine'))
+  await startTracing(context)
   const orchestrator = await Orchestrator.connect(project, {
     engine,
     address: globals.temporalAddress,
