@@ -238,7 +238,7 @@ for (const { name, place, describe: describeHere } of PLACES)
       space.pipeline('nightly', {
         checks: {
           first: { sql: 'select person_id from person_history' },
-          second: { sql: 'select person_id from person_history', severity: 'warn' },
+          second: { sql: 'select person_id from person_history', severity: 'warn', blocking: true },
           third: { sql: 'select person_id from person_history', blocking: false },
           last: { sql: none, asset: 'entity/person' },
         },

@@ -26,6 +26,8 @@ interface Planned {
   answer(scope: Scope): Promise<Verdict>
 }
 
+/** What a timer can hold. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** Time of a check in code. */
 const CODE_TIMEOUT_MS = 600_000
 
@@ -69,7 +71,8 @@ async function plannedChecks(context: Orchestration, { run }: StepCall): Promise
   return all.map((check) => {
     const name = taken.has(check.name) ? `${check.pipeline?.name ?? 'project'}/${check.name}` : check.name
     taken.add(check.name)
-    return { ...check, name }
+    // A warning never fails a run, whatever it says of itself.
+    return { ...check, name, blocking: check.blocking && check.severity === 'error' }
   })
 }
 
@@ -123,7 +126,8 @@ async function answered(
   place: Pick<Scope, 'definitions' | 'version'> & { readonly root: QueryRoot },
 ): Promise<CheckResult> {
   const { run } = call
-  const { name, asset, severity, blocking, timeoutMs, pipeline } = check
+  const { name, asset, severity, blocking, pipeline } = check
+  const timeoutMs = Math.min(check.timeoutMs, LONGEST_TIMER_MS)
   const timeout = AbortSignal.timeout(timeoutMs)
   const cancelled = withoutBudget(call.signal)
   const signal = AbortSignal.any([cancelled, timeout])
