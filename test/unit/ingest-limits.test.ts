@@ -76,6 +76,14 @@ describe('windows', () => {
     expect(names('2024-02-01T00:00:00+00:00', null)).toEqual([parts[2]])
   })
 
+  it('take the parts of the months they touch', () => {
+    const months = ['a-2024-01.csv', 'a-2024-02.csv', 'a-2024-13.csv'].map((part) => ({ part }))
+    const take = (from: string, to: string) => windowParts(months, 'a-{date}', { from, to }).map(({ part }) => part)
+    expect(take('2024-01-31T00:00:00+00:00', '2024-02-01T00:00:00+00:00')).toEqual(['a-2024-01.csv'])
+    expect(take('2024-01-31T00:00:00+00:00', '2024-03-01T00:00:00+00:00')).toEqual(['a-2024-01.csv', 'a-2024-02.csv'])
+    expect(take('2024-03-01T00:00:00+00:00', '2024-04-01T00:00:00+00:00')).toEqual([])
+  })
+
   it('take all parts where the input or the run has none', () => {
     expect(names(null, null)).toEqual(parts)
     expect(names('2024-01-31T00:00:00+00:00', null, null)).toEqual(parts)

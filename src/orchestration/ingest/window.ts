@@ -1,5 +1,5 @@
 /** Which parts belong to a backfill window (spec 10 §3.2 `window`). */
-import { daysFromCivil, instantFromText } from '../../core/instant.ts'
+import { daysInMonth, instantFromText } from '../../core/instant.ts'
 
 /** Instants of a half-open interval; null: without bound. */
 export interface PartWindow {
@@ -8,10 +8,13 @@ export interface PartWindow {
 }
 
 const DAY_MS = 86_400_000
+/** Days and months as names of files have them. */
+const DATE = '(\\d{4}-\\d{2}-\\d{2}|\\d{8}|\\d{4}-\\d{2})'
 
 /**
- * Those whose name has the text of `window` with a day (`2024-01-31` or `20240131`, UTC) that the window touches. A part
- * without such a day belongs to none. `window` null: the input does not say, so all parts belong to every window.
+ * Those whose name has the text of `window` with a day (`2024-01-31`, `20240131`) or month (`2024-01`), UTC, that the
+ * window touches. A part without a date belongs to none. `window` null: the input does not say, so all parts belong to
+ * every window.
  */
 export function windowParts<P extends { readonly part: string }>(
   parts: readonly P[],
@@ -19,12 +22,12 @@ export function windowParts<P extends { readonly part: string }>(
   { from, to }: PartWindow,
 ): P[] {
   if (window === null || (from === null && to === null)) return [...parts]
-  const pattern = new RegExp(window.split('{date}').map(escaped).join('(\\d{4}-\\d{2}-\\d{2}|\\d{8})'))
+  const pattern = new RegExp(window.split('{date}').map(escaped).join(DATE))
   const begin = from === null ? Number.NEGATIVE_INFINITY : msOf(from)
   const end = to === null ? Number.POSITIVE_INFINITY : msOf(to)
   return parts.filter(({ part }) => {
-    const day = dayOf(pattern.exec(part)?.[1])
-    return day !== null && day < end && day + DAY_MS > begin
+    const span = spanOf(pattern.exec(part)?.[1])
+    return span !== null && span.from < end && span.to > begin
   })
 }
 
@@ -36,14 +39,13 @@ function msOf(instant: string): number {
   return instantFromText(instant)?.ms ?? Number.NaN
 }
 
-function dayOf(text: string | undefined): number | null {
-  const digits = text?.replaceAll('-', '')
-  if (digits === undefined) return null
-  const [year, month, day] = [digits.slice(0, 4), digits.slice(4, 6), digits.slice(6, 8)].map(Number) as [
-    number,
-    number,
-    number,
-  ]
-  if (instantFromText(`${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6, 8)}`) === null) return null
-  return daysFromCivil(year, month, day) * DAY_MS
+/** Half-open, in milliseconds; null for what is no date. */
+function spanOf(text: string | undefined): { readonly from: number; readonly to: number } | null {
+  if (text === undefined) return null
+  const digits = text.replaceAll('-', '')
+  const [year, month, day] = [digits.slice(0, 4), digits.slice(4, 6), digits.slice(6, 8) || '01']
+  const first = instantFromText(`${year}-${month}-${day}`)
+  if (first === null) return null
+  const days = digits.length === 8 ? 1 : daysInMonth(Number(year), Number(month))
+  return { from: first.ms, to: first.ms + days * DAY_MS }
 }
