@@ -4,6 +4,7 @@ import { instantFromText } from '../core/instant.ts'
 import { NotFoundError } from '../errors.ts'
 import { RUN_ENDED, type RunFilter, type RunOp, type RunRow, type RunStatus } from '../ports/runs.ts'
 import { eventView, runView } from '../run-view.ts'
+import { traceparentFrom, withTraceparent } from '../telemetry/index.ts'
 import { bytesOf } from './bytes.ts'
 import { type Endpoint, endpoint, json } from './endpoint.ts'
 import { followed, serverSent } from './events.ts'
@@ -46,7 +47,8 @@ export const RUN_ENDPOINTS: readonly Endpoint[] = [
       const key = http.req.header('idempotency-key')
       if (key !== undefined && !KEY.test(key))
         throw new HttpProblem(400, 'E_USAGE', 'Idempotency-Key takes 1 to 128 visible characters')
-      const { run, created } = await service.submit(body, key)
+      const caller = traceparentFrom((name) => http.req.header(name))
+      const { run, created } = await withTraceparent(caller, () => service.submit(body, key))
       return json({ run_id: run.runId, status: run.status }, created ? 202 : 200, { location: `/v1/runs/${run.runId}` })
     },
   }),

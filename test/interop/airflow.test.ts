@@ -1,56 +1,10 @@
 /** The sample DAGs, run by a real Airflow: over HTTP, and as a process. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Airflow, describeAirflow } from '../support/airflow.ts'
-import { DEFACTO, MAIN, NightlyProject } from '../support/nightly-project.ts'
+import { DEFACTO, NightlyProject } from '../support/nightly-project.ts'
+import { Served } from '../support/served.ts'
 
 const FAST = { NIGHTLY_RETRY_MINUTES: '0.01' }
-
-/** `defacto serve` on a free port, with a token. */
-class Server implements AsyncDisposable {
-  readonly #child: ChildProcess
-  readonly #address: Promise<string>
-
-  constructor(project: NightlyProject) {
-    this.#child = spawn(process.execPath, [MAIN, 'serve', '--local', '--port', '0'], {
-      cwd: project.folder,
-      env: { ...process.env, DEFACTO_SERVE__TOKENS: JSON.stringify(TOKENS) },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    })
-    this.#address = this.#said(/^serving http:\/\/(\S+)$/)
-  }
-
-  async #said(pattern: RegExp): Promise<string> {
-    const lines: string[] = []
-    for await (const line of createInterface({ input: this.#child.stderr! })) {
-      lines.push(line)
-      const found = pattern.exec(line)?.[1]
-      if (found === undefined) continue
-      this.#child.stderr!.resume()
-      return found
-    }
-    throw new Error(`it does not serve:\n${lines.join('\n')}`)
-  }
-
-  /** As Airflow names it. */
-  async connection(): Promise<Record<string, string>> {
-    return { AIRFLOW_CONN_DEFACTO: `http://:${TOKENS.airflow.token}@${await this.#address}` }
-  }
-
-  async runs(): Promise<Record<string, unknown>[]> {
-    const response = await fetch(`http://${await this.#address}/v1/runs`, {
-      headers: { authorization: `Bearer ${TOKENS.airflow.token}` },
-    })
-    return ((await response.json()) as { runs: Record<string, unknown>[] }).runs
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const gone = new Promise((resolve) => this.#child.once('exit', resolve))
-    if (this.#child.exitCode === null && this.#child.kill('SIGTERM')) await gone
-  }
-}
-const TOKENS = { airflow: { token: 'a-token-of-airflow-alone', scopes: ['read', 'run'] } }
 
 describeAirflow('the sample DAGs', () => {
   let airflow: Airflow
@@ -61,8 +15,8 @@ describeAirflow('the sample DAGs', () => {
 
   it('over HTTP: one run per task, and a retry goes on from where it failed', async () => {
     using project = new NightlyProject().arrive('2024-01')
-    await using server = new Server(project)
-    const env = { ...FAST, ...(await server.connection()) }
+    await using server = new Served(project.folder)
+    const env = { ...FAST, AIRFLOW_CONN_DEFACTO: `http://:${server.token}@${await server.address}` }
     const first = await airflow.test('defacto_nightly', '2024-05-01', env)
     expect(first.ok, first.output).toBe(true)
     expect(await server.runs()).toMatchObject([

@@ -16,6 +16,7 @@ import {
 } from '../../src/telemetry/index.ts'
 import { MAIN, NightlyProject } from '../support/nightly-project.ts'
 import { OtlpReceiver } from '../support/otlp-receiver.ts'
+import { Served } from '../support/served.ts'
 
 const CANARY = 'ada@example.org'
 const quiet = { debug() {}, info() {}, warn() {}, error() {} }
@@ -87,6 +88,24 @@ describe('spans', () => {
     expect(new Set(receiver.spans.map(({ traceId }) => traceId)).size).toBe(1)
     expect(receiver.bodies.join()).not.toContain(CANARY)
     expect(receiver.bodies.join()).not.toContain('canary')
+  })
+
+  it('of a run that was asked for over HTTP belong to the trace of who asked', async () => {
+    await using receiver = new OtlpReceiver()
+    const traceId = 'af7651916cd43dd8448eb211c80319c4'
+    using project = new NightlyProject().arrive('2024-01')
+    {
+      await using server = new Served(project.folder, { DEFACTO_TELEMETRY__OTLP: await receiver.start() })
+      const { run_id: runId } = (await server.ask('/v1/runs', {
+        method: 'POST',
+        headers: { traceparent: `00-${traceId}-b7ad6b7169203331-01` },
+        body: JSON.stringify({ op: 'pipeline', input: { pipeline: 'nightly' } }),
+      })) as { run_id: string }
+      expect(await server.ask(`/v1/runs/${runId}?wait=30s`)).toMatchObject({ status: 'succeeded' })
+    }
+    const whole = receiver.spans.find(({ name }) => name === 'defacto.run')
+    expect(whole).toMatchObject({ traceId, parentSpanId: 'b7ad6b7169203331' })
+    expect(receiver.spans.filter((span) => span.name === 'defacto.chunk' && span.traceId === traceId)).not.toEqual([])
   })
 
   it('that cannot be sent cost one warning and nothing else', async () => {
