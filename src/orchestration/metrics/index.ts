@@ -1,5 +1,5 @@
 /** Prometheus metrics of one space (spec 10 §9): a registry per instance, so that several spaces share a process. */
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Metrics, Orchestration } from '../contract.ts'
 import { readGauges } from './collect.ts'
@@ -30,7 +30,8 @@ class PrometheusMetrics implements MetricsRegistry {
   readonly #counters = new Map<string, Counter>()
   readonly #histograms = new Map<string, Histogram>()
   readonly #gauges = new Map<string, Gauge>()
-  readonly #loop = monitorEventLoopDelay({ resolution: 20 })
+  /** Measured from the first scrape on: where nobody looks, nothing wakes the process. */
+  #loop: IntervalHistogram | null = null
 
   constructor(namespace: string) {
     this.#registry.setDefaultLabels({ namespace })
@@ -41,7 +42,6 @@ class PrometheusMetrics implements MetricsRegistry {
       else if (kind === 'gauge') this.#gauges.set(name, new Gauge(shape))
       else this.#histograms.set(name, new Histogram({ ...shape, buckets: [...(buckets ?? [])] }))
     }
-    this.#loop.enable()
   }
 
   get contentType(): string {
@@ -66,13 +66,22 @@ class PrometheusMetrics implements MetricsRegistry {
 
   async collect(context: Orchestration): Promise<void> {
     for (const [name, { collected }] of Object.entries(METRICS)) if (collected) known(this.#gauges, name).reset()
-    this.gauge('defacto_event_loop_delay_seconds', {}, this.#loop.percentile(99) / 1e9)
-    this.#loop.reset()
+    this.gauge('defacto_event_loop_delay_seconds', {}, this.#loopDelay())
     for (const { name, labels, value } of await readGauges(context)) this.gauge(name, labels, value)
   }
 
+  #loopDelay(): number {
+    if (this.#loop === null) {
+      this.#loop = monitorEventLoopDelay({ resolution: 20 })
+      this.#loop.enable()
+    }
+    const delay = this.#loop.count === 0 ? 0 : this.#loop.percentile(99) / 1e9
+    this.#loop.reset()
+    return delay
+  }
+
   close(): void {
-    this.#loop.disable()
+    this.#loop?.disable()
     this.#registry.clear()
   }
 }
