@@ -1,5 +1,5 @@
 /** Prometheus metrics of one space (spec 10 §9): a registry per instance, so that several spaces share a process. */
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Metrics, Orchestration } from '../contract.ts'
 import { readGauges } from './collect.ts'
@@ -31,7 +31,7 @@ class PrometheusMetrics implements MetricsRegistry {
   readonly #histograms = new Map<string, Histogram>()
   readonly #gauges = new Map<string, Gauge>()
   /** Measured from the first scrape on: where nobody looks, nothing wakes the process. */
-  #loop: IntervalHistogram | null = null
+  #loop: ReturnType<typeof monitorEventLoopDelay> | null = null
 
   constructor(namespace: string) {
     this.#registry.setDefaultLabels({ namespace })
