@@ -26,6 +26,8 @@ export interface ActivityDependencies {
   open(space: string): Promise<OpenedSpace>
   /** Aborted when this worker ends: steps stop at the end of their chunk, and others go on. */
   readonly stopping?: AbortSignal
+  /** Whoever is silent for so long has its steps taken by others; default: as workflows say. */
+  readonly heartbeatMs?: number
 }
 
 const STEP_NAMES: readonly StepName[] = [
@@ -49,6 +51,7 @@ const TELL_MS = 1_000
 const ALIVE_MS = 10_000
 
 export function createActivities(dependencies: ActivityDependencies): Activities {
+  const { heartbeatMs } = dependencies
   const spaces = new Map<string, Promise<OpenedSpace>>()
   function opened(space: string): Promise<OpenedSpace> {
     const known = spaces.get(space)
@@ -61,7 +64,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
   }
 
   const control: ControlActivities = {
-    openRun: (ref) => call(ref.space, (space) => openRun(space, ref)),
+    openRun: (ref) => call(ref.space, (space) => openRun(space, ref, heartbeatMs)),
     nextStep: (ref) => call(ref.space, (space) => space.control.nextStep(ref)),
     decideTick: (slot) =>
       call(slot.space, (space) => {
@@ -86,7 +89,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     async (ref: Ref): ReturnType<StepActivities[StepName]> => {
       const activity = Context.current()
       const { cancellationSignal } = activity
-      const pulse = new Pulse(activity)
+      const pulse = new Pulse(activity, heartbeatMs)
       const signals = dependencies.stopping ? [cancellationSignal, dependencies.stopping] : [cancellationSignal]
       try {
         const { context } = await opened(ref.space)
@@ -118,9 +121,9 @@ class Pulse {
   #last: { runId: string; seq: number; rows: number } | undefined
   #told = Number.NEGATIVE_INFINITY
 
-  constructor(activity: Context) {
+  constructor(activity: Context, heartbeatMs = 3 * ALIVE_MS) {
     this.#activity = activity
-    this.#timer = setInterval(() => activity.heartbeat(this.#last), ALIVE_MS)
+    this.#timer = setInterval(() => activity.heartbeat(this.#last), Math.min(ALIVE_MS, heartbeatMs / 3))
     activity.heartbeat()
   }
 
@@ -138,8 +141,8 @@ class Pulse {
 }
 
 /** A workflow that went on as a new one has only what is left of the run's time. */
-async function openRun({ context, control }: OpenedSpace, ref: Ref): Promise<OpenedRun> {
-  const opened = await control.openRun(ref)
+async function openRun({ context, control }: OpenedSpace, ref: Ref, heartbeatMs?: number): Promise<OpenedRun> {
+  const opened: OpenedRun = { ...(await control.openRun(ref)), ...(heartbeatMs === undefined ? {} : { heartbeatMs }) }
   const started = (await context.operations.log.runs.get(ref.runId))?.startedAt
   if (opened.ended || !started) return opened
   const spent = Math.max(0, context.clock().getTime() - instant(started).ms)

@@ -77,6 +77,7 @@ export async function openSpace(definitions: Definitions, given: object, compare
       deadLetter,
       newId: options.newId ?? randomUUID,
       batchSize: options.batchSize ?? 100,
+      ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
       processStart: processStartTime(process.pid) ?? '',
     })
     if (store.archive === null) await refuseWithoutArchive(store)

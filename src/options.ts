@@ -47,6 +47,8 @@ export interface DefactoOptions {
   strict?: boolean
   /** Connections to Postgres: how many at most (3 or more, default 10), and the longest statement (0: no limit). */
   pool?: { max?: number; statementTimeoutMs?: number }
+  /** A writer that was silent for so long has its slot taken over, at least 1000; default 90 000 (spec 10 §4.4). */
+  leaseMs?: number
   /** Processing time, for tests and demonstrations. */
   clock?: () => Date
   /** Makes entity ids; default random UUIDs. For tests. */
@@ -73,6 +75,7 @@ const NAMES: readonly (keyof DefactoOptions)[] = [
   'expressionClock',
   'strict',
   'pool',
+  'leaseMs',
   'clock',
   'newId',
 ]
@@ -142,6 +145,10 @@ export function checkOptions(given: object): CheckedOptions {
   const { batchSize } = options
   if (batchSize !== undefined && !(Number.isInteger(batchSize) && Number(batchSize) >= 1 && Number(batchSize) <= 1e5)) {
     throw new ConfigError(`option 'batchSize' must be a whole number from 1 to 100000`)
+  }
+  const { leaseMs } = options
+  if (leaseMs !== undefined && !(Number.isSafeInteger(leaseMs) && Number(leaseMs) >= 1000)) {
+    throw new ConfigError(`option 'leaseMs' must be a whole number of milliseconds, at least 1000`)
   }
   for (const name of ['database', 'version', 'namespace']) {
     if (options[name] !== undefined && (typeof options[name] !== 'string' || options[name] === '')) {

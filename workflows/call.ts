@@ -24,11 +24,15 @@ export function control(): ControlActivities {
   })
 }
 
-export function callStep(name: StepName, ref: Ref, policy: OpenedRun['retry']): ReturnType<StepActivities[StepName]> {
+export function callStep(
+  name: StepName,
+  ref: Ref,
+  { retry: policy, heartbeatMs }: OpenedRun,
+): ReturnType<StepActivities[StepName]> {
   const steps = proxyActivities<{ [step in StepName]: StepActivities[step] }>({
     taskQueue: queue(STEP[name].queue),
     startToCloseTimeout: STEP[name].startToClose,
-    heartbeatTimeout: HEARTBEAT,
+    heartbeatTimeout: heartbeatMs ?? HEARTBEAT,
     // Between the request and its answer the step finishes its chunk or rolls it back.
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     // How often at most is counted in the run's row, which knows of progress; its last failure is final.

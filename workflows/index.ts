@@ -63,7 +63,7 @@ async function chunks(ref: Ref, op: keyof typeof CHUNKS): Promise<ClosedRun> {
     let activities = 1
     for (const name of CHUNKS[op]) {
       for (let more = true; more; ) {
-        more = (await callStep(name, ref, run.retry)).more
+        more = (await callStep(name, ref, run)).more
         activities += 1
         if (more && isLong(activities)) return 'again'
       }

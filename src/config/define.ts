@@ -20,6 +20,8 @@ export interface ProjectSettings extends Omit<EngineSettings, 'clock' | 'newId' 
     /** The first key encrypts, all decrypt; `key` as reference to a variable or file. */
     codec?: { id: string; key: string }[]
     versioning?: boolean
+    /** Steps of a worker that is silent for so long are given to another one; default 30s. */
+    heartbeat?: string
   }
   /** Checks written in code, made by `check()`; every `check` step runs them. */
   checks?: readonly CheckDefinition[]

@@ -87,6 +87,7 @@ export const OPTION_KEYS: Readonly<Record<string, KeyKind>> = {
   strict: boolean,
   redactionKey: secret,
   pool: { kind: 'group', keys: { max: atLeast(1), statementTimeoutMs: atLeast(0) } },
+  leaseMs: atLeast(1000),
 }
 
 /** Keys of a project beside the options (spec 10 §7.2). */
@@ -102,6 +103,7 @@ const PROJECT_KEYS: Readonly<Record<string, KeyKind>> = {
       prefix: text,
       codec: { kind: 'items', of: ['id', 'key'] },
       versioning: boolean,
+      heartbeat: duration,
     },
   },
   pools: { kind: 'named', of: atLeast(1) },

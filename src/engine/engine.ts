@@ -37,6 +37,8 @@ export interface EngineOptions {
   deadLetter: DeadLetterSink | null
   /** Records per ingest chunk. */
   batchSize: number
+  /** How long a slot is held without being renewed. */
+  leaseMs?: number
   processStart: string
   run?: RunHook
 }
@@ -47,6 +49,8 @@ export interface EngineOptions {
  */
 export const BUILD_CHUNK = unitRows(10_000)
 
+const LEASE_MS = 90_000
+
 /** How long work may go on before the event loop has its turn. */
 const SLICE_MS = 20
 
@@ -55,6 +59,7 @@ export class Engine {
   readonly logger: Logger
   readonly deadLetter: DeadLetterSink | null
   readonly batchSize: number
+  readonly leaseMs: number
   readonly newId: () => string
   readonly host = hostname()
   readonly processStart: string
@@ -75,6 +80,7 @@ export class Engine {
     this.logger = options.logger
     this.deadLetter = options.deadLetter
     this.batchSize = options.batchSize
+    this.leaseMs = options.leaseMs ?? LEASE_MS
     this.newId = options.newId
     this.processStart = options.processStart
     this.#clock = options.clock

@@ -5,8 +5,9 @@ import { STATE } from '../ports/slots.ts'
 import type { Holder, Unit } from '../ports/store.ts'
 import type { Engine } from './engine.ts'
 
-const TTL_MS = 90_000
-const RENEW_AFTER_MS = 20_000
+/** Parts of the lease after which it is renewed: by a timer, and by a unit that was committed. */
+const RENEW_PART = 1 / 3
+const RENEW_AFTER_PART = 2 / 9
 /** How long a process that waits for others sleeps at most before it looks again. */
 const LOOK_AGAIN_MS = 1000
 
@@ -57,7 +58,7 @@ export class Slot {
       return this.#engine.inRun({ tx, epoch: this.epoch, version, now: this.#engine.now() }, work, isProgress)
     })
     if (isProgress(result)) this.#engine.run?.committed()
-    if (performance.now() - this.#renewedAt > RENEW_AFTER_MS) await this.#keep()
+    if (performance.now() - this.#renewedAt > this.#engine.leaseMs * RENEW_AFTER_PART) await this.#keep()
     return result
   }
 
@@ -72,8 +73,9 @@ export class Slot {
 
   async renew(): Promise<void> {
     this.#renewedAt = performance.now()
-    const { locks } = this.#engine.store
-    const kept = await locks.renew(this.#name, this.epoch, TTL_MS, await locks.clock())
+    const { store, leaseMs } = this.#engine
+    const { locks } = store
+    const kept = await locks.renew(this.#name, this.epoch, leaseMs, await locks.clock())
     if (!kept) throw new Fenced(`slot '${this.#name}' was taken over by another writer; nothing more is written here`)
   }
 }
@@ -158,7 +160,7 @@ export async function withSlot<T>(
   }
   const epoch = await acquire(engine, name, holder)
   const slot = new Slot(engine, name, epoch, signal)
-  const timer = setInterval(() => void slot.renew().catch(() => undefined), 30_000)
+  const timer = setInterval(() => void slot.renew().catch(() => undefined), engine.leaseMs * RENEW_PART)
   timer.unref()
   try {
     return await work(slot)
@@ -178,7 +180,7 @@ async function acquire(engine: Engine, name: string, holder: Holder & { claim: s
   const { locks } = engine.store
   const now = await locks.clock()
   try {
-    return await locks.acquire(name, holder, TTL_MS, now)
+    return await locks.acquire(name, holder, engine.leaseMs, now)
   } catch (error) {
     // Where the answer was lost, the slot may be held without anybody knowing its epoch.
     if (!(error instanceof LockHeld)) over.add(holder.claim)

@@ -31,6 +31,8 @@ export interface OpenedRun {
   readonly timeoutMs: number
   readonly retry: RetryPolicy
   readonly pipeline: string | null
+  /** Steps are given to another worker when theirs was silent for so long; left out: as usual. */
+  readonly heartbeatMs?: number
 }
 
 /** A run to start next. */

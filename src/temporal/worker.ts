@@ -26,6 +26,8 @@ export interface TemporalWorkerOptions {
   readonly prefix?: string
   readonly queues?: readonly Queue[]
   readonly codec?: CodecOptions
+  /** Its steps are given to others when it was silent for so long; default 30 s. */
+  readonly heartbeatMs?: number
   /** Chunks in hand get so long after `stop`. */
   readonly graceMs?: number
   /** Then the process goes on without them. */
@@ -111,7 +113,11 @@ export function queueOptions(
   const shard = opened.context.operations.shard?.id ?? null
   return {
     taskQueue: taskQueue(place, queue, shard),
-    activities: createActivities({ open: async () => opened, stopping }),
+    activities: createActivities({
+      open: async () => opened,
+      stopping,
+      ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
+    }),
     interceptors: { activity: [activityAllowList] },
     maxConcurrentActivityTaskExecutions: SLOTS[queue],
     activityTaskPollerBehavior: { type: 'simple-maximum', maximum: Math.min(2, SLOTS[queue]) },

@@ -1,4 +1,5 @@
 /** A worker in this process, and what is said of the server it works for (spec 10 §5). */
+import { parseDurationText } from '../../core/instant.ts'
 import { codecOf, type FoundServer, type Orchestrator } from '../../orchestrator.ts'
 import type { Queue, RunningWorker } from '../../temporal/index.ts'
 import type { Output } from '../output.ts'
@@ -25,6 +26,7 @@ export async function startWorker(orchestrator: Orchestrator, choice: WorkerChoi
   installed = true
   const { project } = opened
   const prefix = project.value('temporal', 'prefix')
+  const heartbeat = project.value('temporal', 'heartbeat')
   return runWorker({
     temporal: server,
     opened,
@@ -32,6 +34,7 @@ export async function startWorker(orchestrator: Orchestrator, choice: WorkerChoi
     versioning: project.value('mode') === 'production' && project.value('temporal', 'versioning') !== false,
     logger,
     ...(typeof prefix === 'string' ? { prefix } : {}),
+    ...(typeof heartbeat === 'string' ? { heartbeatMs: parseDurationText(heartbeat)?.ms } : {}),
     ...choice,
   })
 }

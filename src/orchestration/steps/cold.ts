@@ -1,5 +1,6 @@
 /** Steps of `flush`, `prune` and `maintain` (spec 10 §4.3). */
 
+import { unitRows } from '../../engine/failpoint.ts'
 import { ConfigError } from '../../errors.ts'
 import type { ColdStatus } from '../../ports/operations.ts'
 import type { Orchestration, StepCall, StepFunction } from '../contract.ts'
@@ -9,35 +10,66 @@ import { added, asOfOf, changeRun, done, engineCall } from './call.ts'
 
 const numberOf = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
 
+/** Rows of one commit of the archive, or compared and removed at once: a call that is stopped has done all but the last. */
+const SLICE_ROWS = unitRows(1_000_000)
+
+/** Up to the given sequence, else the ledger as it is when this call begins. */
 export const flushChunks: StepFunction = async (context, call) => {
   const { operations } = context
-  const before = await coldOf(context)
-  const rows = await operations.flush(engineCall(call), { upTo: numberOf(inputOf(call.run)['upTo']) })
-  const after = await coldOf(context)
-  const fromSeq = call.run.fromSeq ?? before.flushed
-  await changeRun(context, call, { fromSeq, toSeq: after.flushed })
-  // What earlier attempts had copied shows in the mark as well.
-  return done({ rows_flushed: Math.max(rows, after.flushed - fromSeq) })
+  const { flushed, head } = await coldOf(context)
+  const to = Math.min(numberOf(inputOf(call.run)['upTo']) ?? head, head)
+  const slices = await sliced(context, call, 'flushed', flushed, (end) =>
+    operations.flush(engineCall(call), { upTo: Math.min(to, end) }),
+  )
+  return { more: slices.more && slices.at < to, stats: { rows_flushed: slices.rows } }
 }
 
 /** Up to the given sequence, else what the pipeline's retention lets go, else everything that the archive has. */
 export const pruneChunks: StepFunction = async (context, call) => {
   const { operations } = context
   const { run } = call
-  const before = await coldOf(context)
-  const bound = numberOf(inputOf(run)['before'])
-  const kept = pipelineOf(run)?.retention ?? null
+  const { pruned } = await coldOf(context)
+  const bound = numberOf(inputOf(run)['before']) ?? Number.MAX_SAFE_INTEGER
+  const kept = inputOf(run)['before'] === undefined ? (pipelineOf(run)?.retention ?? null) : null
   const retention =
-    bound !== undefined || kept === null
+    kept === null
       ? undefined
       : {
           ...(kept.hotDays === null ? {} : { hotDays: kept.hotDays }),
           ...(kept.hotRows === null ? {} : { hotRows: kept.hotRows }),
         }
-  const rows = await operations.prune(engineCall(call), { before: bound, retention, asOf: asOfOf(run) })
-  const after = await coldOf(context)
-  await changeRun(context, call, { fromSeq: run.fromSeq ?? before.pruned, toSeq: after.pruned })
-  return done(added(run, { rows_pruned: rows }))
+  const slices = await sliced(context, call, 'pruned', pruned, (end) =>
+    operations.prune(engineCall(call), { before: Math.min(bound, end), retention, asOf: asOfOf(run) }),
+  )
+  return { more: slices.more, stats: { rows_pruned: slices.rows } }
+}
+
+/**
+ * Moves a mark of the tiers on, slice by slice, until it stays or the call is stopped. What was moved is told by the mark:
+ * an attempt that ended before it could say what it did has left it there.
+ */
+async function sliced(
+  context: Orchestration,
+  call: StepCall,
+  mark: 'flushed' | 'pruned',
+  from: number,
+  move: (end: number) => Promise<number>,
+): Promise<{ readonly rows: number; readonly at: number; readonly more: boolean }> {
+  const { run, signal } = call
+  const fromSeq = run.fromSeq ?? from
+  if (run.fromSeq === null) await changeRun(context, call, { fromSeq })
+  let at = from
+  let seq = 0
+  for (;;) {
+    await move(at + SLICE_ROWS)
+    const now = (await coldOf(context))[mark]
+    const isFull = now >= at + SLICE_ROWS
+    at = now
+    await changeRun(context, call, { toSeq: at })
+    seq += 1
+    call.heartbeat({ runId: run.runId, seq, rows: at - fromSeq })
+    if (!isFull || signal.aborted) return { rows: at - fromSeq, at, more: isFull }
+  }
 }
 
 export const compactChunks: StepFunction = async (context, call) => {
