@@ -79,7 +79,7 @@ async function pushed(
     for (const file of job.inputs) {
       const path = file === '-' ? '-' : resolve(context.cwd, file)
       const input = await openBytes(path, context.stdin, context.signal)
-      const read = readRecords(input.chunks, job.format ?? formatOf(path), partName(root, path))
+      const read = readRecords(input.chunks, job.format ?? textFormatOf(path), partName(root, path))
       for await (const record of read) yield new SourceRecord(record)
     }
   }
