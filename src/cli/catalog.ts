@@ -154,6 +154,12 @@ export const CATALOG: readonly CatalogEntry[] = [
     load: async () => (await import('./commands/pipes.ts')).command,
   },
   {
+    name: 'integrate',
+    group: 'Run',
+    summary: 'files for Dagster and Airflow',
+    load: async () => (await import('./commands/integrate.ts')).command,
+  },
+  {
     name: 'cold',
     group: 'Operate',
     summary: 'move events between the database and the archive',

@@ -49,7 +49,7 @@ describe('the packed package', () => {
     const tops = [...new Set(files.map((path) => path.split('/').slice(0, 2).join('/')))]
     const strange = tops.filter(
       (path) =>
-        !/^(dist\/src|dist\/(workflows|activities)|definitions\/\w+|infra\/sample|docs\/.+|README\.md|LICENSE|package\.json)$/.test(
+        !/^(dist\/src|dist\/(workflows|activities)|definitions\/\w+|infra\/(sample|dagster|airflow)|docs\/.+|README\.md|LICENSE|package\.json)$/.test(
           path,
         ),
     )
