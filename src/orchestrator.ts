@@ -293,7 +293,7 @@ async function loadTemporal(): Promise<Temporal> {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
     throw new ConfigError(
       'the Temporal packages are not installed: npm install @temporalio/client @temporalio/worker @temporalio/workflow @temporalio/activity @temporalio/envconfig, or use --local',
-      { code: 'E_CONFIG_MISSING_PACKAGE', cause: error },
+      { code: 'E_CONFIG_DRIVER', cause: error },
     )
   }
 }

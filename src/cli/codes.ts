@@ -363,7 +363,20 @@ export const CODES = define([
   ['E_STORAGE', 'the database or a file could not be used', 'Recoverable ones exit 9: run again. Others exit 1.'],
   ['E_BUILD', 'a build could not go on', 'Nothing half done is visible; the next build continues. Exit 1.'],
   ['E_IDENTITY', 'an impossible merge or a contradictory mapping', 'Exit 1.'],
-  ['E_TIMEOUT', '--timeout ran out', 'What was committed stays; run again to continue. Exit 124.'],
+  [
+    'E_TIMEOUT',
+    '--timeout, or the timeout of a pipeline or step, ran out',
+    'What was committed stays; run again, or `defacto run retry`, to continue. Exit 124.',
+  ],
+  ['E_CANCELLED', 'a run that was asked to stop', 'What was committed stays; `defacto run retry` goes on there.'],
+  ['E_ABANDONED', 'a run whose process ended', 'What was committed stays; the next run continues there.'],
+  ['E_SHUTDOWN', 'a worker that ended in the middle of a run', 'Another worker goes on at the last committed chunk.'],
+  ['E_RUN', 'a run that did not succeed', 'See why with `defacto run show`.'],
+  [
+    'E_CONFIG_NO_SCHEDULES',
+    'schedules where runs take place in the process that starts them',
+    'Schedules need a server: leave out --local. Exit 2.',
+  ],
   ['E_INTERRUPTED', 'stopped by Ctrl-C', 'What was committed stays; run again to continue. Exit 130.'],
   ['E_INTERNAL', 'a fault of the program', 'Run again with -v to see where it arose. Exit 1.'],
 ])

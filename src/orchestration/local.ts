@@ -12,6 +12,8 @@ import { CHUNKS, STEPS } from './steps/index.ts'
 import { nowText } from './time.ts'
 
 const LONGEST_PAUSE_MS = 5_000
+/** Of calls about the run, one after the other. */
+const MOST_FAILURES = 8
 const FIRST_PAUSE_MS = 50
 /** Between looks at a pool that is full. */
 const POOL_LOOK_MS = 500
@@ -86,7 +88,7 @@ class InProcess implements LocalRunner {
     let timer: NodeJS.Timeout | undefined
     try {
       if (!(await this.#turn(ref, signal))) return
-      const opened = await this.#persist(() => this.#control.openRun(ref), signal, POOL_LOOK_MS)
+      const opened = await this.#persist(() => this.#control.openRun(ref), signal, { longest: POOL_LOOK_MS })
       if (opened.ended) return
       timer = setTimeout(() => stop.abort(new RunTimeout()), Math.min(opened.timeoutMs, LONGEST_TIMER_MS))
       timer.unref()
@@ -122,7 +124,11 @@ class InProcess implements LocalRunner {
   async #chunk(ref: Ref, name: string, signal: AbortSignal): Promise<boolean> {
     const step = STEPS[name]
     if (step === undefined) throw new TypeError(`there is no step '${name}'`)
-    const outcome = await this.#persist(() => attempt(this.#context, ref, step, { signal, heartbeat() {} }), signal)
+    // The attempt itself knows when it was the last one.
+    const outcome = await this.#persist(() => attempt(this.#context, ref, step, { signal, heartbeat() {} }), signal, {
+      longest: Number.POSITIVE_INFINITY,
+      most: Number.POSITIVE_INFINITY,
+    })
     return outcome.more
   }
 
@@ -154,15 +160,21 @@ class InProcess implements LocalRunner {
     await ended
   }
 
-  /** Again and again while it fails in a way that may pass. */
-  async #persist<T>(work: () => Promise<T>, signal: AbortSignal, longest = Number.POSITIVE_INFINITY): Promise<T> {
-    for (let tries = 1; ; tries++) {
+  /** Again and again while it fails in a way that may pass: benign failures for ever, others so often. */
+  async #persist<T>(
+    work: () => Promise<T>,
+    signal: AbortSignal,
+    { longest = LONGEST_PAUSE_MS, most = MOST_FAILURES }: { longest?: number; most?: number } = {},
+  ): Promise<T> {
+    for (let failures = 0; ; ) {
       try {
         return await work()
       } catch (error) {
-        const { retryable, delayMs } = classify(error)
-        if (!retryable || signal.aborted) throw signal.aborted ? (signal.reason ?? error) : error
-        const wait = delayMs ?? Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** tries)
+        if (signal.aborted) throw signal.reason
+        const { retryable, benign, delayMs } = classify(error)
+        if (!benign) failures += 1
+        if (!retryable || failures >= most) throw error
+        const wait = delayMs === null ? Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures) : delayMs
         if (!(await paused(Math.min(wait, longest), signal))) throw signal.reason
       }
     }

@@ -1,5 +1,6 @@
 /** Records that are handed in: stored first, then read by a run (spec 10 §3.2 `inbox`). */
 
+import { hash } from 'node:crypto'
 import { ConfigError, NotFoundError } from '../errors.ts'
 import type { Control, Orchestration } from '../orchestration/contract.ts'
 import { newId } from '../orchestration/ids.ts'
@@ -9,6 +10,8 @@ import { type RawEvent, toRecords } from '../records.ts'
 
 /** Rows stored at once. */
 const ROWS = 500
+/** Finds the run of a key before its records are stored. */
+const KEY_TAG = 'push_key'
 
 /** The run that reads the records; they are stored when it is. With a key that is known, nothing is stored again. */
 export async function pushRecords(
@@ -21,8 +24,9 @@ export async function pushRecords(
   const { operations } = context
   const { definitions } = await operations.definitions()
   if (definitions.sources[source] === undefined) throw new NotFoundError(`there is no source '${source}'`)
-  const { key, tags } = options
-  const known = key === undefined ? undefined : await knownRun(context, key)
+  const { key } = options
+  const tags = key === undefined ? options.tags : { ...options.tags, [KEY_TAG]: hash('sha256', key).slice(0, 16) }
+  const known = key === undefined || tags === undefined ? undefined : await knownRun(context, key, tags)
   if (known !== undefined) return known
   const batchId = newId('b', context.clock())
   let rows: InboxRow[] = []
@@ -48,7 +52,11 @@ function textOf(value: unknown, line: number): string {
   throw new ConfigError(`record ${line} is no JSON value`)
 }
 
-async function knownRun({ operations }: Orchestration, key: string): Promise<RunRow | undefined> {
-  const runs = await operations.log.runs.list({ op: ['ingest'], parentRunId: null })
-  return runs.find((run) => run.idempotencyKey === key)
+async function knownRun(
+  { operations }: Orchestration,
+  key: string,
+  tags: Readonly<Record<string, string>>,
+): Promise<RunRow | undefined> {
+  const filter = { op: ['ingest'], parentRunId: null, tags: { [KEY_TAG]: tags[KEY_TAG] ?? '' } } as const
+  return (await operations.log.runs.list(filter)).find((run) => run.idempotencyKey === key)
 }

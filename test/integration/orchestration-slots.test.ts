@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
 import { afterEach, describe, it } from 'vitest'
 import type { ServerSchedule } from '../../src/orchestration/contract.ts'
 import type { Pipeline } from '../../src/orchestration/model.ts'
@@ -11,6 +13,20 @@ import { fakeClock } from '../../src/testing/index.ts'
 import { nightly, type TestProject, testProject } from '../support/orchestrated.ts'
 
 const at = (hour: number): string => `2024-03-01T${String(hour).padStart(2, '0')}:00:00+00:00`
+
+it('the package loads no Temporal package before it is asked for a server', async () => {
+  const script = `
+    import { registerHooks } from 'node:module'
+    const found = []
+    registerHooks({ resolve(name, context, next) { if (name.startsWith('@temporalio')) found.push(name); return next(name, context) } })
+    await import(process.argv[1])
+    console.log(JSON.stringify(found))`
+  const index = fileURLToPath(new URL('../../src/index.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, index], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  assert.equal((await text(child.stdout)).trim(), '[]')
+})
 
 describe('schedules', () => {
   let project: TestProject
