@@ -8,7 +8,7 @@ export function toFailure(error: unknown): Error {
   if (error instanceof CancelledFailure) return error
   if (error instanceof ApplicationFailure && error.type === 'NotAllowed') return error
   const { type, code, retryable, benign, delayMs } = classify(error)
-  return ApplicationFailure.create({
+  const failure = ApplicationFailure.create({
     message: allowedText(code) ? code : 'E_INTERNAL',
     type: allowedText(type) ? type : 'Error',
     nonRetryable: !retryable,
@@ -16,4 +16,7 @@ export function toFailure(error: unknown): Error {
     nextRetryDelay: retryable && delayMs !== null ? Math.max(1, Math.round(delayMs)) : undefined,
     category: benign ? ApplicationFailureCategory.BENIGN : undefined,
   })
+  // Places on this machine are in the log.
+  failure.stack = ''
+  return failure
 }

@@ -102,7 +102,9 @@ function cleanFailure(error: unknown): Error {
   if (failure !== null && allowedText(failure.message) && !failure.details?.length && failure.cause === undefined) {
     if (failure.type === type) return failure
   }
-  return ApplicationFailure.create({ message: 'E_INTERNAL', type, nonRetryable: failure?.nonRetryable ?? false })
+  const clean = ApplicationFailure.create({ message: 'E_INTERNAL', type, nonRetryable: failure?.nonRetryable ?? false })
+  clean.stack = ''
+  return clean
 }
 
 export const activityAllowList: ActivityInterceptorsFactory = () => ({ inbound: new Activity() })

@@ -18,13 +18,36 @@ interface Named {
   readonly history: History
 }
 
-/** Histories in a folder, as `temporal workflow show --output json` or the SDK write them. */
+/** A history as this package records it: the server's own encoding, in Base64. */
+interface Recorded {
+  readonly workflowType: string
+  readonly history: string
+}
+
+export async function recordHistory(workflowType: string, history: History): Promise<string> {
+  const { temporal } = (await import('@temporalio/proto')).default
+  const bytes = temporal.api.history.v1.History.encode(history as never).finish()
+  const recorded: Recorded = { workflowType, history: Buffer.from(bytes).toString('base64') }
+  return `${JSON.stringify(recorded)}\n`
+}
+
+export async function readHistory(text: string): Promise<History> {
+  const read = JSON.parse(text) as Partial<Recorded>
+  // Others are as `temporal workflow show --output json` writes them.
+  if (typeof read.history !== 'string') return read as History
+  const { temporal } = (await import('@temporalio/proto')).default
+  return temporal.api.history.v1.History.decode(Buffer.from(read.history, 'base64')) as unknown as History
+}
+
+/** Histories in a folder. */
 export async function replayHistories(folder: string): Promise<readonly ReplayResult[]> {
   const names = (await readdir(folder)).filter((name) => name.endsWith('.json')).sort()
-  const histories = names.map(async (name) => ({
-    workflowId: name.replace(/\.json$/, ''),
-    history: JSON.parse(await readFile(join(folder, name), 'utf8')) as History,
-  }))
+  const histories = names.map(async (name) => {
+    const history = await readHistory(await readFile(join(folder, name), 'utf8'))
+    // Ids of children are made of the workflow's own.
+    const { workflowId } = history.events?.[0]?.workflowExecutionStartedEventAttributes ?? {}
+    return { workflowId: workflowId ?? name.replace(/\.json$/, ''), history }
+  })
   return replay(await Promise.all(histories))
 }
 

@@ -1,0 +1,83 @@
+/**
+ * `npm run histories`: records histories of what workflows do now, for tests to replay with the code of later (spec 10
+ * §4.8). Run it for a release, or when a workflow changed on purpose and no run of the old kind is left anywhere.
+ */
+import './quiet.ts'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startTemporal } from '../../infra/starters/temporal.ts'
+import { readPipeline } from '../../src/orchestration/pipeline/read.ts'
+import { connectClient } from '../../src/temporal/connect.ts'
+import { runWorker, scheduleServer, temporalRunner } from '../../src/temporal/index.ts'
+import { recordHistory } from '../../src/temporal/replay.ts'
+import { ended, submit } from './runs.ts'
+import { openSpace, peoplePipeline, writePeople } from './space.ts'
+import { until } from './until.ts'
+
+const INTO = join(import.meta.dirname, '..', 'histories')
+const good = peoplePipeline(
+  { schedule: { every: '7d' }, checks: { valid: { kind: 'history_valid', asset: 'entity/person/history' } } },
+  ['ingest', 'build', 'tick', 'check', 'flush', 'prune', 'maintain'],
+)
+const bad = {
+  ...peoplePipeline({ retry: { attempts: 1, backoff: '1s' } }),
+  inputs: { files: { source: 'web', kind: 'files', path: 'none/*.ndjson', required: true, settle: '0s' } },
+}
+
+/** Who worked at it, which names machines, is left out. */
+function nameless(value: unknown): void {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return
+  for (const [key, item] of Object.entries(value)) {
+    if (key === 'identity') (value as { identity: string }).identity = 'recorder'
+    else nameless(item)
+  }
+}
+
+const folder = await mkdtemp(join(tmpdir(), 'defacto-histories-'))
+const server = await startTemporal()
+await writePeople(join(folder, 'in', 'a.ndjson'), 20)
+const space = await openSpace({
+  folder,
+  database: join(folder, 'space.db'),
+  coldLedger: join(folder, 'cold'),
+  pipelines: { good, bad },
+})
+const worker = await runWorker({ temporal: server, opened: space })
+const place = { temporal: server, space: space.context.operations.space }
+const runner = await temporalRunner(place)
+const schedules = await scheduleServer(place)
+try {
+  // Three at once: two of them wait for their turn.
+  const runs = await Promise.all([1, 2].map(() => submit(space, runner, { op: 'pipeline', pipeline: 'good' })))
+  const failing = await submit(space, runner, { op: 'pipeline', pipeline: 'bad' })
+  await schedules.put(readPipeline('good', good), null)
+  const { client, close } = await connectClient(server)
+  for (const { runId } of [...runs, failing]) await ended(space, runId)
+  await client.schedule.getHandle(`defacto/${place.space}/good`).trigger()
+  await until(async () => {
+    const found: string[] = []
+    for await (const { type, status } of client.workflow.list()) if (status.name !== 'RUNNING') found.push(type)
+    return found.includes('scheduledPipeline') && found.includes('awaitTurn')
+  }, 'all workflows')
+  const kinds = new Map<string, number>()
+  for await (const { workflowId, runId, type, status } of client.workflow.list()) {
+    if (status.name === 'RUNNING') continue
+    const kind = `${type}-${status.name.toLowerCase()}`
+    const number = (kinds.get(kind) ?? 0) + 1
+    kinds.set(kind, number)
+    if (number > 2) continue
+    const history = await client.workflow.getHandle(workflowId, runId).fetchHistory()
+    nameless(history)
+    await writeFile(join(INTO, `${kind}-${number}.json`), await recordHistory(type, history as never))
+  }
+  await close()
+  process.stdout.write(`${[...kinds.keys()].sort().join('\n')}\n`)
+} finally {
+  await schedules.close()
+  await runner.close()
+  await worker.stop()
+  await space.close()
+  await server.stop()
+  await rm(folder, { recursive: true, force: true })
+}
