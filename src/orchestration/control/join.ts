@@ -14,7 +14,8 @@ export async function joinRun(context: ControlContext, ref: Ref): Promise<Joined
   // Begun: the id is this run's own.
   if (run.startedAt !== null && run.waitingFor?.startsWith(WAITS) !== true) return { state: 'go' }
   const joined = run.waitingFor?.startsWith(WAITS) ? await runs.get(run.waitingFor.slice(WAITS.length)) : undefined
-  if (joined !== undefined && hasEnded(joined) && joined.status === 'succeeded' && covers(joined, run)) {
+  const did = joined?.status === 'succeeded' || joined?.status === 'coalesced'
+  if (joined !== undefined && did && covers(joined, run)) {
     await share(context, run, joined)
     return { state: 'covered' }
   }
