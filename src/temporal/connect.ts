@@ -40,7 +40,7 @@ export interface Connected {
 export async function connectClient(
   place: TemporalAddress,
   codec: CodecOptions = {},
-  connectTimeoutMs = 10_000,
+  connectTimeoutMs = 5_000,
 ): Promise<Connected> {
   const dataConverter = converterOf(codec)
   const { address, namespace, options } = place

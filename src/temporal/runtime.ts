@@ -2,9 +2,9 @@
 import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker'
 import type { Logger } from '../ports/logger.ts'
 
-/** What the SDK has to say goes to the logger; it handles no signals, the command does. */
-export function installRuntime(logger: Logger): void {
-  const own = logger.child('defacto.pipeline')
+/** What the SDK has to say goes to the logger, or nowhere; it handles no signals, the command does. */
+export function installRuntime(logger?: Logger): void {
+  const own = logger?.child('defacto.pipeline')
   Runtime.install({
     shutdownSignals: [],
     telemetryOptions: {
@@ -15,8 +15,8 @@ export function installRuntime(logger: Logger): void {
       const text = message.split('\n')[0] ?? ''
       // Three of the four queues have none, on purpose.
       if (text.startsWith('No workflows registered')) return
-      if (level === 'ERROR') own.error(text, { of: 'temporal' })
-      else own.warn(text, { of: 'temporal' })
+      if (level === 'ERROR') own?.error(text, { of: 'temporal' })
+      else own?.warn(text, { of: 'temporal' })
     }),
   })
 }

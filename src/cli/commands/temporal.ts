@@ -84,7 +84,9 @@ const replay: CommandSpec = {
   ],
   examples: ['defacto temporal replay --since 7d', 'defacto temporal replay --dir test/histories'],
   async run(context, _args, options) {
-    const { replayHistories, replayServer } = await import('../../temporal/index.ts')
+    const { installRuntime, replayHistories, replayServer } = await import('../../temporal/index.ts')
+    // Replaying says what it finds by its results.
+    installRuntime()
     const folder = text(options, 'dir')
     const since = duration(options, 'since')
     const results =
