@@ -348,6 +348,31 @@ export const CODES = define([
     'Use a new key, or the request it was first used for. Exit 6.',
   ],
   ['E_UNREACHABLE', 'a server that is needed does not answer', 'The message names it and what was tried. Exit 9.'],
+  [
+    'E_TEMPORAL_NOT_FOUND',
+    'no Temporal server was found, and none could be started',
+    'The message lists what was tried. Name one in --temporal-address, install `temporal` or `go`, or use --local. Exit 9.',
+  ],
+  [
+    'E_TEMPORAL_UNREACHABLE',
+    'the Temporal server that is named does not answer',
+    'Start it, or correct --temporal-address, TEMPORAL_ADDRESS or the profile. Runs stay stored meanwhile. Exit 9.',
+  ],
+  [
+    'E_NOT_ALLOWED',
+    'something other than ids, numbers, instants and codes was to be given to Temporal',
+    'Histories never hold values: keep them in the database and pass a reference. Exit 2.',
+  ],
+  [
+    'E_CONFIG_CODEC',
+    'compliance.strict without keys that encrypt what Temporal stores',
+    'Give temporal.codec at least one {id, key}; make a key with `openssl rand -base64 32`. Exit 2.',
+  ],
+  [
+    'E_CONFIG_TEMPORAL_SDK',
+    'the Temporal packages have another version than the workflow code was made with',
+    'Install the version that the message names, the same one of all @temporalio packages. Exit 2.',
+  ],
   ['E_LOCK_HELD', 'another process works on the space', 'Wait, or see who with `defacto doctor`. Exit 6.'],
   ['E_CONFLICT', 'something changed in the meantime', 'Run again. Exit 6.'],
   ['E_PLAN_STALE', 'a plan whose base has moved', 'Make the plan again. Exit 6.'],
