@@ -139,8 +139,25 @@ describe('imports', () => {
   })
 })
 
+describe('workflows', () => {
+  test('know the SDK for workflows, types of activities, and themselves', () => {
+    const found = filesUnder('workflows').flatMap(importsOf)
+    expect(found.some(({ to }) => to === '@temporalio/workflow')).toBe(true)
+    const strange = found.filter(
+      ({ to, typeOnly }) =>
+        to !== '@temporalio/workflow' && !to.startsWith('workflows/') && !(to === 'activities/types.ts' && typeOnly),
+    )
+    expect(strange).toEqual([])
+  })
+
+  test('are joined with the engine by activities alone, which the Temporal side makes', () => {
+    const joining = imports.filter(({ to }) => to.startsWith('activities/')).map(({ from }) => roomOf(from))
+    expect([...new Set(joining)]).toEqual(['temporal'])
+  })
+})
+
 describe('files', () => {
-  const all = ['src', 'test', 'infra', 'bench'].flatMap(filesUnder)
+  const all = ['src', 'workflows', 'activities', 'test', 'infra', 'bench'].flatMap(filesUnder)
 
   test('have at most 500 lines, and most fewer than 250', () => {
     const lengths = all.map((file) => ({ file, lines: readFileSync(join(ROOT, file), 'utf8').split('\n').length - 1 }))
