@@ -29,8 +29,10 @@ export const pruneChunks: StepFunction = async (context, call) => {
   const { operations } = context
   const { run } = call
   const { pruned } = await coldOf(context)
-  const bound = numberOf(inputOf(run)['before']) ?? Number.MAX_SAFE_INTEGER
-  const kept = inputOf(run)['before'] === undefined ? (pipelineOf(run)?.retention ?? null) : null
+  // A step of a pipeline that names no bound has null here.
+  const before = numberOf(inputOf(run)['before'])
+  const bound = before ?? Number.MAX_SAFE_INTEGER
+  const kept = before === undefined ? (pipelineOf(run)?.retention ?? null) : null
   const retention =
     kept === null
       ? undefined
