@@ -9,6 +9,9 @@ export const ALONE: { readonly retry: RetryPolicy; readonly timeoutMs: number } 
   timeoutMs: 12 * 3_600_000,
 }
 
+/** Years of windows take their time; each of them has the timeout of its own run. */
+const BACKFILL_MS = 20 * 86_400_000
+
 type InputMap = { readonly [key: string]: Json }
 
 /** A run's input as a map; empty if it has none. */
@@ -28,7 +31,7 @@ export function stepOf(pipeline: Pipeline | null, id: string | null): Step | nul
 }
 
 /** How often and how long: the step's, else the pipeline's, else the one for single operations. */
-export function limitsOf(run: Pick<RunRow, 'input' | 'pipeline' | 'step'>): {
+export function limitsOf(run: Pick<RunRow, 'op' | 'input' | 'pipeline' | 'step'>): {
   readonly pipeline: Pipeline | null
   readonly step: Step | null
   readonly retry: RetryPolicy
@@ -36,6 +39,7 @@ export function limitsOf(run: Pick<RunRow, 'input' | 'pipeline' | 'step'>): {
 } {
   const pipeline = pipelineOf(run)
   const step = stepOf(pipeline, run.step)
-  const { retry, timeoutMs } = step ?? pipeline ?? ALONE
+  const { retry, timeoutMs: longest } = step ?? pipeline ?? ALONE
+  const timeoutMs = run.op === 'backfill' ? BACKFILL_MS : longest
   return { pipeline, step, retry, timeoutMs }
 }

@@ -1,7 +1,7 @@
 /** Steps of `flush`, `prune` and `maintain` (spec 10 §4.3). */
 
 import { unitRows } from '../../engine/failpoint.ts'
-import { ConfigError } from '../../errors.ts'
+import { CheckError, ConfigError } from '../../errors.ts'
 import type { ColdStatus } from '../../ports/operations.ts'
 import type { Orchestration, StepCall, StepFunction } from '../contract.ts'
 import { inputOf, pipelineOf } from '../pinned.ts'
@@ -89,7 +89,15 @@ export const vacuum: StepFunction = async (context, call) => {
 
 export const verifyCold: StepFunction = async (context, call) => {
   if (!wanted(context, call, 'verify')) return done(call.run.stats)
-  const { files, rows } = await context.operations.verify(engineCall(call))
+  const { files, rows, problems } = await context.operations.verify(engineCall(call))
+  if (problems.length > 0) {
+    throw new CheckError(
+      `the archive is damaged: ${problems.length} problems in ${files} files; see \`defacto cold verify\``,
+      {
+        details: { problems: problems.length, files },
+      },
+    )
+  }
   return done({ files_verified: files, rows_verified: rows })
 }
 
