@@ -60,7 +60,10 @@ export function createApp({ service, tokens, logger, version }: AppOptions): Hon
     const path = each.path.replace(/\{(\w+)\}/g, ':$1')
     const limit = bodyLimit({
       maxSize: each.stream === undefined ? BODY_BYTES : PUSH_BYTES,
-      onError: () => problemResponse(new HttpProblem(413, 'E_TOO_LARGE', 'the body is too large')),
+      onError: async (http) => {
+        await drained(http.req.raw.body)
+        return problemResponse(new HttpProblem(413, 'E_TOO_LARGE', 'the body is too large'))
+      },
     })
     app.on(each.method, path, limit, async (http) => {
       if (each.scope !== null) tokens.require(http.req.header('authorization'), each.scope)
@@ -78,6 +81,16 @@ export function createApp({ service, tokens, logger, version }: AppOptions): Hon
     )
   }
   return app
+}
+
+/** Who is still sending hears the answer only then; somebody who does not end is not waited for. */
+async function drained(body: ReadableStream<Uint8Array> | null): Promise<void> {
+  if (body === null || body.locked) return
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    if (size > 8 * BODY_BYTES) return
+  }
 }
 
 async function bodyOf(request: Request): Promise<unknown> {

@@ -22,7 +22,8 @@ export function openApiOf(endpoints: readonly Endpoint[], version: string): Json
       schemas[name] = inPlace(definition)
     const named = type.meta()?.id
     if (named === undefined) return inPlace(schema) as Json
-    schemas[named] = inPlace(withoutId(schema))
+    // A named shape may already be a mere reference to its definition.
+    if (!('$ref' in schema)) schemas[named] = inPlace(withoutId(schema))
     return { $ref: `#/components/schemas/${named}` }
   }
 

@@ -139,6 +139,15 @@ export const PROBLEM = z
 export const ROWS = z
   .object({ rows: z.array(z.record(z.string(), z.unknown())), more: z.boolean() })
   .meta({ id: 'Rows' })
+export const TIMELINE = z
+  .object({
+    entity_id: z.string(),
+    entity_type: z.string(),
+    resolved_from: nullable(z.string()),
+    entries: z.array(z.object({ timestamp: z.string(), event_type: z.string(), effects: z.array(z.string()) })),
+    more: z.boolean(),
+  })
+  .meta({ id: 'Timeline' })
 /** Lists whose elements are what the command of the same name prints with `-o json`. */
 export const listOf = (key: string) => z.object({ [key]: z.array(z.record(z.string(), z.unknown())) })
 

@@ -3,7 +3,7 @@ import { NotFoundError } from '../errors.ts'
 import type { TableQuery } from '../query/table-query.ts'
 import { type Endpoint, endpoint, json } from './endpoint.ts'
 import { HttpProblem } from './problem.ts'
-import { listOf, ROWS, TABLE_QUERY, TIMELINE_QUERY } from './schemas.ts'
+import { ROWS, TABLE_QUERY, TIMELINE, TIMELINE_QUERY } from './schemas.ts'
 import type { Service } from './service.ts'
 
 type Query = (typeof TABLE_QUERY)['_output']
@@ -42,7 +42,7 @@ export const TABLE_ENDPOINTS: readonly Endpoint[] = [
     summary: 'What happened to one entity.',
     parameters: { id: 'entity id' },
     query: TIMELINE_QUERY,
-    answers: { 200: { description: 'entries', content: { type: 'application/json', schema: listOf('entries') } } },
+    answers: { 200: { description: 'entries', content: { type: 'application/json', schema: TIMELINE } } },
     async handle({ http, query }, service) {
       const { entityId, entityType, resolvedFrom, entries } = await service.timeline(http.req.param('id') as string)
       if (entityType === '') throw new NotFoundError('no entity has this id')

@@ -29,6 +29,8 @@ const apply: CommandSpec = {
   async run(context, _args, options) {
     const prune = flag(options, 'prune')
     const orchestrator = await connect(context)
+    // Where there are no schedules, that is what is wrong, whatever would change.
+    if (orchestrator.engine === 'local' && !flag(options, 'dryRun')) await orchestrator.schedules.apply({ prune })
     const planned = await orchestrator.schedules.apply({ prune, dryRun: true })
     const { output } = context
     const changes = planned.added.length + planned.changed.length + (prune ? planned.removed.length : 0)

@@ -1,5 +1,5 @@
 /** Spans of this command's work, where the configuration names a receiver (spec 10 §9). */
-import { otlpOptions, startTelemetry } from '../../telemetry/index.ts'
+import { otlpOptions, startTelemetry } from '../../telemetry/otlp.ts'
 import type { Context } from '../context.ts'
 import { remarks } from '../log-target.ts'
 import { packageVersion } from '../version.ts'
