@@ -13,7 +13,7 @@ import { RunHandle, type RunInfo } from './orchestrator/handle.ts'
 import { pushRecords } from './orchestrator/push.ts'
 import { Schedules } from './orchestrator/schedules.ts'
 import { type OpenedSpace, openOrchestration } from './orchestrator/space.ts'
-import { type Json, RUN_ENDED, type RunFilter, type RunLog, type RunOp, type RunRow } from './ports/runs.ts'
+import type { Json, RunFilter, RunLog, RunOp, RunRow } from './ports/runs.ts'
 import type { RawEvent } from './records.ts'
 
 export type { BackfillSpec, Window } from './orchestration/backfill.ts'
@@ -79,6 +79,7 @@ export class Orchestrator {
   readonly server: FoundServer | null
   readonly #release: () => Promise<void>
   readonly #following = new Set<Promise<void>>()
+  readonly #ending = new AbortController()
   #closing: Promise<void> | null = null
 
   private constructor(parts: {
@@ -200,7 +201,10 @@ export class Orchestrator {
     return this.#started<O>(run)
   }
 
-  /** Stores the records and has them read; resolves when they are stored. With `process`, a build follows. */
+  /**
+   * Stores the records and has them read; resolves when they are stored. With `process` a build follows, if this
+   * orchestrator is still open when they are read.
+   */
   async push(
     source: string,
     events: Iterable<RawEvent> | AsyncIterable<RawEvent>,
@@ -253,8 +257,9 @@ export class Orchestrator {
   }
 
   async #close(): Promise<void> {
-    await this.#release()
+    this.#ending.abort()
     await Promise.all(this.#following)
+    await this.#release()
     await this.opened.defacto.close()
   }
 
@@ -271,8 +276,8 @@ export class Orchestrator {
 
   #buildAfter(handle: RunHandle<'ingest'>): void {
     const following = (async () => {
-      const run = await handle.ended()
-      if (this.#closing !== null || !RUN_ENDED.includes(run.status)) return
+      const run = await handle.ended({ signal: this.#ending.signal })
+      if (this.#ending.signal.aborted || run.status !== 'succeeded') return
       await this.submit('build', {}, { key: `${run.runId}/build`, trigger: 'api' })
     })().catch(() => undefined)
     this.#following.add(following)

@@ -137,6 +137,21 @@ describe.each(places)('runs in this process, $name', ({ config }) => {
     for (const handle of handles) assert.equal((await handle.result())['entities_created'], 0)
   })
 
+  it('stores what is pushed once for a key, and builds it', async () => {
+    const orchestrator = await open({ nightly })
+    const records = joined(7)
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object)
+    const first = await orchestrator.push('web', records, { key: 'delivery/1', process: true })
+    assert.equal((await first.result())['events_ingested'], 7)
+    assert.equal((await orchestrator.push('web', records, { key: 'delivery/1' })).id, first.id)
+    assert.deepEqual(await orchestrator.log.inputs.batches(), [])
+    await until(async () => (await orchestrator.log.runs.list({ op: ['build'], status: ['succeeded'] })).length === 1)
+    assert.equal((await orchestrator.opened.defacto.stats()).entities['person'], 7)
+    await assert.rejects(orchestrator.push('nowhere', records), { code: 'E_NOT_FOUND' })
+  })
+
   it('ends as skipped if nothing is new', async () => {
     const orchestrator = await open({ nightly: { ...nightly, skip_if_idle: true } })
     await project.write('in/a.ndjson', joined(3))
