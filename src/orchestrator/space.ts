@@ -11,7 +11,7 @@ import { createControl, type ProcessMarks } from '../orchestration/control.ts'
 import { createMetrics, type MetricsRegistry } from '../orchestration/metrics/index.ts'
 import { packageVersion } from '../package-version.ts'
 import { projectAccess } from '../project-access.ts'
-import { createTrace } from '../telemetry/index.ts'
+import { createTrace } from '../telemetry/trace.ts'
 
 export interface OpenedSpace {
   readonly project: LoadedProject

@@ -1,9 +1,18 @@
 /** The sample DAGs, run by a real Airflow: over HTTP, and as a process. */
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { Airflow, describeAirflow } from '../support/airflow.ts'
 import { DEFACTO, NightlyProject } from '../support/nightly-project.ts'
 import { Served } from '../support/served.ts'
 
+const WAIT = { timeout: 120_000, interval: 20 }
+/** What Airflow does with a task that is to end. */
+const KILL = `
+import sys
+from defacto_airflow import DefactoRun
+task = DefactoRun(task_id="nightly", pipeline="nightly")
+task._run = sys.argv[1]
+task.on_kill()
+`
 const FAST = { NIGHTLY_RETRY_MINUTES: '0.01' }
 
 describeAirflow('the sample DAGs', () => {
@@ -38,6 +47,34 @@ describeAirflow('the sample DAGs', () => {
     })
     expect(refused.output).toContain('401')
     expect(await server.runs()).toHaveLength(2)
+  })
+
+  it('over HTTP: a run that was stopped is retried, with the steps that are left; a killed task stops its run', async () => {
+    using project = new NightlyProject().arrive('2024-01').slowly()
+    await using server = new Served(project.folder)
+    const env = { ...FAST, AIRFLOW_CONN_DEFACTO: `http://:${server.token}@${await server.address}` }
+    const tested = airflow.test('defacto_nightly', '2024-05-01', env)
+    const [met] = await vi.waitUntil(async () => {
+      const runs = await server.runs()
+      return runs.length > 0 && runs
+    }, WAIT)
+    await server.ask(`/v1/runs/${met!['run_id']}/cancel`, { method: 'POST' })
+    const { ok, output } = await tested
+    expect(ok, output).toBe(true)
+    expect(await server.runs()).toMatchObject([
+      { status: 'succeeded', retry_of: met!['run_id'], tags: { airflow: met!['idempotency_key'] } },
+      { status: 'cancelled', idempotency_key: met!['idempotency_key'] },
+    ])
+
+    project.arrive('2024-02')
+    const body = JSON.stringify({ op: 'pipeline', input: { pipeline: 'nightly' } })
+    const { run_id: runId } = (await server.ask('/v1/runs', { method: 'POST', body })) as { run_id: string }
+    const killed = await airflow.python(KILL, [runId], env)
+    expect(killed.ok, killed.output).toBe(true)
+    expect(await server.ask(`/v1/runs/${runId}?wait=30s`)).toMatchObject({
+      status: 'cancelled',
+      cancel_reason: 'the Airflow task was killed',
+    })
   })
 
   it('as a process: exit codes say what follows', async () => {

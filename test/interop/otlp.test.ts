@@ -7,13 +7,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { run } from '../../infra/starters/host.ts'
 import { StorageError } from '../../src/errors.ts'
-import {
-  createTrace,
-  otlpOptions,
-  startTelemetry,
-  traceparentFrom,
-  withTraceparent,
-} from '../../src/telemetry/index.ts'
+import { otlpOptions, startTelemetry } from '../../src/telemetry/otlp.ts'
+import { createTrace } from '../../src/telemetry/trace.ts'
+import { traceparentFrom, withTraceparent } from '../../src/telemetry/traceparent.ts'
 import { MAIN, NightlyProject } from '../support/nightly-project.ts'
 import { OtlpReceiver } from '../support/otlp-receiver.ts'
 import { Served } from '../support/served.ts'

@@ -16,6 +16,8 @@ if (python instanceof Error) {
 /** `describe` for what needs it. */
 export const describeAirflow = describe.skipIf(python instanceof Error)
 
+const DAGS = join(ROOT, 'infra', 'airflow', 'dags')
+
 /** An Airflow with a database of its own and the DAGs of `infra/airflow`. */
 export class Airflow implements Disposable {
   readonly #home = mkdtempSync(join(tmpdir(), 'defacto-airflow-'))
@@ -35,13 +37,26 @@ export class Airflow implements Disposable {
     args: readonly string[],
     env: Readonly<Record<string, string>> = {},
   ): Promise<{ ok: boolean; output: string }> {
+    return this.#run(['-m', 'airflow', ...args], env)
+  }
+
+  /** Runs a script that may import what DAGs do. */
+  python(
+    script: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+  ): Promise<{ ok: boolean; output: string }> {
+    return this.#run(['-c', script, ...args], { ...env, PYTHONPATH: DAGS })
+  }
+
+  #run(args: readonly string[], env: Readonly<Record<string, string>>): Promise<{ ok: boolean; output: string }> {
     if (python instanceof Error) throw python
-    return run(python, ['-m', 'airflow', ...args], {
+    return run(python, args, {
       cwd: this.#home,
       env: {
         ...process.env,
         AIRFLOW_HOME: this.#home,
-        AIRFLOW__CORE__DAGS_FOLDER: join(ROOT, 'infra', 'airflow', 'dags'),
+        AIRFLOW__CORE__DAGS_FOLDER: DAGS,
         AIRFLOW__CORE__LOAD_EXAMPLES: 'False',
         PYTHONDONTWRITEBYTECODE: '1',
         NO_PROXY: '127.0.0.1',

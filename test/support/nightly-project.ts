@@ -36,6 +36,15 @@ export class NightlyProject implements Disposable {
     return this
   }
 
+  /** Every record is a chunk from now on: somebody can meet a run on its way. */
+  slowly(): this {
+    writeFileSync(
+      join(this.folder, 'pipelines', 'nightly.yaml'),
+      PIPELINE.replace('kind: files,', 'kind: files, batch: 1,'),
+    )
+    return this
+  }
+
   [Symbol.dispose](): void {
     rmSync(this.folder, { recursive: true, force: true })
   }

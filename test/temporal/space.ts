@@ -8,7 +8,7 @@ import type { ProjectAccess } from '../../src/orchestration/contract.ts'
 import { createControl } from '../../src/orchestration/control.ts'
 import { createMetrics } from '../../src/orchestration/metrics/index.ts'
 import { readPipeline } from '../../src/orchestration/pipeline/read.ts'
-import { noTrace } from '../../src/telemetry/index.ts'
+import { noTrace } from '../../src/telemetry/trace.ts'
 import { joined, openPeople, people, used } from '../support/people.ts'
 
 export interface Space extends OpenedSpace {

@@ -2,8 +2,8 @@
 import { context, trace } from '@opentelemetry/api'
 import { describe, expect, it } from 'vitest'
 import { createLogger } from '../../src/adapters/log/logger.ts'
-import { runLogger } from '../../src/orchestration/run-logger.ts'
-import { otlpOptions } from '../../src/telemetry/index.ts'
+import { withLogFields } from '../../src/ports/log-fields.ts'
+import { otlpOptions } from '../../src/telemetry/otlp.ts'
 import { createTrace, noTrace } from '../../src/telemetry/trace.ts'
 import {
   activeTraceparent,
@@ -72,18 +72,22 @@ describe('telemetry.otlp', () => {
   })
 })
 
-describe('the logger of a run', () => {
-  it('names run, operation, step and chunk in every line, whoever writes it', () => {
+describe('log lines of a run', () => {
+  it('name it, whoever writes them and however much later', async () => {
     const lines: Record<string, unknown>[] = []
     const stream = { write: (text: string) => lines.push(JSON.parse(text)) }
     const logger = createLogger({ format: 'json', stream })
-    const run = { runId: 'r_1', op: 'build', step: 'build', pipeline: 'nightly' } as const
-    runLogger(logger, run, 3).child('defacto.storage').info('slow', { rows: 5, run_id: 'r_2' })
-    runLogger(logger, { ...run, step: null, pipeline: null }).warn('late')
-    expect(lines).toMatchObject([
-      { logger: 'defacto.storage', run_id: 'r_1', op: 'build', step: 'build', pipeline: 'nightly', chunk: 3, rows: 5 },
-      { message: 'late', run_id: 'r_1', op: 'build' },
-    ])
-    expect(Object.keys(lines[1]!).toSorted()).toEqual(['level', 'logger', 'message', 'op', 'run_id', 'timestamp'])
+    const run = { run_id: 'r_1', op: 'build', epoch: 3 }
+    await withLogFields(run, async () => {
+      await new Promise(setImmediate)
+      withLogFields({ step: 'build' }, () => logger.child('defacto.storage').info('slow', { rows: 5, run_id: 'r_2' }))
+      const adopted: object[] = []
+      const note = (_message: string, fields?: object): void => void adopted.push(fields ?? {})
+      createLogger({ target: { debug: note, info: note, warn: note, error: note } }).warn('late')
+      expect(adopted).toEqual([run])
+    })
+    logger.warn('after')
+    expect(lines).toMatchObject([{ logger: 'defacto.storage', ...run, step: 'build', rows: 5 }, { message: 'after' }])
+    expect(Object.keys(lines[1]!).toSorted()).toEqual(['level', 'logger', 'message', 'timestamp'])
   })
 })

@@ -73,17 +73,18 @@ class DefactoRun(BaseSensorOperator):
         self._call("POST", "/v1/runs", body, {"Idempotency-Key": key})
         # The newest run of this task: the first one, or the last retry.
         runs = self._call("GET", f"/v1/runs?tag={urllib.parse.quote('airflow=' + key, safe='')}")["runs"]
-        self._run = runs[0]["run_id"]
-        run = self._call("GET", f"/v1/runs/{self._run}?wait={self.hold}s")
-        self.log.info("defacto run %s: %s", run["run_id"], run["status"])
-        if run["status"] in GOOD:
-            return PokeReturnValue(True, outcome(run))
-        if run["status"] not in ENDED:
-            return PokeReturnValue(False)
-        if context["ti"].try_number > len(runs):
-            self._run = self._call("POST", f"/v1/runs/{self._run}/retry")["run_id"]
-            return PokeReturnValue(False)
-        raise failed(run)
+        run = self._watch(runs[0]["run_id"])
+        if run["status"] in ENDED - GOOD and context["ti"].try_number > len(runs):
+            run = self._watch(self._call("POST", f"/v1/runs/{run['run_id']}/retry")["run_id"])
+        if run["status"] in ENDED - GOOD:
+            raise failed(run)
+        return PokeReturnValue(run["status"] in GOOD, outcome(run))
+
+    def _watch(self, run_id: str) -> dict[str, Any]:
+        self._run = run_id
+        run = self._call("GET", f"/v1/runs/{run_id}?wait={self.hold}s")
+        self.log.info("defacto run %s: %s", run_id, run["status"])
+        return run
 
     def on_kill(self) -> None:
         if self._run:

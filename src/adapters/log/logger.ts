@@ -1,5 +1,6 @@
 /** The built-in logger: pino underneath, lines of spec 07 §10 on stderr or any stream. */
 import { type DestinationStream, type Logger as PinoLogger, pino } from 'pino'
+import { logFields } from '../../ports/log-fields.ts'
 import type { LogFields, LogFormat, Logger, LoggerName, LogLevel, LogTarget } from '../../ports/logger.ts'
 import { consoleLine } from './console-line.ts'
 import { cleanFields } from './fields.ts'
@@ -52,7 +53,7 @@ function wrap(root: PinoLogger, name: string): Logger {
   const at =
     (level: 'debug' | 'info' | 'warn' | 'error') =>
     (message: string, fields: LogFields = {}): void => {
-      if (own.isLevelEnabled(level)) own[level](cleanFields(fields), message)
+      if (own.isLevelEnabled(level)) own[level](cleanFields({ ...fields, ...logFields() }), message)
     }
   return {
     debug: at('debug'),
@@ -66,7 +67,7 @@ function wrap(root: PinoLogger, name: string): Logger {
 /** Wraps an injected logger of four methods; the name of a child travels as the field `logger`. */
 export function adoptLogger(target: LogTarget, name?: LoggerName): Logger {
   const fieldsOf = (fields?: LogFields): LogFields => {
-    const clean = cleanFields(fields ?? {})
+    const clean = cleanFields({ ...fields, ...logFields() })
     return name === undefined ? clean : { logger: name, ...clean }
   }
   return {
