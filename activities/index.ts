@@ -98,6 +98,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
         const { more, stats } = await attempt(context, ref, work, {
           signal: AbortSignal.any(signals),
           heartbeat: pulse.details,
+          again: activity.info.attempt > 1,
         })
         return { more, stats }
       } catch (error) {

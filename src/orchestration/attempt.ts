@@ -2,14 +2,18 @@
  * One attempt at a run's next chunks (spec 10 §4.1, §4.3): whoever drives the run calls this, again after a failure and
  * again while there is more. The database knows where it goes on.
  */
+import { Fenced } from '../errors.ts'
+import { withLogFields } from '../ports/log-fields.ts'
+import type { LogFields } from '../ports/logger.ts'
 import type { Operations } from '../ports/operations.ts'
-import { type NewRunEvent, RUN_ENDED, type RunFence, type RunRow } from '../ports/runs.ts'
+import { type Json, type NewRunEvent, RUN_ENDED, type RunFence, type RunRow } from '../ports/runs.ts'
 import { alertsOf, retrying } from './alerts/index.ts'
 import type { ChunkOutcome, Orchestration, Ref, StepFunction } from './contract.ts'
 import {
   classify,
   isUnknown,
   mark,
+  Overtaken,
   placesOf,
   RunCancelled,
   RunTimeout,
@@ -26,6 +30,8 @@ export interface AttemptCall {
   heartbeat(details: { runId: string; seq: number; rows: number }): void
   /** How long this call may go on taking chunks; default five minutes. */
   readonly budgetMs?: number
+  /** Whoever drives the run has made this call before: an attempt that ended without a word is told of. */
+  readonly again?: boolean
 }
 
 /** From this attempt without progress on, people hear of it. */
@@ -51,15 +57,19 @@ export async function attempt(
   call: AttemptCall,
 ): Promise<ChunkOutcome> {
   const { runs } = context.operations.log
+  const before = call.again === true ? await runs.get(ref.runId) : undefined
   const run = await runs.begin(ref.runId, nowText(context))
   if (RUN_ENDED.includes(run.status)) return { more: false, stats: run.stats }
+  if (before !== undefined) await tellLost(context, before, run)
   if (run.cancelReason !== null) throw new RunCancelled()
   const fence: RunFence = { runId: run.runId, epoch: run.epoch }
   const watch = new Watch(context, run, call)
   const started = performance.now()
   try {
     const outcome = await context.trace('defacto.chunk', { op: run.op, run_id: run.runId }, run.traceparent, () =>
-      step(context, { run, fence, signal: watch.signal, heartbeat: watch.heartbeat }),
+      withLogFields(fieldsOf(run), () =>
+        step(context, { run, fence, signal: watch.signal, heartbeat: watch.heartbeat }),
+      ),
     )
     await watch.end()
     return await settled(context, fence, outcome)
@@ -73,6 +83,33 @@ export async function attempt(
   } finally {
     context.metrics.observe('defacto_chunk_seconds', { op: run.op }, (performance.now() - started) / 1000)
   }
+}
+
+/** What an attempt says when it fails has its epoch; where there is nothing, its process could not say anything. */
+async function tellLost(context: Orchestration, before: RunRow, run: RunRow): Promise<void> {
+  if (before.status !== 'running' || before.epoch === 0) return
+  const { runs } = context.operations.log
+  const said = await runs.events(run.runId, { kinds: ['retry', 'state'] })
+  if (said.some(({ data }) => epochOf(data) === before.epoch)) return
+  const event: NewRunEvent = {
+    kind: 'retry',
+    level: 'warn',
+    step: run.step,
+    message:
+      'an attempt ended without a word: its worker is gone or was silent for too long; goes on at the last committed chunk',
+    data: { epoch: before.epoch, lost: true },
+  }
+  await runs.log(run.runId, nowText(context), [event])
+}
+
+function epochOf(data: Json): number | null {
+  if (typeof data !== 'object' || data === null || !('epoch' in data)) return null
+  return typeof data.epoch === 'number' ? data.epoch : null
+}
+
+/** What names the attempt in log lines. */
+function fieldsOf({ runId, op, pipeline, step, epoch }: RunRow): LogFields {
+  return { run_id: runId, op, ...(pipeline === null ? {} : { pipeline }), ...(step === null ? {} : { step }), epoch }
 }
 
 /** Stores the counters, and that this attempt was none in vain. */
@@ -99,6 +136,8 @@ async function reasonOf(operations: Operations, run: RunRow, signal: AbortSignal
   const { reason } = signal
   if (reason instanceof RunTimeout || reason instanceof WorkerShutdown || reason instanceof RunCancelled) return reason
   const now = await operations.log.runs.get(run.runId)
+  // Silent for too long, and told so: the attempt that took over has begun already.
+  if (now !== undefined && now.epoch > run.epoch) return new Fenced('a later attempt of this run began')
   if (now !== undefined && now.cancelReason === null && isShutdown(reason)) return new WorkerShutdown()
   return new RunCancelled()
 }
@@ -114,8 +153,13 @@ async function failed(context: Orchestration, run: RunRow, fence: RunFence, thro
   const at = nowText(context)
   const error = thrown instanceof Error ? thrown : new Error('something that is no error was thrown')
   const failure = classify(error)
-  if (failure.type === 'Fenced') context.metrics.count('defacto_fenced_total', { op: run.op })
   const row = (await operations.log.runs.get(run.runId)) ?? run
+  if (failure.type === 'Fenced') {
+    context.metrics.count('defacto_fenced_total', { op: run.op })
+    await tellFenced(context, run, failure.code)
+    // Whoever drives the run listens to its last attempt alone; that one goes on if a forgotten one woke up and began.
+    if (row.epoch > run.epoch && !RUN_ENDED.includes(row.status)) return new Overtaken(undefined, { cause: error })
+  }
   const options = { at, epoch: fence.epoch, from: ['running', 'waiting'] } as const
   if (failure.benign) {
     if (!failure.retryable) return error
@@ -124,6 +168,9 @@ async function failed(context: Orchestration, run: RunRow, fence: RunFence, thro
     if (failure.type === 'LockHeld') {
       const events = row.waitingFor === 'slot' ? [] : [state('waits for a slot', failure.code)]
       await operations.log.runs.change(run.runId, { status: 'waiting', waitingFor: 'slot' }, { ...options, events })
+    } else {
+      const event = state('handed back: this worker ends, or the run is taken on elsewhere', failure.code)
+      await operations.log.runs.log(run.runId, at, [{ ...event, data: { epoch: run.epoch } }])
     }
     return error
   }
@@ -151,7 +198,7 @@ async function failed(context: Orchestration, run: RunRow, fence: RunFence, thro
     step: run.step,
     code: failure.code,
     message: `attempt ${attempts} failed: ${failure.message}`,
-    data: { attempt: attempts, delayMs },
+    data: { attempt: attempts, delayMs, epoch: run.epoch },
   }
   const tell = attempts >= TELL_FROM
   const notifications = tell ? await alertsOf(context, pipeline, [retrying(row, at, failure.code)]) : []
@@ -161,6 +208,17 @@ async function failed(context: Orchestration, run: RunRow, fence: RunFence, thro
     { ...options, events: [event], notifications },
   )
   return mark(error, { delayMs })
+}
+
+/** Nothing of it was written; in the log of the process that woke up, and in the run's own. */
+async function tellFenced(context: Orchestration, run: RunRow, code: string): Promise<void> {
+  const message = 'fenced: another attempt or writer took over, and nothing more was written by this one'
+  const fields = { run_id: run.runId, op: run.op, epoch: run.epoch }
+  const { operations } = context
+  operations.logger.child('defacto.lifecycle').warn(message, fields)
+  await operations.log.runs.log(run.runId, nowText(context), [
+    { kind: 'state', level: 'warn', step: run.step, code, message, data: { epoch: run.epoch, fenced: true } },
+  ])
 }
 
 function delayOf(retry: RetryPolicy, attempts: number): number {

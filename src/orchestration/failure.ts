@@ -27,6 +27,16 @@ export class WorkerShutdown extends DefactoError {
   }
 }
 
+/** An attempt that was believed dead has begun again after this one; whoever is believed goes on. */
+export class Overtaken extends DefactoError {
+  constructor(
+    message = 'another attempt at this run began; it goes on at its last committed chunk',
+    options?: ErrorOptions,
+  ) {
+    super(message, 'E_FENCED', { recoverable: true, ...options })
+  }
+}
+
 export interface Failure {
   /** Class name. */
   readonly type: string
@@ -67,6 +77,7 @@ const BY_CLASS: Readonly<Record<string, Rule>> = {
   ReadTimeoutError: { exit: 9, retryable: true },
   RunTimeout: { exit: 124 },
   RunCancelled: { exit: 130, benign: true },
+  Overtaken: { exit: 6, retryable: true, benign: true, delayMs: 1_000 },
   WorkerShutdown: { exit: 1, retryable: true, benign: true, delayMs: 0 },
   BuildError: { exit: 1 },
   IdentityError: { exit: 1 },
