@@ -1,8 +1,8 @@
 /** The steps of a backfill: one child run per window and input, one window after the other (spec 10 §4.2). */
 import type { Json, RunRow } from '../../ports/runs.ts'
 import type { NextStep } from '../contract.ts'
+import { makeChild } from '../control/child.ts'
 import { ACTIVE, type ControlContext, hasEnded, stepRefOf } from '../control/common.ts'
-import { makeChild } from '../control/next.ts'
 import { inputOf, pipelineOf } from '../pinned.ts'
 import { nowText } from '../time.ts'
 import { type Window, windowsOf } from './windows.ts'

@@ -1,14 +1,13 @@
 /** What a pipeline or backfill starts next (spec 10 §3.4, §4.2). Its child runs are made here, each exactly once. */
-import type { Json, NewRun, RunRow } from '../../ports/runs.ts'
+import type { Json, RunRow } from '../../ports/runs.ts'
 import { nextWindows } from '../backfill/next.ts'
 import type { NextStep, Ref } from '../contract.ts'
-import { idBelow } from '../ids.ts'
 import type { Pipeline, Step } from '../model.ts'
 import { inputOf, pipelineOf } from '../pinned.ts'
-import { nowText } from '../time.ts'
+import { makeChild } from './child.ts'
 import { type ControlContext, hasEnded, runNamed, stepRefOf } from './common.ts'
 import { stepStates } from './plan.ts'
-import { stepIds, workflowIdOf } from './submit.ts'
+import { stepIds } from './submit.ts'
 
 const DONE: NextStep = { steps: [], parallel: 1, done: true }
 
@@ -54,46 +53,6 @@ async function makeChildren(
     )
   }
   return made
-}
-
-/** A child of a run, under a name that makes it the same run every time. */
-export async function makeChild(
-  context: ControlContext,
-  run: RunRow,
-  child: Pick<NewRun, 'op' | 'asOf' | 'windowFrom' | 'windowTo' | 'scheduledFor'> & {
-    readonly step: string | null
-    readonly name: string
-    readonly input: Json
-    readonly head: number
-  },
-): Promise<RunRow> {
-  const { name, head, ...rest } = child
-  const at = nowText(context)
-  const traceparent = await context.trace('defacto.step', { op: child.op }, run.traceparent, async (parent) => parent)
-  const made: NewRun = {
-    pipeline: run.pipeline,
-    parentRunId: run.runId,
-    requestHash: run.requestHash,
-    trigger: run.trigger,
-    scheduledFor: run.scheduledFor,
-    asOf: run.asOf,
-    windowFrom: run.windowFrom,
-    windowTo: run.windowTo,
-    version: run.version,
-    definitionHash: run.definitionHash,
-    package: context.package,
-    headAtRequest: head,
-    tags: run.tags,
-    engine: run.engine,
-    traceparent,
-    ...rest,
-    runId: idBelow(run.runId, name),
-  }
-  const created = await context.operations.log.runs.create(
-    { ...made, workflowId: workflowIdOf(context, made, child.input) },
-    at,
-  )
-  return created.run
 }
 
 /** One child run per input of an ingest step, one for every other step; by the child's name. */
