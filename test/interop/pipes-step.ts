@@ -65,6 +65,9 @@ const steps: Readonly<Record<string, (pipes: Pipes) => Promise<void>>> = {
   async context(pipes) {
     pipes.custom(pipes.context as unknown as Json)
   },
+  async large(pipes) {
+    for (let i = 0; i < 20; i++) pipes.custom({ i, text: 'x'.repeat(100_000) })
+  },
   async ours() {
     throw new BuildError('version v1 is being built elsewhere', { code: 'E_BUILD' })
   },

@@ -1,7 +1,9 @@
 /** The Dagster Pipes emitter without an orchestrator: messages field by field, places, and what is refused. */
+import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { deflateSync } from 'node:zlib'
 import { afterAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
@@ -137,6 +139,29 @@ describe('withPipes', () => {
     })
     const [, path] = /"path":"([^"]+)"/.exec(JSON.stringify({ path: join(folder, `messages-${files}`) }))!
     expect(readFileSync(path!, 'utf8')).toContain('"seconds":{"type":"float","raw_value":2.0}')
+  })
+
+  it('writes to its own streams where it is told to, whole lines whatever their size', async () => {
+    const step = join(import.meta.dirname, '..', 'interop', 'pipes-step.ts')
+    for (const [stream, key] of [
+      ['stdout', 'stdio'],
+      ['stderr', 'buffered_stdio'],
+    ] as const) {
+      const { env } = session()
+      const child = spawn(process.execPath, [step, 'large'], {
+        env: { ...process.env, ...env, DAGSTER_PIPES_MESSAGES: encoded({ [key]: stream }) },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)])
+      const lines = (stream === 'stdout' ? out : err).split('\n').filter((line) => line.startsWith('{'))
+      const messages = lines.map((line) => MESSAGE.parse(JSON.parse(line)))
+      expect(messages.map(({ method }) => method)).toEqual([
+        'opened',
+        ...Array.from({ length: 20 }, () => 'report_custom_message'),
+        'closed',
+      ])
+      expect(out).toContain('done large')
+    }
   })
 
   it('refuses what the other side would choke on', async () => {
