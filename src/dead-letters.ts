@@ -30,6 +30,32 @@ export function fileLetters(path: string): DeadLetterBox {
   }
 }
 
+/** Letters of two places as one, oldest first. Only those of the second have ids that it made. */
+export function bothLetters(first: DeadLetterBox, second: DeadLetterBox, isOfSecond: RegExp): DeadLetterBox {
+  return {
+    place: `${first.place} and ${second.place}`,
+    async *read(filter) {
+      await using a = first.read(filter)[Symbol.asyncIterator]() as AsyncGenerator<DeadLetterEntry>
+      await using b = second.read(filter)[Symbol.asyncIterator]() as AsyncGenerator<DeadLetterEntry>
+      let [left, right] = [await a.next(), await b.next()]
+      while (!left.done || !right.done) {
+        if (!left.done && (right.done || left.value.failure.at <= right.value.failure.at)) {
+          yield left.value
+          left = await a.next()
+        } else if (!right.done) {
+          yield right.value
+          right = await b.next()
+        }
+      }
+    },
+    async settle(ids, decision) {
+      const [here, there] = [ids.filter((id) => !isOfSecond.test(id)), ids.filter((id) => isOfSecond.test(id))]
+      if (here.length > 0) await first.settle(here, decision)
+      if (there.length > 0) await second.settle(there, decision)
+    },
+  }
+}
+
 /** Only a record that never reached the ledger can be read again; other failures are mended by a build. */
 function isReadable({ failure }: DeadLetterEntry): boolean {
   return (

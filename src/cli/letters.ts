@@ -2,13 +2,28 @@
 import type { DeadLetterBox } from '../ports/dead-letter.ts'
 import type { Context } from './context.ts'
 
-/** Null: they go where nobody here can read them. Letters in the database open the space. */
+/** Letters of the database, by the name it gives them. */
+const OF_TABLE = /^l_/
+
+/**
+ * Those of the project's sink and those that runs left in the database, as inputs say in `on_error` (spec 10 §3.3). Null:
+ * they go where nobody here can read them. Letters in the database open the space.
+ */
 export async function lettersOf(context: Context): Promise<DeadLetterBox | null> {
   const project = await context.project()
   const path = project.deadLetterPath
-  if (path === null && project.value('deadLetter', 'type') !== 'table') return null
-  const { fileLetters, tableLetters } = await import('../dead-letters.ts')
-  if (path !== null) return fileLetters(path)
+  const { bothLetters, fileLetters, tableLetters } = await import('../dead-letters.ts')
+  const file = path === null ? null : fileLetters(path)
+  const isTable = project.value('deadLetter', 'type') === 'table'
+  if (!isTable && !(await context.hasDatabase())) return file
   const { log, location } = (await context.openToRead()).operations()
-  return tableLetters(log.letters, location)
+  const table = tableLetters(log.letters, location)
+  if (isTable) return table
+  const hasAny = (await Promise.all(STATUSES.map((status) => log.letters.count(status)))).some(
+    ({ length }) => length > 0,
+  )
+  if (!hasAny) return file
+  return file === null ? table : bothLetters(file, table, OF_TABLE)
 }
+
+const STATUSES = ['open', 'retried', 'dropped'] as const

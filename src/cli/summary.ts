@@ -17,11 +17,14 @@ export function summary(
   return [paint.bold(headline), ...lines].join('\n')
 }
 
-/** `412 ms`, `3.2 s`, `2 min 5 s`. */
+/** `412 ms`, `3.2 s`, `2 min 5 s`, `7 h 40 min`, `995 d 7 h`. */
 export function seconds(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`
   if (ms < 100_000) return `${(ms / 1000).toFixed(1)} s`
-  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`
+  const whole = Math.round(ms / 1000)
+  const [days, hours, minutes] = [Math.floor(whole / 86_400), Math.floor(whole / 3600), Math.floor(whole / 60)]
+  if (days >= 2) return `${days} d ${hours % 24} h`
+  return hours >= 2 ? `${hours} h ${minutes % 60} min` : `${minutes} min ${whole % 60} s`
 }
 
 /** `812 B`, `12.4 KB`, `3.1 GB`. */

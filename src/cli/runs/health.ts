@@ -1,6 +1,6 @@
 /** What `doctor` says of runs: those that run or wait, parts that are held, notifications nobody took (spec 10 §4.6). */
 import type { Operations } from '../../ports/operations.ts'
-import type { RunRow } from '../../ports/runs.ts'
+import type { RunEvent, RunRow } from '../../ports/runs.ts'
 import { countText } from '../summary.ts'
 import { endingOf, nameOf } from './lines.ts'
 
@@ -26,25 +26,21 @@ export async function runFindings({ log }: Pick<Operations, 'log'>): Promise<Run
       data: { pending, dead },
     })
   }
-  const letters = await log.letters.count('open')
-  if (letters.length > 0) {
-    findings.push({
-      check: 'dead letters',
-      state: 'warn',
-      message: `open in the database: ${letters.map(({ source, letters: count }) => `${count} of ${source}`).join(', ')}`,
-      data: letters,
-    })
-  }
   return findings
 }
 
 async function activeFinding(log: Operations['log'], run: RunRow): Promise<RunFinding> {
-  const nextRetry = run.attempt > 0 ? await retryAt(log, run) : null
+  const events = await log.runs.events(run.runId, { kinds: ['retry', 'state'] })
+  const nextRetry = run.attempt > 0 ? retryAt(events) : null
+  const lost = events.filter(({ data }) => isSaid(data, 'lost')).length
+  const fenced = events.filter(({ data }) => isSaid(data, 'fenced')).length
   const notes = [
     `${nameOf(run)} ${run.runId}`,
     run.status === 'waiting' ? endingOf(run) : run.status,
     `last committed at ${run.progressAt ?? 'nothing yet'}`,
     ...(run.attempt > 1 ? [`attempt ${run.attempt} without progress`] : []),
+    ...(lost > 0 ? [`${countText(lost, 'attempt')} ended without a word`] : []),
+    ...(fenced > 0 ? [`${countText(fenced, 'attempt')} fenced`] : []),
     ...(nextRetry === null ? [] : [`next attempt at ${nextRetry}`]),
     ...(run.cancelReason === null ? [] : ['asked to stop']),
     ...(run.engine === 'local' ? ['in a process of its own, not durable'] : []),
@@ -63,14 +59,19 @@ async function activeFinding(log: Operations['log'], run: RunRow): Promise<RunFi
       epoch: run.epoch,
       progress_at: run.progressAt,
       next_retry: nextRetry,
+      lost_attempts: lost,
+      fenced_attempts: fenced,
     },
   }
 }
 
+function isSaid(data: RunEvent['data'], name: 'lost' | 'fenced'): boolean {
+  return typeof data === 'object' && data !== null && name in data && data[name as never] === true
+}
+
 /** When the next attempt begins, as the last failure says. */
-async function retryAt(log: Operations['log'], run: RunRow): Promise<string | null> {
-  const events = await log.runs.events(run.runId, { kinds: ['retry'] })
-  const last = events.at(-1)
+function retryAt(events: readonly RunEvent[]): string | null {
+  const last = events.findLast(({ kind }) => kind === 'retry')
   const data = last?.data
   if (last === undefined || typeof data !== 'object' || data === null || Array.isArray(data)) return null
   const { delayMs } = data as { readonly delayMs?: unknown }
