@@ -32,6 +32,7 @@ export function checkProject(
       pools: keys.flatMap(([first, name]) => (first === 'pools' && name !== undefined ? [name] : [])),
       dialect: /^postgres(ql)?:/i.test(String(project.value('database'))) ? 'postgres' : 'sqlite',
       tables: !damaged,
+      profilesWith: (...path) => project.profilesThatSet(...path),
     },
   )
   return resultOf([...own.issues, ...found], { strict })

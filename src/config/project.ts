@@ -49,7 +49,7 @@ export class LoadedProject {
     ignoredVariables: readonly string[]
     settings: ReadonlyMap<string, Setting>
     env: ProjectInputs['env']
-    /** Key paths of all profiles. */
+    /** Key paths of all profiles, after the profile's name. */
     profiles?: readonly (readonly string[])[]
   }) {
     this.root = parts.root
@@ -69,8 +69,15 @@ export class LoadedProject {
 
   /** Key paths that are set; with `profiles`, where none is chosen, those of every profile too. */
   keys(options: { readonly profiles?: boolean } = {}): readonly (readonly string[])[] {
-    const others = options.profiles === true && this.profile === null ? this.#profiles : []
+    const others = options.profiles === true && this.profile === null ? this.#profiles.map((path) => path.slice(1)) : []
     return [...[...this.#settings.values()].map(({ path }) => path), ...others]
+  }
+
+  /** Names of the profiles that set a key, or something below it, where none is chosen. */
+  profilesThatSet(...path: string[]): readonly string[] {
+    if (this.profile !== null) return []
+    const having = this.#profiles.filter(([, ...keys]) => path.every((key, i) => keys[i] === key))
+    return [...new Set(having.map(([name]) => name as string))]
   }
 
   /** Folder of the definitions. */
@@ -163,7 +170,7 @@ export async function loadProject(inputs: ProjectInputs): Promise<LoadedProject>
   const sink = settings.get('deadLetter.type')
   if (sink?.value !== 'file' && settings.get('deadLetter.path')?.origin === 'default')
     settings.delete('deadLetter.path')
-  const profiles = fileSettings.filter(({ path: [first] }) => first === 'profiles').map(({ path }) => path.slice(2))
+  const profiles = fileSettings.filter(({ path: [first] }) => first === 'profiles').map(({ path }) => path.slice(1))
   const project = new LoadedProject({ root, file: path, profile, ignoredVariables: ignored, settings, env, profiles })
   checkProduction(project, settings)
   return project

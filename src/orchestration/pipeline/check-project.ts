@@ -21,6 +21,8 @@ export interface ProjectFacts {
   readonly dialect: 'sqlite' | 'postgres'
   /** False: the definitions have errors, so their tables are not known, and SQL is not judged. */
   readonly tables?: boolean
+  /** Names of the profiles that set a key of the configuration, where none is chosen. */
+  readonly profilesWith?: (...path: string[]) => readonly string[]
 }
 
 /** `places` says where the values of the definitions stand. */
@@ -42,20 +44,27 @@ export function projectIssues(definitions: DefinitionsObject, places: Places, fa
   return issues.list
 }
 
-function checkTiers(issues: Issues, path: Path, body: PipelineBody, { coldTier }: ProjectFacts): void {
-  if (coldTier) return
+function checkTiers(issues: Issues, path: Path, body: PipelineBody, facts: ProjectFacts): void {
+  if (facts.coldTier) return
   const steps = body.steps ?? []
   for (const [i, { kind }] of steps.entries()) {
     if (kind !== 'flush' && kind !== 'prune' && kind !== 'maintain') continue
-    const message = `step '${kind}' needs a cold tier, and the project has none: set 'cold_ledger' in its configuration`
+    const message = `step '${kind}' needs a cold tier, and the project has none: set 'cold_ledger' in its configuration${orProfile(facts, 'coldLedger')}`
     issues.add('P05', [...path, 'steps', givenIndex(steps, i)], message)
   }
 }
 
-function checkPool(issues: Issues, path: Path, body: PipelineBody, { pools }: ProjectFacts): void {
+/** Whoever checks a project sees the settings of all profiles; whoever runs it has chosen one, or forgotten to. */
+function orProfile({ profilesWith }: ProjectFacts, ...path: string[]): string {
+  const names = profilesWith?.(...path) ?? []
+  return names.length === 0 ? '' : `; profile '${names.join("' and '")}' has it, so name it: --profile ${names[0]}`
+}
+
+function checkPool(issues: Issues, path: Path, body: PipelineBody, facts: ProjectFacts): void {
   const pool = body.concurrency?.pool
+  const { pools } = facts
   if (!pool || pools.includes(pool)) return
-  const message = `pool '${pool}' is out of range: 'pools' of the configuration has no such name${didYouMean(pool, pools)}`
+  const message = `pool '${pool}' is out of range: 'pools' of the configuration has no such name${didYouMean(pool, pools)}${orProfile(facts, 'pools', pool)}`
   issues.add('P10', [...path, 'concurrency', 'pool'], message)
 }
 
