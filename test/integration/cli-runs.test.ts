@@ -43,7 +43,11 @@ describe('in this process', () => {
     expect(first.err).toMatch(/^build +INCREMENTAL: 3 events, 3 entities/m)
     expect(first.out).toMatch(/^pipeline nightly succeeded in /)
     const again = await project.json(['run', 'start', 'nightly', '--local'])
-    expect(again).toMatchObject({ ok: true, code: 0, data: { status: 'succeeded', engine: 'local', pipeline: 'nightly' } })
+    expect(again).toMatchObject({
+      ok: true,
+      code: 0,
+      data: { status: 'succeeded', engine: 'local', pipeline: 'nightly' },
+    })
     const steps = (again.data as { steps: { op: string; mode: string | null; stats: Record<string, number> }[] }).steps
     expect(steps.map(({ op }) => op)).toEqual(['ingest', 'build', 'tick', 'check'])
     expect(steps.find(({ op }) => op === 'build')?.mode).toBe('SKIP')
@@ -58,7 +62,10 @@ describe('in this process', () => {
     expect((await project.json(['run', 'show', id])).data).toMatchObject({ run_id: id, status: 'succeeded' })
     expect((await project.run(['run', 'show', 'last'])).out).toContain('steps')
     const logs = await project.run(['run', 'logs', id, '-o', 'jsonl'])
-    const events = logs.out.trimEnd().split('\n').map((line) => JSON.parse(line) as { kind: string; step: string | null })
+    const events = logs.out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { kind: string; step: string | null })
     expect(events.some(({ kind, step }) => kind === 'check' && step === 'check')).toBe(true)
   })
 
@@ -157,7 +164,10 @@ describeTemporal('on a server', () => {
     const id = /run (r_[0-9a-f-]+) goes on/.exec(err)?.[1] ?? ''
     expect(err).toContain('defacto worker')
     expect(await project.json(['run', 'cancel', id, '--reason', 'test'], { env })).toMatchObject({ code: 0 })
-    expect((await project.json(['run', 'show', id], { env })).data).toMatchObject({ status: 'cancelled', cancel_reason: 'test' })
+    expect((await project.json(['run', 'show', id], { env })).data).toMatchObject({
+      status: 'cancelled',
+      cancel_reason: 'test',
+    })
   })
 
   it('a server that does not answer is exit 9, and the message names it', async () => {

@@ -50,7 +50,9 @@ describeTemporal('schedules', () => {
   it('removes what is no longer defined only if told to', async () => {
     project.put('pipelines/weekly.yaml', '')
     expect((await apply('--yes')).data).toMatchObject({ removed: ['weekly'], applied: false })
-    expect(await project.json(['schedule', 'list'])).toMatchObject({ data: [{}, { pipeline: 'weekly', state: 'removed' }] })
+    expect(await project.json(['schedule', 'list'])).toMatchObject({
+      data: [{}, { pipeline: 'weekly', state: 'removed' }],
+    })
     expect((await apply('--prune', '--yes')).data).toMatchObject({ removed: ['weekly'], applied: true })
     expect((await project.json(['schedule', 'list'])).data).toHaveLength(1)
   })
@@ -58,7 +60,10 @@ describeTemporal('schedules', () => {
   it('pauses with a reason, resumes, and says who does not exist', async () => {
     expect((await project.run(['schedule', 'pause', 'nightly'], { env })).code).toBe(2)
     expect((await project.run(['schedule', 'pause', 'nightly', '--reason', 'moving'], { env })).code).toBe(0)
-    expect((await project.json(['schedule', 'show', 'nightly'])).data).toMatchObject({ paused: true, paused_reason: 'moving' })
+    expect((await project.json(['schedule', 'show', 'nightly'])).data).toMatchObject({
+      paused: true,
+      paused_reason: 'moving',
+    })
     expect((await project.run(['schedule', 'resume', '--all'], { env })).code).toBe(0)
     expect((await project.json(['schedule', 'show', 'nightly'])).data).toMatchObject({ paused: false })
     const unknown = await project.json(['schedule', 'trigger', 'nightli'], { env })
@@ -75,7 +80,10 @@ describeTemporal('schedules', () => {
     const planned = await project.json([...range, '--dry-run'], { env })
     expect(planned.data).toEqual({ slots: ['2024-03-01T04:30:00+00:00', '2024-03-02T04:30:00+00:00'] })
     const filled = await project.json(range, { env })
-    expect(filled).toMatchObject({ code: 0, data: [{ trigger: 'backfill', status: 'succeeded' }, { status: 'succeeded' }] })
+    expect(filled).toMatchObject({
+      code: 0,
+      data: [{ trigger: 'backfill', status: 'succeeded' }, { status: 'succeeded' }],
+    })
     expect((await project.json([...range, '--dry-run'], { env })).data).toEqual({ slots: [] })
     worker.kill('SIGTERM')
     expect((await end).code).toBe(0)

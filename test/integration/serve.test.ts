@@ -129,7 +129,9 @@ describeTemporal('the server', () => {
     const lines = (await (await fetch(events, { headers: { authorization } })).text()).trimEnd().split('\n')
     const seqs = lines.map((line) => (JSON.parse(line) as { seq: number }).seq)
     expect(seqs).toEqual([...seqs].sort((a, b) => a - b))
-    const sse = await fetch(events, { headers: { authorization, accept: 'text/event-stream', 'last-event-id': String(seqs[0]) } })
+    const sse = await fetch(events, {
+      headers: { authorization, accept: 'text/event-stream', 'last-event-id': String(seqs[0]) },
+    })
     const text = await sse.text()
     expect(text).not.toContain(`id: ${seqs[0]}\n`)
     expect(text).toContain(`id: ${seqs[1]}\nevent: `)
@@ -189,11 +191,18 @@ describeTemporal('the server', () => {
     expect(JSON.stringify(wrong.body)).not.toContain('secret-value')
     expect(await call('post', '/v1/runs', { body: { op: 'destroy' } })).toMatchObject({ status: 400 })
     const pipeline = await call('post', '/v1/runs', { body: { op: 'pipeline', input: { pipeline: 'nigtly' } } })
-    expect(pipeline).toMatchObject({ status: 404, body: { detail: expect.stringContaining("did you mean 'nightly'?") } })
+    expect(pipeline).toMatchObject({
+      status: 404,
+      body: { detail: expect.stringContaining("did you mean 'nightly'?") },
+    })
     expect((await run('r_unknown')).status).toBe(404)
     expect((await run('r_unknown', '?wait=1h')).status).toBe(400)
     const authorization = `Bearer ${SECRETS.RUNNER}`
-    const large = await fetch(`${url}/v1/runs`, { method: 'POST', headers: { authorization }, body: 'x'.repeat(2_000_000) })
+    const large = await fetch(`${url}/v1/runs`, {
+      method: 'POST',
+      headers: { authorization },
+      body: 'x'.repeat(2_000_000),
+    })
     expect(large.status).toBe(413)
     expect((await fetch(`${url}/v1/runs`, { method: 'DELETE', headers: { authorization } })).status).toBe(405)
     expect((await fetch(`${url}/v2`, { headers: { authorization } })).status).toBe(404)
@@ -236,7 +245,12 @@ describe('the OpenAPI document', () => {
       for (const operation of Object.values(item)) {
         ids.push(operation['operationId'])
         const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
-        const parameters = operation['parameters'] as { name: string; in: string; required?: boolean; schema: unknown }[]
+        const parameters = operation['parameters'] as {
+          name: string
+          in: string
+          required?: boolean
+          schema: unknown
+        }[]
         expect(parameters.filter((each) => each.in === 'path').map(({ name }) => name)).toEqual(named)
         expect(parameters.every(({ schema }) => typeof schema === 'object')).toBe(true)
         expect(Object.keys(operation['responses'] as Json)).toContain('default')

@@ -1,6 +1,7 @@
 import { access, constants, rm, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Defacto } from '../../index.ts'
+import { RUN_ENDED } from '../../ports/runs.ts'
 import type { Paint } from '../colour.ts'
 import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
@@ -192,19 +193,34 @@ async function database(context: Context): Promise<Finding[]> {
   if (project.value('coldLedger', 'url') !== undefined) findings.push(await coldTier(defacto))
   const locks = (await defacto.locks()).filter(({ holder }) => holder !== null)
   if (locks.length === 0) findings.push({ check: 'locks', state: 'ok', message: 'nobody holds the space', data: [] })
-  for (const { slot, epoch, holder, acquiredAt, expiresAt, dead } of locks) {
-    const who = `${holder?.purpose} in process ${holder?.pid} on ${holder?.host}`
-    findings.push({
-      check: 'locks',
-      state: 'warn',
-      message: dead
-        ? `slot ${slot} was left by ${who}, which is gone; the next build takes it over (epoch ${epoch})`
-        : `slot ${slot} is held by ${who} since ${acquiredAt}, until ${expiresAt} (epoch ${epoch})`,
-      data: { slot, epoch, holder, acquired_at: acquiredAt, expires_at: expiresAt, dead },
-    })
-  }
+  for (const lock of locks) findings.push(await lockFinding(defacto, lock))
   findings.push(...(await runFindings(defacto.operations())))
   return findings
+}
+
+/** Who has a slot, and whether whoever that is may still write. */
+async function lockFinding(
+  defacto: Defacto,
+  { slot, epoch, holder, acquiredAt, expiresAt, dead }: Awaited<ReturnType<Defacto['locks']>>[number],
+): Promise<Finding> {
+  const { run: runId = null, attempt = null } = holder ?? {}
+  const run = runId === null ? undefined : await defacto.operations().log.runs.get(runId)
+  const fenced = run !== undefined && attempt !== null && (run.epoch > attempt || RUN_ENDED.includes(run.status))
+  const lapsed = expiresAt !== null && Date.parse(expiresAt) < Date.now()
+  const who = `${holder?.purpose} in process ${holder?.pid} on ${holder?.host}${runId === null ? '' : ` for run ${runId}`}`
+  const how = dead
+    ? `was left by ${who}, which is gone; the next build takes it over`
+    : fenced
+      ? `is held by ${who}, which is fenced: a later attempt goes on, and nothing is written by this one`
+      : lapsed
+        ? `is held by ${who}, silent since ${expiresAt}; whoever wants it takes it over`
+        : `is held by ${who} since ${acquiredAt}, until ${expiresAt}`
+  return {
+    check: 'locks',
+    state: 'warn',
+    message: `slot ${slot} ${how} (epoch ${epoch})`,
+    data: { slot, epoch, holder, acquired_at: acquiredAt, expires_at: expiresAt, dead, run_id: runId, fenced, lapsed },
+  }
 }
 
 async function coldTier(defacto: Defacto): Promise<Finding> {

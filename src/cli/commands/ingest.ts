@@ -68,10 +68,7 @@ export const command: CommandSpec = {
 }
 
 /** Stored first, then read by a run (spec 10 §3.2 `inbox`). */
-async function pushed(
-  context: Context,
-  job: Pick<Load, 'source' | 'inputs' | 'format' | 'process'>,
-): Promise<Result> {
+async function pushed(context: Context, job: Pick<Load, 'source' | 'inputs' | 'format' | 'process'>): Promise<Result> {
   const { submitAndWait } = await import('../runs/submit.ts')
   const { SourceRecord } = await import('../../index.ts')
   const { root } = await context.project()
