@@ -403,5 +403,31 @@ export const CODES = define([
     'Schedules need a server: leave out --local. Exit 2.',
   ],
   ['E_INTERRUPTED', 'stopped by Ctrl-C', 'What was committed stays; run again to continue. Exit 130.'],
+  [
+    'E_UNAUTHORIZED',
+    'a request to the HTTP API without a token that is known',
+    'Send `Authorization: Bearer …` with a token of serve.tokens. Status 401.',
+  ],
+  [
+    'E_FORBIDDEN',
+    'a request that its token, or its place, does not allow',
+    'Give the token the scope that the message names; without tokens only this machine is served. Status 403.',
+  ],
+  [
+    'E_TOO_LARGE',
+    'a request whose body is larger than the HTTP API takes',
+    'Send less at once, or put a file where an input reads it. Status 413.',
+  ],
+  [
+    'E_BUSY',
+    'a server whose event loop was held',
+    'Look for what else the machine does; `/livez` says so again if it lasts. Status 503.',
+  ],
+  ['E_STOPPING', 'a server that is about to end', 'Ask another one. Status 503.'],
+  [
+    'E_NOT_READY',
+    'a server that cannot do its work yet',
+    'The message says what is missing: the database, or a worker. Status 503.',
+  ],
   ['E_INTERNAL', 'a fault of the program', 'Run again with -v to see where it arose. Exit 1.'],
 ])

@@ -12,7 +12,7 @@ import { HttpProblem, problemOf, problemResponse } from './problem.ts'
 import { RUN_ENDPOINTS } from './runs.ts'
 import type { Service } from './service.ts'
 import { TABLE_ENDPOINTS } from './tables.ts'
-import type { Tokens } from './tokens.ts'
+import { isLoopback, type Tokens } from './tokens.ts'
 
 /** Bytes of a request that is no push. */
 const BODY_BYTES = 1024 * 1024
@@ -56,6 +56,16 @@ export function createApp({ service, tokens, logger, version }: AppOptions): Hon
     return problemResponse(error)
   })
   app.notFound(() => problemResponse(new HttpProblem(404, 'E_NOT_FOUND', 'there is nothing here; see /openapi.json')))
+  // Without tokens a web page must not reach this machine's server under a name of its own.
+  if (tokens.none) {
+    app.use(async (http, next) => {
+      const origin = http.req.header('origin')
+      const places = [new URL(http.req.url).hostname, ...(origin === undefined ? [] : [hostOf(origin)])]
+      if (!places.every((host) => isLoopback(host.replace(/^\[|\]$/g, ''))))
+        throw new HttpProblem(403, 'E_FORBIDDEN', 'without tokens only this machine is served, under its own name')
+      await next()
+    })
+  }
   for (const each of endpoints(version)) {
     const path = each.path.replace(/\{(\w+)\}/g, ':$1')
     const limit = bodyLimit({
@@ -81,6 +91,10 @@ export function createApp({ service, tokens, logger, version }: AppOptions): Hon
     )
   }
   return app
+}
+
+function hostOf(origin: string): string {
+  return URL.canParse(origin) ? new URL(origin).hostname : ''
 }
 
 /** Who is still sending hears the answer only then; somebody who does not end is not waited for. */

@@ -3,8 +3,10 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { gzipSync } from 'node:zlib'
 import Ajv2020 from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { endpoints } from '../../src/serve/app.ts'
+import { createApp, endpoints } from '../../src/serve/app.ts'
 import { openApiOf } from '../../src/serve/openapi.ts'
+import type { Service } from '../../src/serve/service.ts'
+import { Tokens } from '../../src/serve/tokens.ts'
 import { type Ended, ended, Project, shows } from '../support/cli.ts'
 import { describeTemporal, sharedTemporal } from '../support/temporal.ts'
 
@@ -226,6 +228,24 @@ describe('without tokens', () => {
     expect(refused.code).toBe(2)
     expect(refused.err).toContain('serve.tokens')
     project.remove()
+  })
+})
+
+describe('requests without tokens', () => {
+  const app = createApp({
+    service: { draining: () => false } as unknown as Service,
+    tokens: new Tokens(undefined),
+    logger: { warn() {}, error() {} },
+    version: '0.0.0',
+  })
+
+  it('are served under the name of this machine alone', async () => {
+    expect((await app.request('http://127.0.0.1:8080/livez')).status).toBe(200)
+    expect((await app.request('http://localhost:8080/livez')).status).toBe(200)
+    expect((await app.request('http://[::1]:8080/livez')).status).toBe(200)
+    expect((await app.request('http://elsewhere.example:8080/livez')).status).toBe(403)
+    const page = { headers: { origin: 'https://elsewhere.example' } }
+    expect((await app.request('http://localhost:8080/livez', page)).status).toBe(403)
   })
 })
 
