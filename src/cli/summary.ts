@@ -1,5 +1,6 @@
 /** A headline and its values, one per line, numbers to the right, zero and nothing dimmed. */
 import type { Paint } from './colour.ts'
+import { printable } from './table-text.ts'
 
 export function summary(
   paint: Paint,
@@ -11,7 +12,7 @@ export function summary(
   const numbers = entries.every(([, value]) => typeof value === 'number')
   const values = !numbers ? 0 : Math.max(0, ...entries.map(([, value]) => String(value ?? '—').length))
   const lines = entries.map(([name, value]) => {
-    const line = `  ${name.padEnd(names)}  ${String(value ?? '—').padStart(values)}`
+    const line = `  ${name.padEnd(names)}  ${printable(String(value ?? '—')).padStart(values)}`
     return value === 0 || value === null ? paint.dim(line) : line
   })
   return [paint.bold(headline), ...lines].join('\n')

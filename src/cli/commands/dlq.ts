@@ -8,6 +8,7 @@ import { lettersOf } from '../letters.ts'
 import { count, text } from '../options.ts'
 import { retryEntries } from '../retry.ts'
 import { summary } from '../summary.ts'
+import { printable } from '../table-text.ts'
 
 const STAGES = ['normalization', 'interpretation', 'publishing', 'consumption'] as const
 const FILTERS = [
@@ -91,7 +92,7 @@ const show: CommandSpec = {
         const { raw: _raw, origin: _origin, ...shown } = data
         const record =
           typeof raw === 'string'
-            ? raw
+            ? raw.split('\n').map(printable).join('\n')
             : JSON.stringify(raw, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value), 2)
         return `${summary(paint, `dead letter ${full}`, mapTexts({ ...shown, place }))}\n\n${paint.dim('record as received')}\n${record}`
       },

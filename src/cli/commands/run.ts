@@ -114,12 +114,14 @@ const cancel: CommandSpec = {
   options: [{ flags: '--reason <text>', description: 'why; kept with the run' }],
   examples: ['defacto run cancel r_0199…'],
   async run(context, [id = ''], options) {
-    const orchestrator = await connect(context)
-    const handle = await orchestrator.run(await fullId(context, id))
-    const before = await handle.info()
+    const { log } = await looking(context)
+    const before = await theRun(log.runs, id)
     if (hasEnded(before)) {
       return { data: runView(before), text: `run ${before.runId} has ended already: ${before.status}`, receipt: true }
     }
+    // A run of a process is asked through the database; only one on a server needs the server.
+    const orchestrator = await connect(context, before.engine === 'local' ? { engine: 'local' } : { worker: false })
+    const handle = await orchestrator.run(before.runId)
     await handle.cancel(text(options, 'reason') ?? 'asked for on the command line')
     const after = await handle.info()
     const said = hasEnded(after) ? `run ${after.runId}: ${after.status}` : `run ${after.runId} stops at its next chunk`

@@ -41,6 +41,8 @@ export interface ConnectChoice {
   readonly keep?: boolean
   /** As workers do: definitions that were changed are left to who applies them. */
   readonly activate?: 'never'
+  /** What is to be reached is known not to be on a server. */
+  readonly engine?: 'local'
 }
 
 /** An orchestrator for starting and stopping runs; closed when the command ends. */
@@ -56,7 +58,7 @@ export function connect(context: Context, choice: ConnectChoice = {}): Promise<O
 async function open(context: Context, choice: ConnectChoice): Promise<Orchestrator> {
   const { output, globals } = context
   const project = await context.project()
-  const engine = engineOf(globals.engine ?? project.value('engine'))
+  const engine = choice.engine ?? engineOf(globals.engine ?? project.value('engine'))
   await startTracing(context)
   const orchestrator = await Orchestrator.connect(project, {
     engine,
@@ -70,8 +72,9 @@ async function open(context: Context, choice: ConnectChoice): Promise<Orchestrat
     say: (line) => output.note(line),
   })
   context.onClose(() => orchestrator.close())
-  if (engine === 'local') output.note('local engine: not durable; after a crash the next run continues')
-  else if (orchestrator.server !== null) serverOrNot(output, orchestrator.server)
+  if (engine === 'local' && choice.engine === undefined)
+    output.note('local engine: not durable; after a crash the next run continues')
+  if (orchestrator.server !== null) serverOrNot(output, orchestrator.server)
   // A server that was started for this command has no other worker.
   const alone = globals.worker || orchestrator.server?.started === true
   if (engine === 'temporal' && choice.worker !== false && alone) {

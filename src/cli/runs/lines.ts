@@ -1,7 +1,7 @@
 /** Runs in words: one line per step, counters as a phrase. */
 import { type Counters, RUN_ENDED, type RunRow } from '../../ports/runs.ts'
 import type { Paint } from '../colour.ts'
-import { seconds } from '../summary.ts'
+import { countText, seconds } from '../summary.ts'
 import { printable } from '../table-text.ts'
 
 export function hasEnded({ status }: Pick<RunRow, 'status'>): boolean {
@@ -26,7 +26,7 @@ export function detailOf(run: RunRow): string {
   const of = (name: string): number => run.stats[name] ?? 0
   switch (run.op) {
     case 'ingest':
-      if (of('events_read') === 0) return 'nothing new: all parts were read before'
+      if (of('events_read') === 0) return unread(of('parts_waiting'), of('parts_held'))
       return `${of('events_read')} records: ${of('events_ingested')} new, ${of('duplicates')} repeated, ${of('events_failed')} dead`
     case 'build':
       if (run.mode === 'SKIP') return 'SKIP: nothing to do'
@@ -42,6 +42,32 @@ export function detailOf(run: RunRow): string {
     default:
       return phrase(run.stats) || 'nothing to do'
   }
+}
+
+/** Why an input gave nothing: what was left out is told before what was read in an earlier run. */
+function unread(young: number, held: number): string {
+  const left = [
+    ...(young === 0
+      ? []
+      : [`${countText(young, 'part')} younger than 'settle' ${young === 1 ? 'waits' : 'wait'} for the next run`]),
+    ...(held === 0 ? [] : [`${countText(held, 'part')} held`]),
+  ]
+  return left.length === 0 ? 'nothing new: all parts were read before' : `nothing read: ${left.join(', ')}`
+}
+
+/** What counts of a run, short enough for a row of a table. */
+export function shortDetail(run: RunRow): string {
+  if (run.error !== null) return run.error.code
+  if (run.op !== 'pipeline' && run.op !== 'backfill') return detailOf(run)
+  const of = (name: string): number => run.stats[name] ?? 0
+  const notes = [
+    ...(of('events_read') === 0 ? [] : [`${of('events_ingested')} of ${of('events_read')} records new`]),
+    ...(of('events_failed') === 0 ? [] : [`${of('events_failed')} dead`]),
+    ...(of('events_processed') === 0 ? [] : [`${of('events_processed')} events built`]),
+    ...(of('transitions') === 0 ? [] : [`${of('transitions')} transitions`]),
+    ...(of('checks_failed') === 0 ? [] : [`${countText(of('checks_failed'), 'check')} failed`]),
+  ]
+  return notes.join(', ')
 }
 
 /** `events_processed: 3` → `3 events processed`; what is zero is not worth a word. */

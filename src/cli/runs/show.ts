@@ -5,7 +5,7 @@ import type { Paint } from '../colour.ts'
 import type { Output, Result, Row } from '../output.ts'
 import { seconds, summary } from '../summary.ts'
 import { printable } from '../table-text.ts'
-import { detailOf, durationOf, endingOf, nameOf, phrase, statusText } from './lines.ts'
+import { detailOf, durationOf, endingOf, nameOf, shortDetail, statusText } from './lines.ts'
 
 /** A run as one row of a table. */
 export function listRow(run: RunRow): Row {
@@ -17,7 +17,7 @@ export function listRow(run: RunRow): Row {
     trigger: run.trigger,
     started: run.startedAt,
     took: took === null ? null : seconds(took),
-    detail: run.error === null ? phrase(run.stats) : run.error.code,
+    detail: shortDetail(run),
   }
 }
 
@@ -56,7 +56,8 @@ function runText(run: RunRow, steps: readonly RunRow[], paint: Paint): string {
   const width = Math.max(...steps.map((step) => nameOf(step).length))
   const shown = steps.map((step) => {
     const time = durationOf(step)
-    const what = step.status === 'succeeded' ? detailOf(step) : endingOf(step)
+    const what =
+      step.status === 'succeeded' ? detailOf(step) : endingOf(step).replace(new RegExp(`^${step.status}(: )?`), '')
     return `  ${nameOf(step).padEnd(width)}  ${statusText(step.status, paint)}  ${what}${time === null ? '' : paint.dim(`  ${seconds(time)}`)}`
   })
   return [lines, paint.bold('steps'), ...shown].join('\n')
