@@ -66,9 +66,10 @@ describe('streams', () => {
     expect((await project.run(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/)
   })
 
-  it('says what this version does not offer', async () => {
-    const temporal = await project.json(['build', '--engine', 'temporal'])
-    expect(temporal).toMatchObject({ code: 2, error: { code: 'E_CONFIG_NOT_AVAILABLE' } })
+  it('builds in this process unless told otherwise', async () => {
+    const nowhere = ['--engine', 'temporal', '--temporal-address', '127.0.0.1:1']
+    expect(await project.json(['build', ...nowhere])).toMatchObject({ code: 9, error: { class: 'UnreachableError' } })
+    expect((await project.run(['build', '--dry-run', ...nowhere])).code).toBe(0)
     expect((await project.run(['build', '--dry-run', '--local'])).code).toBe(0)
     expect((await project.run(['build', '--local', '--engine', 'temporal'])).code).toBe(2)
   })
@@ -87,6 +88,15 @@ describe('streams', () => {
       'timeline',
       'query',
       'dlq',
+      'run',
+      'schedule',
+      'backfill',
+      'asset',
+      'dev',
+      'worker',
+      'serve',
+      'temporal',
+      'pipes',
       'migrate',
       'doctor',
       'config',

@@ -152,13 +152,15 @@ describe('records', () => {
 describe('npm start', () => {
   test('runs, says what it did, and has nothing to do the second time', () => {
     const folder = home('twice')
-    const first = sample(folder)
-    expect(first.stderr).toContain('ingest 2024-01')
+    const first = sample(folder, ['--require-temporal'])
+    expect(first.stderr).toContain('night of 2024-03-31')
+    expect(first.stderr).toMatch(/^temporal +\S/m)
+    expect(first.stdout).toMatch(/^ {2}engine +temporal$/m)
     expect(first.stderr).toContain('merges')
     expect(first.code).toBe(0)
     const lines = first.stdout.trimEnd().split('\n')
     expect(lines[0]).toBe('Customers by state and plan')
-    for (const heading of ['History of ', 'On 2024-03-01: ', 'Timeline of ticket ', 'Summary']) {
+    for (const heading of ['History of ', 'On 2024-04-15: ', 'Timeline of ticket ', 'Summary']) {
       expect(
         lines.some((line) => line.startsWith(heading)),
         heading,
@@ -170,22 +172,43 @@ describe('npm start', () => {
     const files = readdirSync(join(folder, 'defacto-sample', 'out')).sort()
     expect(files).toEqual(['customer.csv', 'invoice.csv', 'report.json', 'subscription.csv', 'ticket.csv'])
 
-    const second = sample(folder)
+    const second = sample(folder, ['--require-temporal'])
     expect(second.code).toBe(0)
-    expect(second.stderr).toContain('nothing new: all 12 files were read before')
+    expect(second.stderr).not.toContain('night of 2024-03-31')
+    expect(second.stderr.match(/^ingest \w+ +nothing new: all parts were read before/gm)).toHaveLength(3)
     expect(second.stderr).toContain('SKIP')
     expect(second.stderr).toContain('nothing new: all events were archived before')
-    expect(second.stderr).toMatch(/^rebuild +FULL: 3867 events, from both tiers/m)
+    expect(second.stderr).toMatch(/^both tiers +40 entities replayed from both tiers/m)
     expect(timeless(second.stdout)).toBe(timeless(first.stdout))
     expect(readdirSync(folder)).toEqual(['defacto-sample'])
+    expect(readdirSync(join(folder, 'defacto-sample'))).not.toContain('temporal.json')
 
-    const fresh = sample(folder, ['--fresh'])
+    const fresh = sample(folder, ['--fresh', '--local'])
     expect(fresh.code).toBe(0)
-    expect(fresh.stderr).toContain('ingest 2024-01')
+    expect(fresh.stderr).toContain('night of 2024-03-31')
+    expect(fresh.stdout).toMatch(/^ {2}engine +local \(not durable\)$/m)
+  })
+
+  test('without any server it says so and runs here; where one is required that is exit 9', () => {
+    const env = { TEMPORAL_ADDRESS: '127.0.0.1:1' }
+    const named = sample(home('named'), ['--require-temporal'], env)
+    expect(named.code).toBe(9)
+    expect(named.stderr).toContain('127.0.0.1:1')
+  })
+
+  test('killed with its server, the same run goes on at the next start', async () => {
+    const folder = home('killed-with-server')
+    const first = start(folder, ['--require-temporal'])
+    await until(() => first.text().includes('ingest app'))
+    first.process.kill('SIGKILL')
+    await first.ended
+    const again = sample(folder, ['--require-temporal'])
+    expect(again.stderr).toContain('begun by an earlier start, goes on where it was')
+    expect(again.code).toBe(0)
   })
 
   test('writes one JSON document with -o json', () => {
-    const { stdout, code } = sample(home('json'), ['-o', 'json'])
+    const { stdout, code } = sample(home('json'), ['-o', 'json', '--local'])
     expect(code).toBe(0)
     const { ok, data } = JSON.parse(stdout) as { ok: boolean; data: Record<string, unknown> }
     expect(ok).toBe(true)
@@ -200,24 +223,24 @@ describe('npm start', () => {
     'ingest.committed:9',
     'map.written:2',
     'shadow.committed:1',
-    'chunk.committed:2',
-    'finish.written:3',
+    'chunk.committed:1',
+    'finish.written:1',
     'tick.written:1',
     'flush.archived:1',
     'prune.committed:1',
   ])('killed at %s, goes on and ends the same', (failpoint) => {
     const folder = home(`killed-${failpoint.replace(':', '-')}`)
-    const killed = sample(folder, [], { DEFACTO_FAILPOINT: failpoint })
+    const killed = sample(folder, ['--local'], { DEFACTO_FAILPOINT: failpoint })
     expect(killed.signal).toBe('SIGKILL')
-    const again = sample(folder)
+    const again = sample(folder, ['--local'])
     expect(again.stderr).not.toMatch(/^error /m)
     expect(again.code).toBe(0)
   })
 
   test('two at once: the second one ends with 6 and leaves the first alone', async () => {
     const folder = home('two')
-    const first = start(folder)
-    await until(() => first.text().includes('ingest 2024-01'))
+    const first = start(folder, ['--local'])
+    await until(() => first.text().includes('night of'))
     // Held still, so that it cannot be over before the others look.
     const besideTheFirst = async (args: string[]): Promise<Outcome> => {
       first.process.kill('SIGSTOP')
@@ -228,8 +251,8 @@ describe('npm start', () => {
       await pause(20)
       return besideTheFirst(args)
     }
-    const second = await besideTheFirst([])
-    const fresh = await besideTheFirst(['--fresh'])
+    const second = await besideTheFirst(['--local'])
+    const fresh = await besideTheFirst(['--fresh', '--local'])
     expect(second.code).toBe(6)
     expect(second.stderr).toContain('E_LOCK_HELD')
     expect(fresh.code).toBe(6)
@@ -244,7 +267,7 @@ describe('npm start', () => {
     const expected = join(copy, 'infra', 'sample', 'expected.json')
     const document = JSON.parse(readFileSync(expected, 'utf8')) as { merges: number }
     writeFileSync(expected, JSON.stringify({ ...document, merges: document.merges + 1 }))
-    const run = (...args: string[]): Outcome => sample(copy, args, {}, copy)
+    const run = (...args: string[]): Outcome => sample(copy, [...args, '--local'], {}, copy)
     const differing = run()
     expect(differing.code).toBe(5)
     expect(differing.stderr).toContain(`merges: expected ${document.merges + 1}, found ${document.merges}`)
@@ -285,8 +308,11 @@ function sample(cwd: string, args: readonly string[] = [], env: Record<string, s
   return { code: status, signal, stdout, stderr }
 }
 
-function start(cwd: string): { process: ChildProcess; text: () => string; ended: Promise<number | null> } {
-  const child = spawn(process.execPath, command([]), { cwd, stdio: ['ignore', 'ignore', 'pipe'] })
+function start(
+  cwd: string,
+  args: readonly string[],
+): { process: ChildProcess; text: () => string; ended: Promise<number | null> } {
+  const child = spawn(process.execPath, command(args), { cwd, stdio: ['ignore', 'ignore', 'pipe'] })
   let text = ''
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk
@@ -301,7 +327,10 @@ async function until(condition: () => boolean): Promise<void> {
 
 /** A report without what differs from run to run: times, and the beginnings of random ids. */
 function timeless(report: string): string {
-  return report.replace(/^ {2}time .*$/m, '').replace(/[0-9a-f]{8}…/g, 'id')
+  return report
+    .replace(/^ {2}(time|run|hot and cold) .*$/gm, '')
+    .replace(/cold \(\d+ files?\)/, 'cold')
+    .replace(/[0-9a-f]{8}…/g, 'id')
 }
 
 function parse(line: string): unknown {

@@ -19,6 +19,8 @@ import { type Stage, Stages } from './stages.ts'
 import { tiersAgree } from './tiers.ts'
 
 export const PIPELINE = 'nightly'
+/** So many results of a check are looked through for this run's. */
+const CHECKS_BACK = 100
 
 export interface SampleRun {
   readonly stages: readonly Stage[]
@@ -166,9 +168,11 @@ async function outcomeOf(
   )
   const records = await recordsOf(log, pipeline)
   const facts = await factsOf(defacto)
-  const results = (await log.checks.latest()).filter((result: CheckResult) =>
-    steps.some(({ runId }) => runId === result.runId),
-  )
+  // Of this run: the clock of every start begins at the end of the data, so the latest may be another start's.
+  const own = new Set(steps.map(({ runId }) => runId))
+  const results: CheckResult[] = []
+  for (const { name } of pipeline.checks)
+    results.push(...(await log.checks.history(name, CHECKS_BACK)).filter(({ runId }) => own.has(runId)))
   context.output.note(`${'digest'.padEnd(16)}${facts.digest.slice(0, 16)}`)
   return {
     stages: stages.done,
