@@ -71,13 +71,28 @@ export interface Clone {
   remove(): Promise<void>
 }
 
+/** A space that is new, in a database of the test's own; its input is every record. */
+export async function emptyClone(shop: Workshop, database: string): Promise<Clone> {
+  const prefix = newPrefix()
+  const folder = inputFolder(shop, prefix, shop.records)
+  const place = { database, folder, edition: 0 }
+  await (await openShop(place)).defacto.close()
+  return { prefix, place, expectSound: async () => {}, remove: async () => {} }
+}
+
+const newPrefix = (): string => `t${randomBytes(6).toString('hex')}`
+
+function inputFolder(shop: Workshop, name: string, records: readonly object[]): string {
+  const folder = join(shop.folder, name)
+  mkdirSync(join(folder, 'in'), { recursive: true })
+  writeFileSync(join(folder, 'in', 'a.ndjson'), records.map((record) => `${JSON.stringify(record)}\n`).join(''))
+  return folder
+}
+
 export async function clone(shop: Workshop, prepared: Prepared, edition = 0): Promise<Clone> {
   const { backend, past, origin } = prepared
-  const prefix = `t${randomBytes(6).toString('hex')}`
-  const folder = join(shop.folder, prefix)
-  mkdirSync(join(folder, 'in'), { recursive: true })
-  const rest = shop.records.slice(past.built + past.pending)
-  writeFileSync(join(folder, 'in', 'a.ndjson'), rest.map((record) => `${JSON.stringify(record)}\n`).join(''))
+  const prefix = newPrefix()
+  const folder = inputFolder(shop, prefix, shop.records.slice(past.built + past.pending))
   const cold = prepared.cold === null ? null : join(folder, 'cold')
   if (prepared.cold !== null && cold !== null) cpSync(prepared.cold, cold, { recursive: true })
   const { database, remove, expectSound } = await copied(backend, folder, origin)

@@ -58,9 +58,25 @@ export const PIPELINES = {
     steps: ['ingest', 'build', 'tick'],
     retry: { attempts: 0, backoff: '1s', max: '1s' },
   },
+  /** Nobody listens there. */
+  elsewhere: {
+    inputs: {
+      rows: {
+        source: 'kiosk',
+        kind: 'postgres',
+        database: 'postgres://127.0.0.1:1/none',
+        query: 'select * from records',
+      },
+    },
+    steps: ['ingest'],
+    retry: { attempts: 0, backoff: '60s', max: '60s' },
+  },
 }
 
-export async function openShop(place: ShopPlace, options: DefactoOptions = {}): Promise<ShopSpace> {
+export async function openShop(
+  place: ShopPlace,
+  { engine = 'temporal', ...options }: DefactoOptions & { engine?: 'temporal' | 'local' } = {},
+): Promise<ShopSpace> {
   const lines: Line[] = []
   const at =
     (level: string) =>
@@ -92,7 +108,7 @@ export async function openShop(place: ShopPlace, options: DefactoOptions = {}): 
     metrics: createMetrics(),
     trace: noTrace,
     package: '0.1.0',
-    engine: 'temporal',
+    engine,
   } as const
   return { defacto, context, control: createControl(context), lines }
 }
