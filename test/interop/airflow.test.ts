@@ -14,7 +14,8 @@ task.on_kill()
 `
 const FAST = { NIGHTLY_RETRY_MINUTES: '0.01' }
 
-describeAirflow('the sample DAGs', () => {
+// Each start of an Airflow is some seconds of a processor's work.
+describeAirflow('the sample DAGs', { timeout: 900_000 }, () => {
   let airflow: Airflow
   beforeAll(async () => {
     airflow = await new Airflow().prepare()
