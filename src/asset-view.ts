@@ -1,5 +1,5 @@
 /** Assets, checks and freshness as programs read them, in JSON of the command line and of the HTTP API alike. */
-import type { AssetFreshness, AssetInfo } from './orchestration/assets/index.ts'
+import type { AssetFreshness, AssetInfo } from './orchestration/assets/model.ts'
 import type { CheckResult } from './ports/runs.ts'
 
 export function freshnessView(found: AssetFreshness): Record<string, unknown> {

@@ -7,7 +7,8 @@ import { withLogFields } from '../ports/log-fields.ts'
 import type { LogFields } from '../ports/logger.ts'
 import type { Operations } from '../ports/operations.ts'
 import { type Json, type NewRunEvent, RUN_ENDED, type RunFence, type RunRow } from '../ports/runs.ts'
-import { alertsOf, retrying } from './alerts/index.ts'
+import { retrying } from './alerts/events.ts'
+import { alertsOf } from './alerts/rules.ts'
 import type { ChunkOutcome, Orchestration, Ref, StepFunction } from './contract.ts'
 import {
   classify,

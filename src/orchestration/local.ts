@@ -8,7 +8,7 @@ import { pulse } from './alerts/pulse.ts'
 import { attempt } from './attempt.ts'
 import type { CloseRequest, Control, OpenedRun, Orchestration, Ref, Runner, StepRef } from './contract.ts'
 import { classify, RunCancelled, RunTimeout, WorkerShutdown } from './failure.ts'
-import { CHUNKS, STEPS } from './steps/index.ts'
+import { CHUNKS, STEPS } from './steps/catalog.ts'
 import { nowText } from './time.ts'
 
 const LONGEST_PAUSE_MS = 5_000

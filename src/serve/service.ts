@@ -1,5 +1,5 @@
 /** What the endpoints work with: a space, its runs, and who starts them. */
-import type { AssetFreshness, AssetInfo } from '../orchestration/assets/index.ts'
+import type { AssetFreshness, AssetInfo } from '../orchestration/assets/model.ts'
 import type { CheckResult, RunLog, RunRow } from '../ports/runs.ts'
 import type { TableQuery } from '../query/table-query.ts'
 import type { Timeline } from '../results.ts'

@@ -16,7 +16,7 @@ import type { DefactoOptions } from '../options.ts'
 import { attempt } from '../orchestration/attempt.ts'
 import type { Ref } from '../orchestration/contract.ts'
 import { classify } from '../orchestration/failure.ts'
-import { CHUNKS, STEPS } from '../orchestration/steps/index.ts'
+import { CHUNKS, STEPS } from '../orchestration/steps/catalog.ts'
 import { loadedProject, type OpenedSpace, openOrchestration } from '../orchestrator/space.ts'
 import type { RunOp } from '../ports/runs.ts'
 

@@ -1,7 +1,8 @@
 /** How far assets lag behind, told without running anything; alerts when that changes (spec 10 §3.8). */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { notifyFreshness } from '../../src/orchestration/alerts/index.ts'
-import { assetInfos, freshnessOf } from '../../src/orchestration/assets/index.ts'
+import { notifyFreshness } from '../../src/orchestration/alerts/freshness.ts'
+import { freshnessOf } from '../../src/orchestration/assets/freshness.ts'
+import { assetInfos } from '../../src/orchestration/assets/info.ts'
 import type { AssetFreshness } from '../../src/orchestration/assets/model.ts'
 import { founded, postgresPlace, sqlitePlace, TestSpace, teamed, teams } from '../support/orchestration.ts'
 import { joined, used } from '../support/people.ts'

@@ -1,7 +1,7 @@
 /** Rows of another database as input: cursors, ties, overlap, interruptions; and the run log on Postgres (spec 10 §3.2–3.3). */
 import pg from 'pg'
 import { expect, test } from 'vitest'
-import { hasNewParts } from '../../src/orchestration/ingest/index.ts'
+import { hasNewParts } from '../../src/orchestration/ingest/plan.ts'
 import { pipelineOf } from '../../src/orchestration/pinned.ts'
 import type { Json } from '../../src/ports/runs.ts'
 import { type Disturbance, IngestWorld, type Outcome, sale, sales, secret } from '../support/ingest-world.ts'

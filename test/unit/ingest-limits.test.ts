@@ -1,7 +1,7 @@
 /** Limits of failures and windows of parts (spec 10 §3.2–3.3). */
 import { describe, expect, it } from 'vitest'
-import { windowParts } from '../../src/orchestration/ingest/index.ts'
 import { isExceeded, isExceededInAll, isWorst, partsToHold } from '../../src/orchestration/ingest/threshold.ts'
+import { windowParts } from '../../src/orchestration/ingest/window.ts'
 import type { InputMark } from '../../src/ports/runs.ts'
 
 const LIMITS = { maxRatio: 0.01, maxCount: null, minRecords: 100, action: 'fail', deadLetters: 'table' } as const

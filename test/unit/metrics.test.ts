@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { createMetrics } from '../../src/orchestration/metrics/index.ts'
 import { METRICS } from '../../src/orchestration/metrics/names.ts'
+import { createMetrics } from '../../src/orchestration/metrics/registry.ts'
 import { founded, sqlitePlace, TestSpace, teamed, teams } from '../support/orchestration.ts'
 import { joined } from '../support/people.ts'
 

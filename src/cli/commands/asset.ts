@@ -1,7 +1,7 @@
 import { assetView, checkView, freshnessView } from '../../asset-view.ts'
 import { didYouMean } from '../../core/spelling.ts'
 import { CheckError, NotFoundError } from '../../errors.ts'
-import type { AssetFreshness, AssetInfo } from '../../orchestration/assets/index.ts'
+import type { AssetFreshness, AssetInfo } from '../../orchestration/assets/model.ts'
 import type { CheckResult, RunRow } from '../../ports/runs.ts'
 import { spanText } from '../../schedule-view.ts'
 import type { Paint } from '../colour.ts'

@@ -1,12 +1,9 @@
 /** What the commands about assets look at: definitions, the run log, the engine; nothing is run. */
-import {
-  type Asset,
-  type AssetFreshness,
-  type AssetInfo,
-  assetInfos,
-  assetsOf,
-  freshnessOf,
-} from '../../orchestration/assets/index.ts'
+
+import { assetsOf } from '../../orchestration/assets/derive.ts'
+import { freshnessOf } from '../../orchestration/assets/freshness.ts'
+import { assetInfos } from '../../orchestration/assets/info.ts'
+import type { Asset, AssetFreshness, AssetInfo } from '../../orchestration/assets/model.ts'
 import type { Orchestration } from '../../orchestration/contract.ts'
 import type { Pipeline } from '../../orchestration/model.ts'
 import { orchestrationFor } from '../../orchestrator/space.ts'

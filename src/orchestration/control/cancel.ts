@@ -1,6 +1,7 @@
 /** Stopping runs, and finding those that nobody will ever finish (spec 10 §4.2, §4.6). */
 import type { RunRow } from '../../ports/runs.ts'
-import { alertsOf, failure } from '../alerts/index.ts'
+import { failure } from '../alerts/events.ts'
+import { alertsOf } from '../alerts/rules.ts'
 import { limitsOf } from '../pinned.ts'
 import { nowText } from '../time.ts'
 import { ACTIVE, type ControlContext, hasEnded, runNamed } from './common.ts'

@@ -1,7 +1,8 @@
 /** The end of a run: its outcome, what it made, and who is told, in one transaction (spec 10 §4.2, §3.8). */
 
 import type { Counters, NewRunEvent, RunError, RunRow, RunStatus } from '../../ports/runs.ts'
-import { type AlertSignal, alertsOf, failure, inputRecovered, runRecovered, threshold } from '../alerts/index.ts'
+import { type AlertSignal, failure, inputRecovered, runRecovered, threshold } from '../alerts/events.ts'
+import { alertsOf } from '../alerts/rules.ts'
 import type { ClosedRun, CloseRequest } from '../contract.ts'
 import { inputOf, pipelineOf } from '../pinned.ts'
 import { nowText } from '../time.ts'

@@ -1,6 +1,6 @@
 /** Whether a pipeline has nothing to do (`skip_if_idle`, spec 10 §3.1). */
 import type { RunRow } from '../../ports/runs.ts'
-import { hasNewParts } from '../ingest/index.ts'
+import { hasNewParts } from '../ingest/plan.ts'
 import type { Pipeline } from '../model.ts'
 import type { ControlContext } from './common.ts'
 

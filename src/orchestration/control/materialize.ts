@@ -1,7 +1,8 @@
 /** What a run made of which asset, with the asset's data version (spec 10 §1, §9). */
 
 import type { Json, NewRunEvent, RunOp, RunRow } from '../../ports/runs.ts'
-import { type AssetKind, assetsOf } from '../assets/index.ts'
+import { assetsOf } from '../assets/derive.ts'
+import type { AssetKind } from '../assets/model.ts'
 import { inputOf, pipelineOf } from '../pinned.ts'
 import type { ControlContext } from './common.ts'
 

@@ -2,7 +2,8 @@
 
 import { NotFoundError } from '../../errors.ts'
 import type { AppliedPipeline, Json, NewRun, RunRow, ScheduleTick } from '../../ports/runs.ts'
-import { alertsOf, slotLost, slotStarted } from '../alerts/index.ts'
+import { slotLost, slotStarted } from '../alerts/events.ts'
+import { alertsOf } from '../alerts/rules.ts'
 import type { SlotDecision, SlotRef } from '../contract.ts'
 import { previousSlot, slotsBetween } from '../cron.ts'
 import type { Pipeline, Schedule } from '../model.ts'

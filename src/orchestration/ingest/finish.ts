@@ -1,7 +1,8 @@
 /** The end of an ingest: accounts, limits, and what becomes of parts that are done (spec 10 §3.2–3.3). */
 import { ThresholdError } from '../../errors.ts'
 import type { InputMark } from '../../ports/runs.ts'
-import { alertsOf, inputRecovered, threshold } from '../alerts/index.ts'
+import { inputRecovered, threshold } from '../alerts/events.ts'
+import { alertsOf } from '../alerts/rules.ts'
 import type { Orchestration, StepCall, StepFunction } from '../contract.ts'
 import { nowText } from '../time.ts'
 import { type Job, jobOf } from './job.ts'

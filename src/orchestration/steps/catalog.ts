@@ -1,8 +1,10 @@
 /** Every step function by name, and which ones an operation is made of (spec 10 §4.2). */
 import type { RunOp } from '../../ports/runs.ts'
-import { runCheck } from '../checks/index.ts'
+import { runCheck } from '../checks/run.ts'
 import type { StepFunction } from '../contract.ts'
-import { finishInput, ingestPart, planInput } from '../ingest/index.ts'
+import { finishInput } from '../ingest/finish.ts'
+import { ingestPart } from '../ingest/read.ts'
+import { planInput } from '../ingest/plan.ts'
 import { buildChunks, planBuild, tickChunks } from './build.ts'
 import { compactChunks, flushChunks, pruneChunks, pruneMetadata, vacuum, verifyCold } from './cold.ts'
 
