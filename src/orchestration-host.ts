@@ -11,7 +11,7 @@ import { coldGaps } from './engine/cold/gaps.ts'
 import { coldStatus, compactCold, vacuumCold, verifyCold } from './engine/cold/maintain.ts'
 import { pruneCold, retentionBound } from './engine/cold/prune.ts'
 import type { Edition, Engine } from './engine/engine.ts'
-import { failpoint } from './engine/failpoint.ts'
+import { failpoint, unitRows } from './engine/failpoint.ts'
 import { appendBatch, countFailed, normalized, sourceOf } from './engine/ingest.ts'
 import { replayedSnapshots } from './engine/replay-check.ts'
 import { tick } from './engine/run-tick.ts'
@@ -64,6 +64,7 @@ export function operationsOf(parts: HostParts): Operations {
     location: store.location,
     space: `${store.namespace}-${store.spaceId.slice(0, 8)}`,
     tiered: store.archive !== null,
+    sliceRows: unitRows(1_000_000),
     shard: store.shard === null ? null : { id: store.shard.id, total: store.shard.total },
     log,
     logger: engine.logger,

@@ -64,6 +64,8 @@ export interface Operations {
   readonly space: string
   /** False: no archive. */
   readonly tiered: boolean
+  /** Rows to flush or prune per call, so that one that is stopped loses little. */
+  readonly sliceRows: number
   /** Null: all entities. */
   readonly shard: { readonly id: number; readonly total: number } | null
   readonly log: RunLog

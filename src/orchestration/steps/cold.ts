@@ -1,6 +1,5 @@
 /** Steps of `flush`, `prune` and `maintain` (spec 10 §4.3). */
 
-import { unitRows } from '../../engine/failpoint.ts'
 import { CheckError, ConfigError } from '../../errors.ts'
 import type { ColdStatus } from '../../ports/operations.ts'
 import type { Orchestration, StepCall, StepFunction } from '../contract.ts'
@@ -9,9 +8,6 @@ import { instant, nowOf, plusMs } from '../time.ts'
 import { added, asOfOf, changeRun, done, engineCall } from './call.ts'
 
 const numberOf = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
-
-/** Rows of one commit of the archive, or compared and removed at once: a call that is stopped has done all but the last. */
-const SLICE_ROWS = unitRows(1_000_000)
 
 /** Up to the given sequence, else the ledger as it is when this call begins. */
 export const flushChunks: StepFunction = async (context, call) => {
@@ -63,9 +59,9 @@ async function sliced(
   let at = from
   let seq = 0
   for (;;) {
-    await move(at + SLICE_ROWS)
+    await move(at + context.operations.sliceRows)
     const now = (await coldOf(context))[mark]
-    const isFull = now >= at + SLICE_ROWS
+    const isFull = now >= at + context.operations.sliceRows
     at = now
     await changeRun(context, call, { toSeq: at })
     seq += 1
