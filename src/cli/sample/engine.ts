@@ -75,6 +75,6 @@ async function onServer(
 function isNoServer(error: unknown): boolean {
   return (
     (error instanceof UnreachableError && error.code === 'E_TEMPORAL_NOT_FOUND') ||
-    (error instanceof ConfigError && error.code === 'E_CONFIG_MISSING_PACKAGE')
+    (error instanceof ConfigError && error.code === 'E_CONFIG_DRIVER')
   )
 }
