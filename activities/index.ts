@@ -7,7 +7,7 @@ import { Context } from '@temporalio/activity'
 import { CancelledFailure } from '@temporalio/common'
 import { attempt } from '../src/orchestration/attempt.ts'
 import type { Control, OpenedRun, Orchestration, Ref } from '../src/orchestration/contract.ts'
-import { STEPS } from '../src/orchestration/steps/catalog.ts'
+import { BUDGET_MS, STEPS } from '../src/orchestration/steps/catalog.ts'
 import { instant } from '../src/orchestration/time.ts'
 import { toFailure } from './failure.ts'
 import type { Activities, ControlActivities, StepActivities, StepName } from './types.ts'
@@ -94,11 +94,13 @@ export function createActivities(dependencies: ActivityDependencies): Activities
       try {
         const { context } = await opened(ref.space)
         const work = STEPS[name]
+        const budgetMs = BUDGET_MS[name]
         if (work === undefined) throw new Error(`there is no step ${name}`)
         const { more, stats } = await attempt(context, ref, work, {
           signal: AbortSignal.any(signals),
           heartbeat: pulse.details,
           again: activity.info.attempt > 1,
+          ...(budgetMs === undefined ? {} : { budgetMs }),
         })
         return { more, stats }
       } catch (error) {

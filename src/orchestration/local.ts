@@ -8,7 +8,7 @@ import { pulse } from './alerts/pulse.ts'
 import { attempt } from './attempt.ts'
 import type { CloseRequest, Control, OpenedRun, Orchestration, Ref, Runner, StepRef } from './contract.ts'
 import { classify, RunCancelled, RunTimeout, WorkerShutdown } from './failure.ts'
-import { CHUNKS, STEPS } from './steps/catalog.ts'
+import { BUDGET_MS, CHUNKS, STEPS } from './steps/catalog.ts'
 import { nowText } from './time.ts'
 
 const LONGEST_PAUSE_MS = 5_000
@@ -124,8 +124,10 @@ class InProcess implements LocalRunner {
   async #chunk(ref: Ref, name: string, signal: AbortSignal): Promise<boolean> {
     const step = STEPS[name]
     if (step === undefined) throw new TypeError(`there is no step '${name}'`)
+    const budgetMs = BUDGET_MS[name]
+    const call = { signal, heartbeat() {}, ...(budgetMs === undefined ? {} : { budgetMs }) }
     // The attempt itself knows when it was the last one.
-    const outcome = await this.#persist(() => attempt(this.#context, ref, step, { signal, heartbeat() {} }), signal, {
+    const outcome = await this.#persist(() => attempt(this.#context, ref, step, call), signal, {
       longest: Number.POSITIVE_INFINITY,
       most: Number.POSITIVE_INFINITY,
     })

@@ -7,6 +7,7 @@ import './temporal-units.ts'
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { LockHeld } from '../../src/index.ts'
 import { attempt } from '../../src/orchestration/attempt.ts'
 import { classify } from '../../src/orchestration/failure.ts'
 import { localRunner } from '../../src/orchestration/local.ts'
@@ -116,13 +117,15 @@ describeTemporal.each(BACKENDS)('on $name', (backend) => {
     const whole = await readWorld(stage.space.defacto, definitions)
 
     sleeper.child.kill('SIGCONT')
-    await until(async () => sleeper.said().includes('warn fenced'), 'a word about being fenced')
-    const events = await eventsOf(stage, runId)
-    const lost = events.find(({ data }) => isSaid(data, 'lost'))
-    const fenced = events.find(({ data }) => isSaid(data, 'fenced'))
+    const fenced = await until(
+      async () => (await eventsOf(stage, runId)).find(({ data }) => isSaid(data, 'fenced')),
+      'a word about being fenced',
+    )
+    expect(sleeper.said()).toContain('warn fenced')
+    const lost = (await eventsOf(stage, runId)).find(({ data }) => isSaid(data, 'lost'))
     expect(fenced).toMatchObject({ level: 'warn', code: 'E_FENCED' })
     expect(lost?.data).toEqual({ epoch: expect.any(Number), lost: true })
-    expect(fenced?.data).toEqual({ ...(lost?.data as object), lost: undefined, fenced: true })
+    expect(fenced.data).toEqual({ ...(lost?.data as object), lost: undefined, fenced: true })
     // It is as able as before.
     sleeper.child.kill('SIGTERM')
     expect(await sleeper.gone).toBeNull()
@@ -134,12 +137,42 @@ describeTemporal.each(BACKENDS)('on $name', (backend) => {
     await expectWhole(stage)
   })
 
+  test('a worker that slept past its lease finds its slot taken by a build beside it, and its run ends well', async () => {
+    await using stage = await openStage(await clone(shop, half), sharedTemporal())
+    await stage.work(['control'])
+    const sleeper = await startWorker(stage.clone, {
+      temporal: sharedTemporal(),
+      queues: STEP_QUEUES,
+      failpoint: 'map.committed',
+      pause: true,
+    })
+    const runId = await stage.submit({ op: 'build', asOf: END })
+    await until(() => sleeper.isStopped(), 'a worker that stands still')
+    const { defacto } = stage.space
+    await expect(defacto.build({ asOf: END })).rejects.toThrow(LockHeld)
+    const [holder] = await until(async () => {
+      const locks = (await doctor(stage)).filter(({ check, data }) => check === 'locks' && data['lapsed'] === true)
+      return locks.length > 0 ? locks : null
+    }, 'a lease that is over')
+    expect(holder?.message).toContain('silent since')
+    await defacto.build({ asOf: END })
+    const whole = await readWorld(defacto, definitions)
+    sleeper.child.kill('SIGCONT')
+    const row = await stage.ended(runId)
+    expect(row).toMatchObject({ status: 'succeeded', error: null })
+    // Whether it learns of it from the server or from the database is up to which of them answers first.
+    const told = await eventsOf(stage, runId)
+    expect(told.filter(({ data }) => isSaid(data, 'lost') || isSaid(data, 'fenced'))).not.toEqual([])
+    expect(await readWorld(defacto, definitions)).toEqual(whole)
+    await expectWhole(stage)
+  })
+
   test('a worker told to end hands back at once: nobody waits until it is given up', async () => {
     await using stage = await openStage(await clone(shop, begun), sharedTemporal())
     const temporal = sharedTemporal()
-    await stage.work(['control'])
     // Longer than this test may take.
     const heartbeatMs = 600_000
+    await stage.work(['control'], heartbeatMs)
     const first = await startWorker(stage.clone, { temporal, queues: STEP_QUEUES, heartbeatMs })
     const runId = await stage.submit({ op: 'pipeline', pipeline: 'nightly' })
     await until(async () => {

@@ -200,7 +200,7 @@ export interface Stage extends AsyncDisposable {
   readonly space: ShopSpace
   readonly clone: Clone
   /** A worker in this process. */
-  work(queues?: readonly Queue[]): Promise<RunningWorker>
+  work(queues?: readonly Queue[], heartbeatMs?: number): Promise<RunningWorker>
   submit(request: SubmitRequest): Promise<string>
   run(runId: string): Promise<RunRow>
   ended(runId: string): Promise<RunRow>
@@ -222,12 +222,12 @@ export async function openStage(clone: Clone, temporal: TemporalAddress): Promis
     space,
     clone,
     run: get,
-    async work(queues) {
+    async work(queues, heartbeatMs = HEARTBEAT_MS) {
       const worker = await runWorker({
         temporal,
         prefix,
         opened: space,
-        heartbeatMs: HEARTBEAT_MS,
+        heartbeatMs,
         ...(queues === undefined ? {} : { queues }),
       })
       workers.push(worker)

@@ -24,6 +24,10 @@ export const STEPS: Readonly<Record<string, StepFunction>> = {
   pruneMetadata,
 }
 
+const HOUR_MS = 3_600_000
+/** How long calls may work of steps that begin anew when they are stopped, a little less than their activities; others 5 minutes. */
+export const BUDGET_MS: Readonly<Record<string, number>> = { runCheck: 0.9 * HOUR_MS, verifyCold: 3.9 * HOUR_MS }
+
 /** In this order, each as long as it says that there is more. Pipelines and backfills are made of runs (`nextStep`). */
 export const CHUNKS: Readonly<Record<RunOp, readonly string[]>> = {
   pipeline: [],
