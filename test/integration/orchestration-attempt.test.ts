@@ -114,6 +114,36 @@ describe('an attempt', () => {
     assert.equal((await row()).epoch, 2)
   })
 
+  it('that goes on because a forgotten one began is tried again, and is told of as fenced', async () => {
+    const error = await tried(async (context, given) => {
+      await tried(chunk)
+      await context.operations.unit({ fence: given.fence }, async () => {})
+      return { more: false, stats: {} }
+    }).catch((thrown: unknown) => thrown)
+    const { code, retryable, benign } = classify(error)
+    assert.deepEqual([code, retryable, benign], ['E_FENCED', true, true])
+    const [event] = (await orchestrator.log.runs.events(ref.runId)).slice(-1)
+    assert.deepEqual(event?.data, { epoch: 1, fenced: true })
+  })
+
+  it('after one that could not say a word tells of it, and of no other', async () => {
+    const { runs } = orchestrator.log
+    const said = async () => (await runs.events(ref.runId, { kinds: ['retry'] })).map(({ data }) => data)
+    await tried(chunk, { again: true })
+    assert.deepEqual(await said(), [])
+    await assert.rejects(tried(lost))
+    await tried(chunk, { again: true })
+    const failed = { attempt: 1, delayMs: 1000, epoch: 2 }
+    assert.deepEqual(await said(), [failed])
+    await tried(async () => Promise.reject(new WorkerShutdown())).catch(() => undefined)
+    await tried(chunk, { again: true })
+    assert.deepEqual(await said(), [failed])
+    // Killed: it begins and is not heard of again.
+    await runs.begin(ref.runId, new Date().toISOString())
+    await tried(chunk, { again: true })
+    assert.deepEqual(await said(), [failed, { epoch: 6, lost: true }])
+  })
+
   it('finds an ended run as it ended', async () => {
     await tried(chunk)
     await orchestrator.control.closeRun({ ...ref, failure: null, cancelled: false })

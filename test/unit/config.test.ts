@@ -76,6 +76,15 @@ describe('spellings', () => {
     })
   })
 
+  it('reads how long whoever is silent keeps what it has', async () => {
+    put('defacto.config.yaml', 'lease_ms: 5000\ntemporal:\n  heartbeat: 2s\n')
+    const project = await load()
+    expect(project.options()).toMatchObject({ leaseMs: 5000 })
+    expect(project.value('temporal', 'heartbeat')).toBe('2s')
+    put('defacto.config.yaml', 'lease_ms: 10\n')
+    expect((await problem()).message).toContain('lease')
+  })
+
   it('refuses one key in two spellings', async () => {
     put('defacto.config.yaml', 'batch_size: 1\nbatchSize: 2\n')
     expect((await problem()).message).toBe("defacto.config.yaml:2:1: 'batchSize' and 'batch_size' are the same key")
