@@ -175,6 +175,8 @@ export interface Runner {
   readonly engine: 'temporal' | 'local'
   start(ref: StepRef): Promise<void>
   cancel(run: RunRow, reason: string): Promise<void>
+  /** Why a run of this process will never be seen to end: the database would not take its end. */
+  lost?(runId: string): Error | null
   close(): Promise<void>
 }
 

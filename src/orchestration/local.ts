@@ -34,6 +34,7 @@ class InProcess implements LocalRunner {
   readonly #context: Orchestration
   readonly #control: Control
   readonly #running = new Map<string, { readonly stop: AbortController; readonly ended: Promise<void> }>()
+  readonly #lost = new Map<string, Error>()
   #closed = false
 
   constructor(context: Orchestration, control: Control) {
@@ -52,6 +53,10 @@ class InProcess implements LocalRunner {
 
   async cancel(run: RunRow): Promise<void> {
     this.#running.get(run.runId)?.stop.abort(new RunCancelled())
+  }
+
+  lost(runId: string): Error | null {
+    return this.#lost.get(runId) ?? null
   }
 
   async idle(): Promise<void> {
@@ -78,7 +83,8 @@ class InProcess implements LocalRunner {
         code,
         class: type,
       })
-      await this.#abandon(step.runId).catch(() => undefined)
+      const lost = error instanceof Error ? error : new Error('something that is no error was thrown')
+      await this.#abandon(step.runId).catch(() => this.#lost.set(step.runId, lost))
     }
   }
 
@@ -126,10 +132,10 @@ class InProcess implements LocalRunner {
     if (step === undefined) throw new TypeError(`there is no step '${name}'`)
     const budgetMs = BUDGET_MS[name]
     const call = { signal, heartbeat() {}, ...(budgetMs === undefined ? {} : { budgetMs }) }
-    // The attempt itself knows when it was the last one.
+    // The attempt itself knows when it was the last one, and says when the next is due, if it could note that it failed.
     const outcome = await this.#persist(() => attempt(this.#context, ref, step, call), signal, {
       longest: Number.POSITIVE_INFINITY,
-      most: Number.POSITIVE_INFINITY,
+      counted: true,
     })
     return outcome.more
   }
@@ -160,13 +166,15 @@ class InProcess implements LocalRunner {
     })
     this.#running.set(step.runId, { stop, ended })
     await ended
+    const lost = this.#lost.get(step.runId)
+    if (lost !== undefined) throw lost
   }
 
   /** Again and again while it fails in a way that may pass: benign failures for ever, others so often. */
   async #persist<T>(
     work: () => Promise<T>,
     signal: AbortSignal,
-    { longest = LONGEST_PAUSE_MS, most = MOST_FAILURES }: { longest?: number; most?: number } = {},
+    { longest = LONGEST_PAUSE_MS, counted = false }: { longest?: number; counted?: boolean } = {},
   ): Promise<T> {
     for (let failures = 0; ; ) {
       try {
@@ -174,8 +182,9 @@ class InProcess implements LocalRunner {
       } catch (error) {
         if (signal.aborted) throw signal.reason
         const { retryable, benign, delayMs } = classify(error)
-        if (!benign) failures += 1
-        if (!retryable || failures >= most) throw error
+        if (counted && delayMs !== null) failures = 0
+        else if (!benign) failures += 1
+        if (!retryable || failures >= MOST_FAILURES) throw error
         const wait = delayMs === null ? Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures) : delayMs
         if (!(await paused(Math.min(wait, longest), signal))) throw signal.reason
       }

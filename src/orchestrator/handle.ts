@@ -92,6 +92,8 @@ export class RunHandle<O extends RunOp = RunOp> {
       signal?.throwIfAborted()
       const run = await this.info()
       if (RUN_ENDED.includes(run.status)) return run
+      const lost = this.#parts.runner.lost?.(this.id)
+      if (lost) throw lost
       await pause(wait, undefined, { signal })
     }
   }

@@ -93,6 +93,13 @@ export function stepLine(run: RunRow): string {
   return `${nameOf(run).padEnd(16)} ${what.padEnd(69)} ${took === null ? '' : seconds(took)}`.trimEnd()
 }
 
+/** A step that failed and will be tried again: whoever waits for it hears why it takes so long. */
+export function retryLine(run: RunRow): string {
+  const { error, attempt } = run
+  const why = error === null ? '' : `: ${error.code} ${printable(error.message)}`
+  return `${nameOf(run).padEnd(16)} attempt ${attempt} failed and is made again${why}`
+}
+
 /** How a run ended, or what it waits for. */
 export function endingOf(run: RunRow): string {
   const { status, error, waitingFor } = run

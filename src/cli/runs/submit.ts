@@ -34,7 +34,8 @@ export async function submitAndWait(
 /** Waits with a bar and one line per step. */
 export async function awaitRun(context: Context, orchestrator: Orchestrator, handle: RunHandle): Promise<RunRow> {
   const { runs } = orchestrator.log
-  const watched = watchedOf(runs, handle.id, (reason) => handle.cancel(reason))
+  const lost = (): Error | null => orchestrator.runner.lost?.(handle.id) ?? null
+  const watched = { ...watchedOf(runs, handle.id, (reason) => handle.cancel(reason)), lost }
   const here = orchestrator.engine === 'local'
   const idleHint = here || context.globals.worker || orchestrator.server?.started === true ? null : IDLE
   const run = await watchRun(context, watched, { here, idleHint })

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Counters, RunRow } from '../../ports/runs.ts'
 import type { Context } from '../context.ts'
 import { Interrupted, TimeoutError } from '../errors.ts'
-import { hasEnded, nameOf, stepLine } from './lines.ts'
+import { hasEnded, nameOf, retryLine, stepLine } from './lines.ts'
 
 /** What is watched: a run of the database. */
 export interface Watched {
@@ -12,6 +12,8 @@ export interface Watched {
   run(): Promise<RunRow>
   steps(): Promise<readonly RunRow[]>
   cancel(reason: string): Promise<unknown>
+  /** Why it will never be seen to end; null: it may. */
+  lost?(): Error | null
 }
 
 export interface WatchOptions {
@@ -51,6 +53,15 @@ export async function watchRun(context: Context, watched: Watched, options: Watc
         else options.onStep(step)
       }
       if (hasEnded(run)) return run
+      for (const step of [run, ...steps]) {
+        const attempt = `${step.runId} ${step.attempt}`
+        if (hasEnded(step) || step.error === null || step.attempt === 0 || told.has(attempt)) continue
+        told.add(attempt)
+        bar.stop()
+        context.output.note(retryLine(step))
+      }
+      const lost = watched.lost?.() ?? null
+      if (lost !== null) throw lost
       const idle = run.status === 'queued' && run.startedAt === null
       if (!hinted && idle && performance.now() - since > IDLE_MS) {
         hinted = true
