@@ -1,7 +1,14 @@
 /** Activities as workflows call them: queue, times and retries of each (spec 10 §4.3). */
-import { ActivityCancellationType, proxyActivities, workflowInfo } from '@temporalio/workflow'
+import {
+  ActivityCancellationType,
+  ActivityFailure,
+  ApplicationFailure,
+  proxyActivities,
+  proxyLocalActivities,
+  workflowInfo,
+} from '@temporalio/workflow'
 import type { ControlActivities, OpenedRun, Ref, StepActivities, StepName } from '../activities/types.ts'
-import { CONTROL_RETRY, FINAL_ERRORS, HEARTBEAT, type Queue, STEP } from './constants.ts'
+import { CONTROL_RETRY, FINAL_ERRORS, HEARTBEAT, QUICK_TIMEOUT, type Queue, STEP } from './constants.ts'
 
 /** Workflows run on their space's queue `control`; its siblings have the same beginning. */
 export function queue(name: Queue): string {
@@ -22,6 +29,31 @@ export function control(): ControlActivities {
     startToCloseTimeout: '30 seconds',
     retry: CONTROL_RETRY,
   })
+}
+
+/** Those that every run needs; each may be repeated (`Control`). */
+type Quick = 'openRun' | 'nextStep' | 'closeRun' | 'decideTick'
+
+/**
+ * Right here, in the process that has the workflow: most of what an empty step costs would be ways over the server. What
+ * does not succeed at once is left to the queue, which waits and tries again without making the history longer.
+ */
+export async function ask<K extends Quick>(
+  name: K,
+  request: Parameters<ControlActivities[K]>[0],
+): Promise<Awaited<ReturnType<ControlActivities[K]>>> {
+  type Asked = (request: unknown) => Promise<Awaited<ReturnType<ControlActivities[K]>>>
+  const here = proxyLocalActivities<ControlActivities>({
+    startToCloseTimeout: QUICK_TIMEOUT,
+    retry: { maximumAttempts: 1 },
+  })
+  try {
+    return await (here[name] as Asked)(request)
+  } catch (error) {
+    if (!(error instanceof ActivityFailure)) throw error
+    if (error.cause instanceof ApplicationFailure && error.cause.nonRetryable) throw error
+    return (control()[name] as Asked)(request)
+  }
 }
 
 export function callStep(

@@ -45,7 +45,8 @@ export const STEP: Readonly<Record<StepName, StepTimes>> = {
   pruneChunks: { queue: 'cold', startToClose: '15 minutes' },
   compactChunks: { queue: 'cold', startToClose: '15 minutes' },
   vacuum: { queue: 'cold', startToClose: '15 minutes' },
-  verifyCold: { queue: 'cold', startToClose: '15 minutes' },
+  // Reads the whole archive, and begins anew where it is stopped.
+  verifyCold: { queue: 'cold', startToClose: '4 hours' },
   pruneMetadata: { queue: 'cold', startToClose: '15 minutes' },
 }
 export const HEARTBEAT = '30 seconds'
@@ -97,6 +98,9 @@ export const CONTROL_RETRY: RetryPolicy = {
   maximumInterval: '1 minute',
   nonRetryableErrorTypes: [...FINAL_ERRORS],
 }
+
+/** Of calls in the workflow's own process, which keep its task open. */
+export const QUICK_TIMEOUT = '5 seconds'
 
 /** A workflow goes on as a new one after so many activities, or earlier when the server says so. */
 export const ACTIVITIES_PER_RUN = 500

@@ -13,14 +13,14 @@ import {
 } from '@temporalio/workflow'
 import type { ClosedRun, CloseRequest, OpenedRun, Ref } from '../activities/types.ts'
 import { allowedText } from './allow-list.ts'
-import { control } from './call.ts'
+import { ask } from './call.ts'
 import { ACTIVITIES_PER_RUN } from './constants.ts'
 
 /** `again`: the history is long enough, go on as a new workflow. */
 export type Worked = 'done' | 'again'
 
 export async function driveRun(ref: Ref, work: (run: OpenedRun) => Promise<Worked>): Promise<ClosedRun> {
-  const opened = await CancellationScope.nonCancellable(() => control().openRun(ref))
+  const opened = await CancellationScope.nonCancellable(() => ask('openRun', ref))
   if (opened.ended) return { status: opened.status, errorCode: null, stats: {} }
   // What is left of it: the run may have begun in a workflow before this one.
   const outcome = await within(opened.timeoutMs, () => work(opened))
@@ -29,7 +29,7 @@ export async function driveRun(ref: Ref, work: (run: OpenedRun) => Promise<Worke
     return continueAsNew<(ref: Ref) => Promise<ClosedRun>>(ref)
   }
   const { failure, cancelled } = outcome
-  const closed = await CancellationScope.nonCancellable(() => control().closeRun({ ...ref, failure, cancelled }))
+  const closed = await CancellationScope.nonCancellable(() => ask('closeRun', { ...ref, failure, cancelled }))
   if (cancelled && closed.status === 'cancelled') throw new CancelledFailure('E_CANCELLED')
   if (closed.status === 'failed') {
     const code = closed.errorCode ?? failure?.code ?? 'E_FAILED'

@@ -1,7 +1,7 @@
 /** One export per workflow of spec 10 §4.2. They decide nothing: what is next, and what became of it, is in the database. */
 import { getExternalWorkflowHandle, setWorkflowOptions, sleep, workflowInfo } from '@temporalio/workflow'
 import type { ClosedRun, Ref, SlotDecision, SlotRef, StepRef } from '../activities/types.ts'
-import { callStep, control, idBase } from './call.ts'
+import { ask, callStep, idBase } from './call.ts'
 import { CHUNKS } from './constants.ts'
 import { driveRun, isLong, type Worked } from './drive.ts'
 import { takeTurn } from './turn.ts'
@@ -10,7 +10,7 @@ import { takeTurn } from './turn.ts'
 export async function scheduledPipeline(given: SlotRef): Promise<SlotDecision> {
   const nominal = workflowInfo().searchAttributes['TemporalScheduledStartTime']?.[0]
   const slot = nominal instanceof Date ? nominal.toISOString() : null
-  const decision = await control().decideTick({ ...given, slot: given.slot ?? slot })
+  const decision = await ask('decideTick', { ...given, slot: given.slot ?? slot })
   const id = `pipeline/${given.pipeline}`
   if (decision.cancel.length > 0) {
     await getExternalWorkflowHandle(`${idBase()}/${id}`)
@@ -33,7 +33,7 @@ export async function awaitTurn(space: string, step: StepRef): Promise<void> {
 async function steps(ref: Ref): Promise<ClosedRun> {
   return driveRun(ref, async () => {
     for (let activities = 1; ; ) {
-      const next = await control().nextStep(ref)
+      const next = await ask('nextStep', ref)
       activities += 1
       if (next.done) return 'done'
       // What is there to run is not due yet, or others run it.

@@ -37,6 +37,10 @@ const outbound: WorkflowOutboundCallsInterceptor = {
     check(input.args, 'arguments')
     return next(input)
   },
+  async scheduleLocalActivity(input, next) {
+    check(input.args, 'arguments')
+    return next(input)
+  },
   async startChildWorkflowExecution(input, next) {
     check(input.options.args ?? [], 'arguments')
     check(input.options.memo, 'memo')

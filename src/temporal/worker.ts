@@ -120,7 +120,8 @@ export function queueOptions(
     }),
     interceptors: { activity: [activityAllowList] },
     maxConcurrentActivityTaskExecutions: SLOTS[queue],
-    activityTaskPollerBehavior: { type: 'simple-maximum', maximum: Math.min(2, SLOTS[queue]) },
+    // One request for work waits at the server for each queue; what it brings is answered by the next.
+    activityTaskPollerBehavior: { type: 'simple-maximum', maximum: 1 },
     shutdownGraceTime: options.graceMs ?? GRACE_MS,
     shutdownForceTime: options.forceMs ?? FORCE_MS,
     ...(dataConverter ? { dataConverter } : {}),
@@ -129,7 +130,9 @@ export function queueOptions(
           workflowBundle: { codePath: bundle.codePath },
           maxCachedWorkflows: 200,
           maxConcurrentWorkflowTaskExecutions: 20,
-          workflowTaskPollerBehavior: { type: 'simple-maximum' as const, maximum: 3 },
+          maxConcurrentLocalActivityExecutions: SLOTS.control,
+          // One for what is new, one for what this process has begun.
+          workflowTaskPollerBehavior: { type: 'simple-maximum' as const, maximum: 2 },
         }
       : {}),
     ...(options.versioning

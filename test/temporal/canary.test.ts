@@ -106,6 +106,9 @@ async function payloads(codec: CodecOptions): Promise<{ path: string; encoding: 
   await close()
   return found
 }
+
+const isOfSdk = ({ path }: { path: string }): boolean => path.includes('markerRecordedEventAttributes/details/data/')
+
 async function stored(): Promise<Buffer> {
   const database = server.database ?? ''
   const files = await Promise.all(
@@ -134,7 +137,21 @@ describeTemporal('what the server stores', () => {
     const key = Buffer.alloc(32, 7).toString('base64')
     const codec = { keys: [{ id: 'k1', key }], strict: true }
     await play(codec)
-    const all = (await payloads(codec)).filter(({ path }) => !path.includes('searchAttributes'))
+    const found = (await payloads(codec)).filter(({ path }) => !path.includes('searchAttributes'))
+    // What the SDK says itself of calls in the workflow's process: which one, and when, as of every activity.
+    const [own, all] = [found.filter(isOfSdk), found.filter((payload) => !isOfSdk(payload))]
+    for (const { text } of own) {
+      const times = { seconds: expect.any(Number), nanos: expect.any(Number) }
+      expect(JSON.parse(text)).toEqual({
+        seq: expect.any(Number),
+        attempt: expect.any(Number),
+        activity_id: expect.stringMatching(/^\d+$/),
+        activity_type: expect.stringMatching(/^(openRun|nextStep|closeRun|decideTick)$/),
+        complete_time: times,
+        backoff: null,
+        original_schedule_time: times,
+      })
+    }
     expect(all.length).toBeGreaterThan(20)
     expect([...new Set(all.map(({ encoding }) => encoding))]).toEqual(['binary/encrypted'])
     const everything = await stored()

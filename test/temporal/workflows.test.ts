@@ -307,12 +307,9 @@ describe('a schedule', () => {
   })
 
   test('an id is taken once', async () => {
-    stage.answer('nextStep', () => ({ steps: [], parallel: 1, done: true }))
-    stage.answer('closeRun', () => new Promise(() => {}))
-    const first = await start('runPipeline', 'pipeline/taken', [ref('r_1')])
-    await expect(start('runPipeline', 'pipeline/taken', [ref('r_2')])).rejects.toThrow(
-      WorkflowExecutionAlreadyStartedError,
-    )
+    stage.answer('planBuild', () => new Promise(() => {}))
+    const first = await start('build', 'taken', [ref('r_1')])
+    await expect(start('build', 'taken', [ref('r_2')])).rejects.toThrow(WorkflowExecutionAlreadyStartedError)
     await first.terminate()
   })
 })
