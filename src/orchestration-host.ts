@@ -88,9 +88,12 @@ export function operationsOf(parts: HostParts): Operations {
       const { cursor } = await buildStateOf(engine, target)
       return { ...decision, pendingEvents: await store.ledger.countAfter(cursor) }
     },
-    async build(call, { version, ...options }): Promise<BuildResult> {
+    async build(call, { version, counters, ...options }): Promise<BuildResult> {
       const target = await edition(version)
-      const result = await build(within(call), target, { ...options, signal: call.signal })
+      async function finishing(unit: Unit, result: BuildResult): Promise<void> {
+        await log.runs.advance(unit, call.fence, { at: unit.now.toString(), add: counters?.(result) })
+      }
+      const result = await build(within(call), target, { ...options, finishing, signal: call.signal })
       await parts.settle(target)
       return result
     },

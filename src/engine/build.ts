@@ -26,6 +26,8 @@ export interface BuildOptions {
   readonly untilSequence?: number
   readonly signal?: AbortSignal
   readonly onProgress?: ProgressListener
+  /** Called in the unit that finishes the build: what it did, for whoever stores that with it. */
+  readonly finishing?: (unit: Unit, result: BuildResult) => Promise<void>
 }
 
 /** Brings the version's state to the safe head in the mode that detection picks. Resumes whatever was interrupted. */
@@ -69,7 +71,6 @@ export async function buildInSlot(
   if (asOf !== null) {
     state = (await tally.timed('tick_ms', () => advanceDue(engine, edition, slot, state, asOf, tally))).state
   }
-  state = await finish(engine, edition, slot, state, mode)
 
   // Events of no entity are nobody's; the first shard counts them for all.
   if ((engine.store.shard?.id ?? 0) === 0) {
@@ -78,6 +79,10 @@ export async function buildInSlot(
       state.cursor,
     )
   }
+  state = await finish(engine, edition, slot, state, mode, async (unit) =>
+    options.finishing?.(unit, tally.result(mode)),
+  )
+
   const result = tally.result(mode)
   const logger = engine.logger.child('defacto.pipeline')
   if (result.lateArrivals > 0) logger.info('late arrivals detected', { late_arrivals: result.lateArrivals })
@@ -207,6 +212,7 @@ async function finish(
   slot: Slot,
   state: BuildState,
   mode: BuildResult['mode'],
+  finishing: (unit: Unit) => Promise<void>,
 ): Promise<BuildState> {
   const done: BuildState = {
     ...state,
@@ -218,6 +224,7 @@ async function finish(
   }
   await slot.unit(edition.version, async (unit) => {
     await engine.store.builds.put(unit, done)
+    await finishing(unit)
     failpoint('finish.written')
   })
   failpoint('finish.committed')

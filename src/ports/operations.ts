@@ -9,7 +9,7 @@ import type { Instant } from '../core/instant.ts'
 import type { BuildMode, BuildProgress, BuildResult, BuildStatus, TickResult } from '../results.ts'
 import type { Swept, Verified } from './archive.ts'
 import type { Logger } from './logger.ts'
-import type { Json, RunFence, RunLog } from './runs.ts'
+import type { Counters, Json, RunFence, RunLog } from './runs.ts'
 import type { QueryReader, Unit } from './store.ts'
 
 /** How a call belongs to a run. */
@@ -100,6 +100,8 @@ export interface Operations {
       fromRaw?: boolean
       asOf?: Instant
       onProgress?: (progress: BuildProgress) => void
+      /** What the run counts of a build, stored with the unit that finishes it. */
+      counters?: (result: BuildResult) => Counters
     },
   ): Promise<BuildResult>
   buildStatus(

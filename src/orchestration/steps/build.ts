@@ -1,6 +1,6 @@
 /** Steps of `build` and `tick` (spec 10 §4.3). Where they are is the engine's own: cursor, shadow and due index. */
-import type { RunRow } from '../../ports/runs.ts'
-import type { BuildStatus } from '../../results.ts'
+import type { Counters, RunRow } from '../../ports/runs.ts'
+import type { BuildResult, BuildStatus } from '../../results.ts'
 import type { ChunkOutcome, StepFunction } from '../contract.ts'
 import { inputOf } from '../pinned.ts'
 import { added, asOfOf, changeRun, done, engineCall } from './call.ts'
@@ -38,12 +38,25 @@ export const buildChunks: StepFunction = async (context, call): Promise<ChunkOut
   const asOf = asOfOf(run)
   const before = await operations.buildStatus(given.version)
   const options = isBuilt(run, before) ? { version: given.version } : given
-  const result = await operations.build(engineCall(call), { ...options, ...(asOf === undefined ? {} : { asOf }) })
+  const result = await operations.build(engineCall(call), {
+    ...options,
+    ...(asOf === undefined ? {} : { asOf }),
+    counters: countersOf,
+  })
   const { cursor } = await operations.buildStatus(given.version)
   const mode = run.mode === null || run.mode === 'SKIP' ? result.mode : run.mode
   const toSeq = Math.max(cursor, run.toSeq ?? 0)
   await changeRun(context, call, { mode, toSeq })
-  const stats = added(run, {
+  // Stored with the build, by whichever attempt finished it.
+  const counted = (await operations.log.runs.get(run.runId))?.stats ?? run.stats
+  const stats = { ...NOTHING, ...counted }
+  // An attempt that ended before it could say what it counted has left its range.
+  const range = mode === 'SKIP' ? 0 : toSeq - (run.fromSeq ?? toSeq)
+  return done({ ...stats, events_processed: Math.max(stats['events_processed'] ?? 0, range) })
+}
+
+function countersOf(result: BuildResult): Counters {
+  return {
     events_processed: result.eventsProcessed,
     events_unresolved: result.eventsUnresolved,
     events_failed: result.eventsFailed,
@@ -52,10 +65,18 @@ export const buildChunks: StepFunction = async (context, call): Promise<ChunkOut
     entities_updated: result.entitiesUpdated,
     merges_detected: result.mergesDetected,
     late_arrivals: result.lateArrivals,
-  })
-  // An attempt that ended before it could say what it counted has left its range.
-  const range = mode === 'SKIP' ? 0 : toSeq - (run.fromSeq ?? toSeq)
-  return done({ ...stats, events_processed: Math.max(stats['events_processed'] ?? 0, range) })
+  }
+}
+
+const NOTHING: Counters = {
+  events_processed: 0,
+  events_unresolved: 0,
+  events_failed: 0,
+  effects_produced: 0,
+  entities_created: 0,
+  entities_updated: 0,
+  merges_detected: 0,
+  late_arrivals: 0,
 }
 
 /** Whether an earlier attempt of this run has finished the whole build that was asked for. */
