@@ -4,10 +4,13 @@
  *   npm run bench -- --store postgres --events 10000,100000,1000000
  *   npm run bench -- --store postgres --shards 4 --events 200000
  *   npm run bench -- --tiered --events 100000,1000000
+ *   npm run bench -- --orchestration --events 1000000
+ *   npm run bench -- --orchestration --parts empty,recovery
  */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { type OrchestrationResult, orchestrationText, PARTS } from './orchestration-result.ts'
 import { growthText, sizeText } from './print.ts'
 import type { SizeResult } from './result.ts'
 import { type ShardsResult, shardsText } from './shards-result.ts'
@@ -20,24 +23,33 @@ const { values } = parseArgs({
     events: { type: 'string' },
     shards: { type: 'string' },
     tiered: { type: 'boolean', default: false },
+    orchestration: { type: 'boolean', default: false },
+    parts: { type: 'string', default: PARTS.join(',') },
     json: { type: 'boolean', default: false },
   },
 })
-const { store, shards, tiered, json } = values
-const sizes = (values.events ?? (shards === undefined ? '10000,100000' : '200000')).split(',').map(Number)
+const { store, shards, tiered, orchestration, json } = values
+const parts = values.parts.split(',')
+const usual = shards !== undefined ? '200000' : orchestration ? '100000' : '10000,100000'
+const sizes = (values.events ?? usual).split(',').map(Number)
 const isKnown = STORES.some((name) => name === store) && sizes.every((size) => Number.isInteger(size) && size >= 1000)
 const isDivided = shards === undefined || (store === 'postgres' && Number(shards) > 1 && sizes.length === 1 && !tiered)
-if (!isKnown || !isDivided) {
+const areParts = parts.every((part) => PARTS.some((name) => name === part)) && (!orchestration || sizes.length === 1)
+if (!isKnown || !isDivided || !areParts) {
   process.stderr.write(
     `usage: npm run bench -- [--store ${STORES.join('|')}] [--events 10000,100000] [--json]
        npm run bench -- --store postgres --shards 4 [--events 200000] [--json]
        npm run bench -- --tiered [--store ${STORES.join('|')}] [--events 10000,100000] [--json]
+       npm run bench -- --orchestration [--events 100000] [--parts ${PARTS.join(',')}] [--json]
 sizes are at least 1000, shards at least 2\n`,
   )
   process.exit(2)
 }
 
-if (tiered) compareSizes<TieredResult>('tiered.ts', tieredText, tieredGrowthText)
+if (orchestration) {
+  const result = measured<OrchestrationResult>('orchestration.ts', [String(sizes[0]), parts.join(',')])
+  process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : orchestrationText(result))
+} else if (tiered) compareSizes<TieredResult>('tiered.ts', tieredText, tieredGrowthText)
 else if (shards === undefined) compareSizes<SizeResult>('measure.ts', sizeText, growthText)
 else {
   const result = measured<ShardsResult>('shards.ts', [String(sizes[0]), shards])
