@@ -35,6 +35,7 @@ export interface DevServer {
 
 const NAMESPACE = 'default'
 const PATIENCE_MS = 60_000
+const POLLS_PER_SECOND = 1000
 
 /** @throws UnreachableError with the server's log when it does not start */
 export async function startDevServer(options: DevServerOptions): Promise<DevServer> {
@@ -47,6 +48,11 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
     ...['--namespace', NAMESPACE, '--db-filename', database, '--log-level', 'error'],
     ...['--sqlite-pragma', 'journal_mode=WAL'],
     ...['--sqlite-pragma', `synchronous=${options.durable === false ? 'OFF' : 'NORMAL'}`],
+    // Everything is in one shard here, which would look for tasks twenty times a second at most.
+    ...['transferProcessorMaxPollRPS', 'timerProcessorMaxPollRPS'].flatMap((name) => [
+      '--dynamic-config-value',
+      `history.${name}=${POLLS_PER_SECOND}`,
+    ]),
     ...SEARCH_ATTRIBUTES.flatMap((name) => ['--search-attribute', `${name}=Keyword`]),
   ]
   const server = options.leave ? leave(executable, args, log) : kept(executable, args, log, options.temporary ?? null)
