@@ -192,5 +192,5 @@ function checkDetail(definitions: Definitions): string {
   const { entities, sources, schemas } = definitions.toObject()
   const { warnings } = definitions.validate()
   const size = (kind: object): number => Object.keys(kind).length
-  return `${size(entities)} entities, ${size(sources)} sources, ${size(schemas)} schemas, no errors, ${warnings.length} warnings`
+  return `${size(entities)} entities, ${size(sources)} sources, ${size(schemas)} schemas, no errors; ${warnings.length} hints: defacto check`
 }

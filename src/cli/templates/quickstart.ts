@@ -50,6 +50,21 @@ app:
         email: { from: email }
       hints: { customer: [email] }
 `,
+    'pipelines/daily.yaml': `# What happens to new files: they are read, state moves on and is checked. By hand: defacto run start daily
+daily:
+  # By itself every morning, once it is applied with: defacto schedule apply
+  # schedule: { cron: "15 6 * * *", timezone: UTC }
+  inputs:
+    files: { source: app, kind: files, path: "sample/*.ndjson", settle: 0s }
+  steps: [ingest, build, tick, check]
+  checks:
+    history: { kind: history_valid }
+    no_address:
+      asset: entity/customer
+      sql: select customer_id from customer_history where valid_to is null and email is null
+  freshness:
+    source/app: { of: arrival, warn: 26h, error: 50h }
+`,
     'sample/app.ndjson': ndjson([
       { type: 'signup', timestamp: '2024-01-01T10:00:00Z', email: 'alice@example.com' },
       { type: 'signup', timestamp: '2024-01-05T14:00:00Z', email: 'bob@example.com' },
@@ -62,5 +77,6 @@ app:
     'defacto ingest app sample/app.ndjson --process',
     'defacto table customer',
     'defacto history customer --as-of 2024-01-10',
+    'defacto run start daily --local',
   ],
 }

@@ -73,6 +73,14 @@ async function sendAll(
   return sent
 }
 
+/** Messages of the network name hosts and may name more: the code of the system, or the class, says enough. */
+function networkReason(error: unknown): string {
+  if (!(error instanceof Error)) return 'Error'
+  const { cause } = error
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : null
+  return typeof code === 'string' && /^[A-Z0-9_]+$/.test(code) ? code : error.name
+}
+
 async function putOff(context: Orchestration, row: Notification): Promise<void> {
   await context.operations.log.notifications.retry(row.id, row.leaseToken ?? '', nextAttempt(context, row))
 }
@@ -97,8 +105,7 @@ async function sendOne(
     }
   } catch (error) {
     const known = error instanceof DeliveryError
-    // Messages of the network name hosts and may name more: the class says enough.
-    const reason = known ? error.message : error instanceof Error ? error.name : 'Error'
+    const reason = known ? error.message : networkReason(error)
     const next = nextAttempt(context, row)
     const fields = { notification: row.id, target: kind, reason, next: next ?? 'given up' }
     logger.child('defacto.pipeline').warn('a notification was not taken', fields)
