@@ -40,7 +40,7 @@ describe('runs on a terminal', () => {
     const list = await project.json(['dlq', 'list'])
     const letters = list.data as unknown as { id: string; place: string }[]
     expect(letters).toHaveLength(2)
-    const [{ id }] = letters as [{ id: string }]
+    const id = letters[0]?.id ?? ''
     const shown = await Promise.all([
       project.run(['dlq', 'list']),
       project.run(['dlq', 'show', id]),
