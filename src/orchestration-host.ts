@@ -41,11 +41,12 @@ export function operationsOf(parts: HostParts): Operations {
     version === undefined ? parts.working() : editions.find(version)
 
   /** The engine, its units those of the call's attempt. */
-  const within = ({ fence, onChunk }: RunCall, added?: () => Counters): Engine => {
+  const within = ({ fence, onChunk, around }: RunCall, added?: () => Counters): Engine => {
     let done = 0
     return engine.forRun({
       runId: fence.runId,
       attempt: fence.epoch,
+      ...(around === undefined ? {} : { around }),
       async committing(unit, progress) {
         await log.runs.advance(unit, fence, { at: unit.now.toString(), progress, add: added?.() })
       },

@@ -9,7 +9,7 @@ import type { Program } from '../core/program.ts'
 import { StorageError } from '../errors.ts'
 import type { DeadLetterSink } from '../ports/dead-letter.ts'
 import type { Logger } from '../ports/logger.ts'
-import type { Store, Unit } from '../ports/store.ts'
+import type { Store, Tx, Unit } from '../ports/store.ts'
 import type { EventFailure } from '../results.ts'
 import { EntityCache } from './entity-cache.ts'
 import { unitRows } from './failpoint.ts'
@@ -26,6 +26,8 @@ export interface RunHook {
   committing(unit: Unit, progress: boolean): Promise<void>
   /** Called when such a unit is committed. */
   committed(): void
+  /** Runs every transaction, tries and all; for whoever measures. Left out: nobody does. */
+  around?<T>(transaction: () => Promise<T>): Promise<T>
 }
 
 export interface EngineOptions {
@@ -119,9 +121,15 @@ export class Engine {
 
   /** A unit of work outside any slot: appends, registrations. */
   async unit<T>(version: string, work: (unit: Unit) => Promise<T>): Promise<T> {
-    const result = await this.store.transaction((tx) => this.inRun({ tx, epoch: 0, version, now: this.now() }, work))
+    const result = await this.transaction((tx) => this.inRun({ tx, epoch: 0, version, now: this.now() }, work))
     this.run?.committed()
     return result
+  }
+
+  /** A transaction of the store, told to the run. */
+  async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    const { store, run } = this
+    return run?.around ? run.around(() => store.transaction(work)) : store.transaction(work)
   }
 
   /** Does the work of a unit, and what its run has to say in the same transaction. */

@@ -53,7 +53,7 @@ export class Slot {
     this.#signal?.throwIfAborted()
     const { store } = this.#engine
     const isProgress = (result: T): boolean => (typeof progress === 'function' ? progress(result) : progress)
-    const result = await store.transaction(async (tx) => {
+    const result = await this.#engine.transaction(async (tx) => {
       await store.locks.fence(tx, this.#name, this.epoch)
       return this.#engine.inRun({ tx, epoch: this.epoch, version, now: this.#engine.now() }, work, isProgress)
     })

@@ -67,11 +67,13 @@ export async function attempt(
   const watch = new Watch(context, run, call)
   const started = performance.now()
   try {
-    const outcome = await context.trace('defacto.chunk', { op: run.op, run_id: run.runId }, run.traceparent, () =>
-      withLogFields(fieldsOf(run), () =>
-        step(context, { run, fence, signal: watch.signal, heartbeat: watch.heartbeat }),
-      ),
-    )
+    const ids = { op: run.op, run_id: run.runId }
+    const outcome = await context.trace('defacto.chunk', ids, run.traceparent, (parent) => {
+      const around = <T>(transaction: () => Promise<T>): Promise<T> =>
+        context.trace('defacto.db', ids, parent, transaction)
+      const mine = { run, fence, signal: watch.signal, around, heartbeat: watch.heartbeat }
+      return withLogFields(fieldsOf(run), () => step(context, mine))
+    })
     await watch.end()
     return await settled(context, fence, outcome)
   } catch (error) {

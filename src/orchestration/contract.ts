@@ -3,7 +3,7 @@
  * counters, instants, enumerations and codes, never anything of an event.
  */
 import type { InputReaders } from '../ports/inputs.ts'
-import type { Operations } from '../ports/operations.ts'
+import type { Operations, RunCall } from '../ports/operations.ts'
 import type { Counters, Json, RunFence, RunOp, RunRow, RunStatus, RunTrigger, TickOutcome } from '../ports/runs.ts'
 import type { CheckDefinition } from './checks/code.ts'
 import type { Pipeline, RetryPolicy } from './model.ts'
@@ -132,6 +132,8 @@ export interface StepCall {
   readonly fence: RunFence
   /** Cancelled, shutting down, or the time of this call is over (`isBudget` of `attempt.ts`): stop at the chunk boundary. */
   readonly signal: AbortSignal
+  /** Runs the transactions of engine calls, as spans of their own. */
+  readonly around?: RunCall['around']
   /** After every chunk. */
   heartbeat(details: { runId: string; seq: number; rows: number }): void
 }

@@ -18,6 +18,8 @@ export interface RunCall {
   readonly signal?: AbortSignal
   /** After every committed chunk, outside its transaction; for heartbeats and progress. */
   readonly onChunk?: (progress: { phase: string; done: number; total: number }) => void
+  /** Runs every transaction; for whoever measures. */
+  readonly around?: <T>(transaction: () => Promise<T>) => Promise<T>
 }
 
 /** Records of one part of an input, read in one go. */

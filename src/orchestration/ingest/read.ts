@@ -111,7 +111,7 @@ class Reading {
             return NOTHING
           })
         : await operations.ingestChunk(
-            { fence, signal: this.#call.signal },
+            { fence, signal: this.#call.signal, around: this.#call.around },
             { source, version, records: batch.records, deadLetters: onError.deadLetters },
             commit,
           )

@@ -7,11 +7,12 @@ import type { ChunkOutcome, Orchestration, StepCall } from '../contract.ts'
 import { instant, nowText } from '../time.ts'
 
 /** Every committed chunk is a heartbeat. */
-export function engineCall({ fence, signal, run, heartbeat }: StepCall): RunCall {
+export function engineCall({ fence, signal, run, around, heartbeat }: StepCall): RunCall {
   let seq = 0
   return {
     fence,
     signal,
+    around,
     onChunk: ({ done }) => {
       seq += 1
       heartbeat({ runId: run.runId, seq, rows: done })
