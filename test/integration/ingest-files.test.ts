@@ -285,7 +285,7 @@ describe('attempts', () => {
     })
     expect((await second).error).toBeNull()
     const run = (await world.operations.log.runs.get(runId)) as RunRow
-    expect(first.error?.name).toBe('Fenced')
+    expect(first.error).toMatchObject({ code: 'E_FENCED' })
     const { rows, stats, parts } = await world.outcome(run)
     expect(rows).toHaveLength(40)
     expect(stats).toMatchObject({ events_read: 40, events_ingested: 40, duplicates: 0 })
