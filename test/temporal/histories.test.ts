@@ -14,7 +14,7 @@ test('every recorded history is replayed without a difference', async () => {
   expect(results.filter(({ error }) => error !== null)).toEqual([])
   const names = (await readdir(FOLDER)).join(' ')
   for (const type of [...Object.values(WORKFLOW), 'scheduledPipeline', 'awaitTurn']) {
-    if (type !== 'backfill') expect(names).toContain(`${type}-completed`)
+    expect(names).toContain(`${type}-completed`)
   }
   expect(names).toContain('runPipeline-failed')
 })

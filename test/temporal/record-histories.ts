@@ -7,6 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startTemporal } from '../../infra/starters/temporal.ts'
+import { submitBackfill } from '../../src/orchestration/backfill.ts'
 import { readPipeline } from '../../src/orchestration/pipeline/read.ts'
 import { connectClient } from '../../src/temporal/connect.ts'
 import { runWorker, scheduleServer, temporalRunner } from '../../src/temporal/index.ts'
@@ -50,10 +51,13 @@ const schedules = await scheduleServer(place)
 try {
   // Three at once: two of them wait for their turn.
   const runs = await Promise.all([1, 2].map(() => submit(space, runner, { op: 'pipeline', pipeline: 'good' })))
+  const days = { op: 'tick', from: '2024-02-01', to: '2024-02-04', window: '1d' } as const
+  const { run: backfill } = await submitBackfill(space.context, space.control, days)
+  await runner.start(space.control.stepRef(backfill))
   const failing = await submit(space, runner, { op: 'pipeline', pipeline: 'bad' })
   await schedules.put(readPipeline('good', good), null)
   const { client, close } = await connectClient(server)
-  for (const { runId } of [...runs, failing]) await ended(space, runId)
+  for (const { runId } of [...runs, backfill, failing]) await ended(space, runId)
   await client.schedule.getHandle(`defacto/${place.space}/good`).trigger()
   await until(async () => {
     const found: string[] = []
