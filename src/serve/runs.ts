@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { instantFromText } from '../core/instant.ts'
 import { NotFoundError } from '../errors.ts'
-import { RUN_ENDED, type RunFilter, type RunOp, type RunRow, type RunStatus } from '../ports/runs.ts'
+import { RUN_ENDED, type RunFilter, type RunOp, type RunRow } from '../ports/runs.ts'
 import { eventView, runView } from '../run-view.ts'
 import { traceparentFrom, withTraceparent } from '../telemetry/traceparent.ts'
 import { bytesOf } from './bytes.ts'
@@ -64,7 +64,7 @@ export const RUN_ENDPOINTS: readonly Endpoint[] = [
       const [tag, ...value] = query.tag?.split('=') ?? []
       const filter: RunFilter = {
         parentRunId: null,
-        ...(query.status === undefined ? {} : { status: query.status as RunStatus[] }),
+        ...(query.status === undefined ? {} : { status: query.status }),
         ...(query.op === undefined ? {} : { op: query.op as RunOp[] }),
         ...(query.pipeline === undefined ? {} : { pipeline: query.pipeline }),
         ...(tag === undefined ? {} : { tags: { [tag]: value.join('=') } }),

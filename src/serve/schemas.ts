@@ -1,6 +1,7 @@
 /** Shapes of requests and answers: what checks the former and describes both (spec 10 §9). */
 import { z } from 'zod'
 import { instantFromText, parseDurationText } from '../core/instant.ts'
+import type { RunStatus } from '../ports/runs.ts'
 
 const instant = z
   .string()
@@ -59,6 +60,18 @@ export type RunRequest = z.output<typeof RUN_REQUEST>
 
 export const REASON = z.strictObject({ reason: z.string().max(200).optional() }).optional()
 
+const STATUSES = [
+  'queued',
+  'running',
+  'waiting',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'skipped',
+  'coalesced',
+  'abandoned',
+] as const satisfies readonly RunStatus[]
+
 const RUN_ERROR = z.object({ code: z.string(), class: z.string(), message: z.string(), recoverable: z.boolean() })
 
 export const RUN = z
@@ -81,17 +94,7 @@ export const RUN = z
     mode: nullable(z.string()),
     from_seq: nullable(z.int()),
     to_seq: nullable(z.int()),
-    status: z.enum([
-      'queued',
-      'running',
-      'waiting',
-      'succeeded',
-      'failed',
-      'cancelled',
-      'skipped',
-      'coalesced',
-      'abandoned',
-    ]),
+    status: z.enum(STATUSES),
     waiting_for: nullable(z.string()),
     stats: z.record(z.string(), z.unknown()).describe('counters'),
     attempt: z.int(),
@@ -158,7 +161,10 @@ const words = z.string().transform((text) =>
     .filter((word) => word !== ''),
 )
 export const RUN_QUERY = z.strictObject({
-  status: words.optional().describe('statuses, separated by commas'),
+  status: words
+    .pipe(z.array(z.enum(STATUSES)))
+    .optional()
+    .describe('statuses, separated by commas'),
   op: words.optional().describe('operations, separated by commas'),
   pipeline: name.optional(),
   tag: z

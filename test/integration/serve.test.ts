@@ -125,6 +125,7 @@ describeTemporal('the server', () => {
     expect(done.body).toMatchObject({ status: 'succeeded', trigger: 'api', tags: { by: 'test' } })
     expect((done.body['steps'] as Json[]).map(({ op }) => op)).toEqual(['ingest', 'build', 'tick', 'check'])
     expect((await call('get', '/v1/runs?tag=by%3Dtest&status=succeeded')).body['runs']).toHaveLength(1)
+    expect((await call('get', '/v1/runs?status=bogus')).status).toBe(400)
 
     const events = `${url}/v1/runs/${String(id)}/events`
     const authorization = `Bearer ${SECRETS.READER}`

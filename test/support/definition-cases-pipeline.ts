@@ -188,6 +188,7 @@ export const PIPELINE_CASES: readonly DefinitionCase[] = [
   at('P10', 'checks.counted.min', 10, "10 is out of range: it is above 'max' 9"),
 
   at('P11', 'inputs.rows.database', 'postgresql://me:hush@db/x', 'secret in clear'),
+  at('E01', 'alerts[0].to.webhook.url', 'file:///etc/passwd', 'http:// or https://'),
   at('P11', 'alerts[0].to.webhook.secret', 'hush', 'secret in clear'),
   at('P11', 'alerts[0].to.webhook.url', 'https://me:hush@a.example', 'secret in clear'),
   p(
