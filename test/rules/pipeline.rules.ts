@@ -110,7 +110,7 @@ export const rules: Rule[] = [
   {
     id: 'P05',
     spec: '10 §3.8',
-    off: { file: project, find: 'if (coldTier) return', replace: 'return' },
+    off: { file: project, find: 'if (facts.coldTier) return', replace: 'return' },
     check: () => {
       assert.deepEqual(found({}), [])
       assert.deepEqual(found({}, false), [
