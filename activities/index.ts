@@ -24,6 +24,8 @@ export interface OpenedSpace {
 export interface ActivityDependencies {
   /** The engine of a space; asked once for each. */
   open(space: string): Promise<OpenedSpace>
+  /** Called when a run has ended: people may have to hear of it. */
+  ended?(): void
   /** Aborted when this worker ends: steps stop at the end of their chunk, and others go on. */
   readonly stopping?: AbortSignal
   /** Whoever is silent for so long has its steps taken by others; default: as workflows say. */
@@ -73,7 +75,11 @@ export function createActivities(dependencies: ActivityDependencies): Activities
       }),
     joinRun: (ref) => call(ref.space, (space) => space.control.joinRun(ref)),
     joinedByOthers: (ref) => call(ref.space, ({ context }) => joinedByOthers(context, ref)),
-    closeRun: (request) => call(request.space, (space) => space.control.closeRun(request)),
+    closeRun: async (request) => {
+      const closed = await call(request.space, (space) => space.control.closeRun(request))
+      dependencies.ended?.()
+      return closed
+    },
   }
 
   async function call<T>(space: string, work: (space: OpenedSpace) => Promise<T>): Promise<T> {

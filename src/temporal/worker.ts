@@ -69,11 +69,11 @@ export async function runWorker(options: TemporalWorkerOptions): Promise<Running
   const bundle = await workflowBundle()
   const native = await connectNative(temporal)
   const workers: { queue: Queue; worker: Worker }[] = []
-  let swept: { stop(): Promise<void> } | null = null
+  let swept: Sweeping | null = null
   try {
     for (const queue of options.queues ?? QUEUES) {
       const worker = await Worker.create({
-        ...queueOptions(options, place, queue, bundle, stopping.signal),
+        ...queueOptions(options, place, queue, bundle, stopping.signal, () => swept?.soon()),
         connection: native,
         namespace: temporal.namespace,
       })
@@ -107,6 +107,7 @@ export function queueOptions(
   queue: Queue,
   bundle: WorkflowBundle,
   stopping: AbortSignal,
+  ended?: () => void,
 ): Omit<WorkerOptions, 'connection' | 'namespace'> {
   const { opened } = options
   const dataConverter = converterOf(options.codec ?? {})
@@ -116,6 +117,7 @@ export function queueOptions(
     activities: createActivities({
       open: async () => opened,
       stopping,
+      ended,
       ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
     }),
     interceptors: { activity: [activityAllowList] },
@@ -181,12 +183,15 @@ async function finish(
   for (const end of ends) if (end.status === 'rejected') throw end.reason
 }
 
-async function sweep(options: TemporalWorkerOptions, place: Place): Promise<{ stop(): Promise<void> }> {
+type Sweeping = ReturnType<typeof sweeping>
+
+async function sweep(options: TemporalWorkerOptions, place: Place): Promise<Sweeping> {
   const { opened, logger } = options
   const { client, close } = await connectClient(options.temporal, options.codec)
   const runner = runnerOf(client, place, await hasSearchAttributes(client, logger))
   const sweeper = sweeping(opened.control, runner, logger, (signal) => pulse(opened.context, { signal }))
   return {
+    soon: sweeper.soon,
     async stop() {
       await sweeper.stop()
       await close()

@@ -1,5 +1,6 @@
 /** Whole pipelines and schedules on a real server, with real stores (spec 10 §3.5, §4.1–4.3). */
 import './quiet.ts'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import type { Runner } from '../../src/orchestration/contract.ts'
@@ -81,6 +82,20 @@ describeTemporal.each(PLACES)('on %s', (_, place) => {
 })
 
 describeTemporal('a worker', () => {
+  test('tells of a run that failed when it has ended, not only when a minute is over', async () => {
+    const folder = newFolder()
+    const missing = { source: 'web', kind: 'files', path: 'none/*.ndjson', required: true, settle: '0s' }
+    const alerts = [{ on: ['failure'], to: { file: { path: 'alerts.jsonl' } } }]
+    const pipelines = { nightly: { ...peoplePipeline({ alerts }), inputs: { files: missing } } }
+    const { space, runner } = await start({ folder, database: join(folder, 'space.db'), pipelines })
+    const run = await submit(space, runner, { op: 'pipeline', pipeline: 'nightly' })
+    expect(await ended(space, run.runId)).toMatchObject({ status: 'failed', errorCode: 'E_INPUT_MISSING' })
+    const { notifications } = space.context.operations.log
+    // What looks after alerts every minute has just done so.
+    await until(async () => (await notifications.count()).sent === 1, 'the alert', 40_000)
+    expect(await readFile(join(folder, 'alerts.jsonl'), 'utf8')).toContain(run.runId)
+  })
+
   test('is ready when every queue asks for work, and the server sees that', async () => {
     const folder = newFolder()
     const { space, worker } = await start({ folder, database: join(folder, 'space.db'), pipelines: {} })
