@@ -12,7 +12,7 @@ export interface WorkerProcess {
 const { temporal, folder, options, pipelines } = JSON.parse(process.argv[2] ?? '') as WorkerProcess
 const space = await openSpace({ folder, pipelines, ...options })
 installRuntime(space.context.operations.logger)
-const worker = await runWorker({ temporal, opened: space, graceMs: 10_000, forceMs: 30_000 })
+const worker = await runWorker({ temporal, opened: space, graceMs: 10_000, forceMs: 30_000, heartbeatMs: 5_000 })
 process.once('SIGTERM', () => void worker.stop())
 process.stdout.write('ready\n')
 await worker.ended

@@ -355,16 +355,23 @@ const freshness = z
   })
   .describe('How far an asset may lag behind.')
 
+/** Of the web, or a reference that is put in when it is used. */
+const address = () =>
+  z
+    .string()
+    .regex(/^([hH][tT][tT][pP][sS]?:\/\/|.*\$\{)/)
+    .describe('Address that is posted to: http:// or https://.')
+
 /** Targets of alerts by kind (spec 10 §3.8). */
 export const alertTargets = {
   webhook: z
     .strictObject({
-      url: text('Address that is posted to.'),
+      url: address(),
       headers: optional(named(z.string(), 'Further headers.')),
       secret: optional(text('Key of the signature, as reference to a variable or file.')),
     })
     .describe('Signed JSON by HTTP.'),
-  cloudevents: z.strictObject({ url: text('Address that is posted to.') }).describe('CloudEvents 1.0 by HTTP.'),
+  cloudevents: z.strictObject({ url: address() }).describe('CloudEvents 1.0 by HTTP.'),
   file: z.strictObject({ path: text('File, relative to the project.') }).describe('A line per alert.'),
 } as const
 const alert = z
