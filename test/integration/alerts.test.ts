@@ -1,7 +1,7 @@
 /** Notifications arrive, whatever the receiver does and whoever dies meanwhile (spec 10 §3.8). */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -284,6 +284,34 @@ describe('a pipeline that fails', () => {
     space.pipeline('nightly', { ...body, checks: { nobody: { sql: `${sql} where 1 = 2` } }, alerts })
     await run()
     expect(told()).toEqual(['recovered asset/source/web', 'recovered check/nobody', 'recovered pipeline/nightly'])
+    await runner.close()
+  })
+
+  it('or goes on with too many failures, is told of that once, and well again only after a good read', async () => {
+    space = await TestSpace.open(await sqlitePlace(), teams())
+    const files = {
+      source: 'web',
+      kind: 'files',
+      path: '*.ndjson',
+      settle: '0s',
+      on_error: { max_count: 0, action: 'warn' },
+    }
+    const alerts = [{ on: ['threshold', 'recovered'], to: { webhook: { url: receiver.url } } }]
+    space.pipeline('nightly', { inputs: { files }, steps: ['ingest'], alerts })
+    const control = createControl(space.context)
+    const runner = localRunner(space.context, control)
+    const read = async (name: string, text: string): Promise<string[]> => {
+      writeFileSync(join(space.place.folder, name), text)
+      space.now = new Date(space.now.getTime() + 60_000)
+      const { run } = await control.submit({ op: 'pipeline', pipeline: 'nightly' })
+      await runner.start(control.stepRef(run))
+      await runner.idle()
+      expect((await space.context.operations.log.runs.get(run.runId))?.status).toBe('succeeded')
+      return receiver.received.splice(0).map(({ body }) => `${JSON.parse(body).data.event} ${JSON.parse(body).subject}`)
+    }
+    const good = JSON.stringify(joined('a', 2))
+    expect(await read('a.ndjson', `${good}\nno record\n`)).toEqual(['threshold input/nightly/files'])
+    expect(await read('b.ndjson', `${JSON.stringify(joined('b', 3))}\n`)).toEqual(['recovered input/nightly/files'])
     await runner.close()
   })
 })

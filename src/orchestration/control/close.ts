@@ -1,10 +1,10 @@
 /** The end of a run: its outcome, what it made, and who is told, in one transaction (spec 10 §4.2, §3.8). */
 
 import type { Counters, NewRunEvent, RunError, RunRow, RunStatus } from '../../ports/runs.ts'
-import { type AlertSignal, failure, inputRecovered, runRecovered, threshold } from '../alerts/events.ts'
+import { type AlertSignal, failure, runRecovered } from '../alerts/events.ts'
 import { alertsOf } from '../alerts/rules.ts'
 import type { ClosedRun, CloseRequest } from '../contract.ts'
-import { inputOf, pipelineOf } from '../pinned.ts'
+import { pipelineOf } from '../pinned.ts'
 import { nowText } from '../time.ts'
 import { ACTIVE, type ControlContext, hasEnded, isGood, runNamed } from './common.ts'
 import { madeBy, mergedMaterializations } from './materialize.ts'
@@ -100,16 +100,9 @@ function totalsOf(children: readonly RunRow[]): Counters {
   return totals
 }
 
+/** Of the outermost run; limits of inputs are told by the steps that read them. */
 function signalsOf(run: RunRow, at: string): readonly AlertSignal[] {
-  const signals: AlertSignal[] = []
-  const input = inputOf(run)['input']
-  if (run.op === 'ingest' && typeof input === 'string') {
-    const counts = { read: run.stats['events_read'] ?? 0, failed: run.stats['events_failed'] ?? 0 }
-    if (run.error?.code === 'E_THRESHOLD') signals.push(threshold(run, at, input, counts, 'error'))
-    if (run.status === 'succeeded') signals.push(inputRecovered(run, at, input))
-  }
-  if (run.parentRunId !== null) return signals
-  if (run.status === 'failed' && run.error !== null) signals.push(failure(run, at, run.error))
-  if (run.status === 'succeeded') signals.push(runRecovered(run, at))
-  return signals
+  if (run.parentRunId !== null) return []
+  if (run.status === 'failed' && run.error !== null) return [failure(run, at, run.error)]
+  return run.status === 'succeeded' ? [runRecovered(run, at)] : []
 }

@@ -29,7 +29,7 @@ export const finishInput: StepFunction = async (context, call) => {
   await finishParts(job, known, new Set(toHold.map(({ part }) => part)), call)
 
   const held = own.filter(({ state, part }) => state === 'held' || toHold.some((mark) => mark.part === part))
-  await tell(context, call, job, { own, held, toHold })
+  await tell(context, call, job, { own, held })
   if (held.length === 0) {
     if (job.required && job.of?.kind === 'postgres') await checkNews(context, run.runId, job)
     return { more: false, stats: {} }
@@ -85,19 +85,19 @@ async function finishParts(
   }
 }
 
-/** Alerts of limits: parts that are held only now, a whole run that had too many failures, or that all is well again. */
+/** Alerts of limits: parts that this run holds, a whole run that had too many failures, or that all is well again. */
 async function tell(
   context: Orchestration,
   { run, fence }: StepCall,
   job: Job,
-  { own, held, toHold }: { own: readonly InputMark[]; held: readonly InputMark[]; toHold: readonly InputMark[] },
+  { own, held }: { own: readonly InputMark[]; held: readonly InputMark[] },
 ): Promise<void> {
   const at = nowText(context)
   const isTooMuch = job.onError.action === 'warn' && isExceededInAll(totals(own), job.onError)
   const signals = []
-  if (toHold.length > 0) signals.push(threshold(run, at, job.input, sumOf(toHold), 'error'))
+  if (held.length > 0) signals.push(threshold(run, at, job.input, sumOf(held), 'error'))
   else if (isTooMuch) signals.push(threshold(run, at, job.input, totals(own), 'warn'))
-  else if (held.length === 0) signals.push(inputRecovered(run, at, job.input))
+  else signals.push(inputRecovered(run, at, job.input))
   const notifications = await alertsOf(context, job.pinned, signals)
   if (notifications.length === 0) return
   await context.operations.log.runs.change(run.runId, {}, { at, epoch: fence.epoch, notifications })
