@@ -32,21 +32,7 @@ export interface ActivityDependencies {
   readonly heartbeatMs?: number
 }
 
-const STEP_NAMES: readonly StepName[] = [
-  'planInput',
-  'ingestPart',
-  'finishInput',
-  'runCheck',
-  'planBuild',
-  'buildChunks',
-  'tickChunks',
-  'flushChunks',
-  'pruneChunks',
-  'compactChunks',
-  'vacuum',
-  'verifyCold',
-  'pruneMetadata',
-]
+const STEP_NAMES = Object.keys(STEPS) as StepName[]
 /** Details of heartbeats, at most so often. */
 const TELL_MS = 1_000
 /** Work between two chunks may take long; the server hears in time that this process lives. */

@@ -1,5 +1,6 @@
 /** From errors to exit codes and messages (spec 10 §4.5). */
 import { DefactoError, type ErrorOptions } from '../errors.ts'
+import { classify } from '../orchestration/failure.ts'
 
 /** A command line nobody can run: unknown flag, missing argument, value of the wrong kind. */
 export class UsageError extends DefactoError {
@@ -29,47 +30,18 @@ export class Interrupted extends DefactoError {
   }
 }
 
-const EXIT_OF_CLASS = new Map<string, number>([
+/** Errors of the command line itself; those of runs and of the engine have theirs in `classify`. */
+const EXIT_OF_COMMAND = new Map<string, number>([
   ['UsageError', 2],
-  ['ConfigError', 2],
-  ['QueryError', 2],
-  ['DefinitionError', 3],
-  ['ValidationError', 3],
-  ['ThresholdError', 4],
-  ['IngestError', 4],
-  ['CheckError', 5],
-  ['LockHeld', 6],
-  ['Fenced', 6],
-  ['ConflictError', 6],
-  ['UnreachableError', 9],
-  ['NotFoundError', 7],
-  ['HoldError', 8],
-  ['ApprovalRequired', 8],
   ['ConfirmationError', 8],
-  ['ConsumerError', 9],
-  ['ReadTimeoutError', 9],
   ['TimeoutError', 124],
   ['Interrupted', 130],
 ])
-const EXIT_OF_CODE = new Map<string, number>([
-  ['E_CONFLICT', 6],
-  ['E_PLAN_STALE', 6],
-  ['E_PAST_PIVOT', 8],
-  ['E_INPUT_MISSING', 4],
-  ['E_INPUT_ACCOUNTING', 1],
-])
 
-/** Exit code of an error; classes are looked up with their parents, anything unknown is 1. */
+/** Exit code of an error; anything unknown is 1. */
 export function exitCodeOf(error: unknown): number {
-  if (!(error instanceof Error)) return 1
-  const byCode = error instanceof DefactoError ? EXIT_OF_CODE.get(error.code) : undefined
-  if (byCode !== undefined) return byCode
-  if (error.name === 'StorageError') return (error as DefactoError).recoverable ? 9 : 1
-  for (let type = error.constructor; typeof type === 'function' && type !== Error; type = Object.getPrototypeOf(type)) {
-    const code = EXIT_OF_CLASS.get(type.name)
-    if (code !== undefined) return code
-  }
-  return 1
+  const own = error instanceof Error ? EXIT_OF_COMMAND.get(error.name) : undefined
+  return own ?? classify(error).exit
 }
 
 /** The `error` of a JSON document. */

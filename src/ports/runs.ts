@@ -13,17 +13,30 @@ import type { Unit } from './store.ts'
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 export type Counters = Readonly<Record<string, number>>
 
-export type RunOp = 'pipeline' | 'backfill' | 'ingest' | 'build' | 'tick' | 'check' | 'flush' | 'prune' | 'maintain'
-export type RunStatus =
-  | 'queued'
-  | 'running'
-  | 'waiting'
-  | 'succeeded'
-  | 'failed'
-  | 'cancelled'
-  | 'skipped'
-  | 'coalesced'
-  | 'abandoned'
+export const RUN_OPS = [
+  'pipeline',
+  'backfill',
+  'ingest',
+  'build',
+  'tick',
+  'check',
+  'flush',
+  'prune',
+  'maintain',
+] as const
+export type RunOp = (typeof RUN_OPS)[number]
+export const RUN_STATUSES = [
+  'queued',
+  'running',
+  'waiting',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'skipped',
+  'coalesced',
+  'abandoned',
+] as const
+export type RunStatus = (typeof RUN_STATUSES)[number]
 export const RUN_ENDED: readonly RunStatus[] = ['succeeded', 'failed', 'cancelled', 'skipped', 'coalesced', 'abandoned']
 export type RunTrigger = 'manual' | 'schedule' | 'backfill' | 'api' | 'recovery'
 

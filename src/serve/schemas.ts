@@ -1,7 +1,7 @@
 /** Shapes of requests and answers: what checks the former and describes both (spec 10 §9). */
 import { z } from 'zod'
 import { instantFromText, parseDurationText } from '../core/instant.ts'
-import type { RunStatus } from '../ports/runs.ts'
+import { RUN_STATUSES } from '../ports/runs.ts'
 
 const instant = z
   .string()
@@ -60,18 +60,6 @@ export type RunRequest = z.output<typeof RUN_REQUEST>
 
 export const REASON = z.strictObject({ reason: z.string().max(200).optional() }).optional()
 
-const STATUSES = [
-  'queued',
-  'running',
-  'waiting',
-  'succeeded',
-  'failed',
-  'cancelled',
-  'skipped',
-  'coalesced',
-  'abandoned',
-] as const satisfies readonly RunStatus[]
-
 const RUN_ERROR = z.object({ code: z.string(), class: z.string(), message: z.string(), recoverable: z.boolean() })
 
 export const RUN = z
@@ -94,7 +82,7 @@ export const RUN = z
     mode: nullable(z.string()),
     from_seq: nullable(z.int()),
     to_seq: nullable(z.int()),
-    status: z.enum(STATUSES),
+    status: z.enum(RUN_STATUSES),
     waiting_for: nullable(z.string()),
     stats: z.record(z.string(), z.unknown()).describe('counters'),
     attempt: z.int(),
@@ -162,7 +150,7 @@ const words = z.string().transform((text) =>
 )
 export const RUN_QUERY = z.strictObject({
   status: words
-    .pipe(z.array(z.enum(STATUSES)))
+    .pipe(z.array(z.enum(RUN_STATUSES)))
     .optional()
     .describe('statuses, separated by commas'),
   op: words.optional().describe('operations, separated by commas'),

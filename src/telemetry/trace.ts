@@ -4,11 +4,9 @@
  * processes and attempts.
  */
 import { type Attributes, context, SpanStatusCode, trace } from '@opentelemetry/api'
+import { allowedText } from '../../workflows/allow-list.ts'
 import type { Trace } from '../orchestration/contract.ts'
 import { contextOf, traceparentOf } from './traceparent.ts'
-
-/** What an attribute may say: ids, names and enumerations, never words of a record (spec 10 §4.7). */
-const TEXT = /^[A-Za-z0-9_.:/-]{0,128}$/
 
 /** Spans of whatever provider the process has by then. `version`: of this package. */
 export function createTrace(version: string): Trace {
@@ -34,14 +32,15 @@ export function createTrace(version: string): Trace {
 /** A trace that records nothing and hands its parent through. */
 export const noTrace: Trace = (_name, _attributes, parent, work) => work(parent)
 
+/** Ids, names and enumerations, never words of a record (spec 10 §4.7). */
 function permitted(attributes: Readonly<Record<string, string | number>>): Attributes {
   const entries = Object.entries(attributes).filter(([, value]) =>
-    typeof value === 'number' ? Number.isFinite(value) : TEXT.test(value),
+    typeof value === 'number' ? Number.isFinite(value) : allowedText(value),
   )
   return Object.fromEntries(entries.map(([name, value]) => [`defacto.${name}`, value]))
 }
 
 function codeOf(error: unknown): string | null {
   const code = error instanceof Error && 'code' in error ? error.code : null
-  return typeof code === 'string' && TEXT.test(code) ? code : null
+  return typeof code === 'string' && allowedText(code) ? code : null
 }

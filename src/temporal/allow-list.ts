@@ -8,6 +8,7 @@ import type {
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import type { ActivityInboundCallsInterceptor, ActivityInterceptorsFactory } from '@temporalio/worker'
 import { allowedText, forbidden } from '../../workflows/allow-list.ts'
+import { WORKFLOW } from '../../workflows/constants.ts'
 import { ConfigError } from '../errors.ts'
 
 export { forbidden } from '../../workflows/allow-list.ts'
@@ -36,19 +37,7 @@ function checkStart(workflowId: string, given: Given): void {
 
 /** What this package starts; workflows of others that share the client are their own matter. */
 const own = (workflowType: unknown): boolean => typeof workflowType === 'string' && OWN.has(workflowType)
-const OWN: ReadonlySet<string> = new Set([
-  'scheduledPipeline',
-  'awaitTurn',
-  'runPipeline',
-  'backfill',
-  'ingest',
-  'build',
-  'tick',
-  'check',
-  'flush',
-  'prune',
-  'maintain',
-])
+const OWN: ReadonlySet<string> = new Set([...Object.values(WORKFLOW), 'scheduledPipeline', 'awaitTurn'])
 
 export const clientAllowList: WorkflowClientInterceptor = {
   async startWithDetails(input: WorkflowStartInput, next) {

@@ -61,7 +61,11 @@ export const rules: Rule[] = [
   {
     id: 'cli.exit.recoverable',
     spec: '10 §4.5',
-    off: { file: 'src/cli/errors.ts', find: '(error as DefactoError).recoverable ? 9 : 1', replace: '1' },
+    off: {
+      file: 'src/orchestration/failure.ts',
+      find: '? { exit: 9, retryable: true } : { exit: 1 }',
+      replace: '? { exit: 1 } : { exit: 1 }',
+    },
     check() {
       assert.equal(exitCodeOf(new StorageError('x', { recoverable: true })), 9)
       assert.equal(exitCodeOf(new StorageError('x')), 1)
@@ -70,7 +74,7 @@ export const rules: Rule[] = [
   {
     id: 'cli.exit.lock',
     spec: '10 §4.5',
-    off: { file: 'src/cli/errors.ts', find: "['LockHeld', 6]", replace: "['LockHeld', 9]" },
+    off: { file: 'src/orchestration/failure.ts', find: 'LockHeld: { exit: 6', replace: 'LockHeld: { exit: 9' },
     check() {
       assert.equal(exitCodeOf(new LockHeld('x')), 6)
     },

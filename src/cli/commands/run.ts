@@ -1,5 +1,5 @@
 import { NotFoundError } from '../../errors.ts'
-import { RUN_ENDED, type RunFilter, type RunOp, type RunRow, type RunStatus } from '../../ports/runs.ts'
+import { RUN_OPS, RUN_STATUSES, type RunFilter, type RunRow } from '../../ports/runs.ts'
 import { runView } from '../../run-view.ts'
 import type { CommandSpec, Options } from '../command.ts'
 import type { Context } from '../context.ts'
@@ -11,8 +11,6 @@ import { listRow, runResult, writeEvents } from '../runs/show.ts'
 import { ended, submitAndWait } from '../runs/submit.ts'
 import { tableText } from '../table.ts'
 
-const OPS: readonly RunOp[] = ['pipeline', 'backfill', 'ingest', 'build', 'tick', 'check', 'flush', 'prune', 'maintain']
-const STATUSES: readonly RunStatus[] = ['queued', 'running', 'waiting', ...RUN_ENDED]
 /** Runs that `list` shows unless told otherwise. */
 const LISTED = 50
 
@@ -58,8 +56,8 @@ const listing: CommandSpec = {
   ],
   examples: ['defacto run list', 'defacto run list --status failed --since 2024-06-01 -o json'],
   async run(context, _args, options) {
-    const status = wordsOf(options, 'status', STATUSES)
-    const op = wordsOf(options, 'op', OPS)
+    const status = wordsOf(options, 'status', RUN_STATUSES)
+    const op = wordsOf(options, 'op', RUN_OPS)
     const filter: RunFilter = {
       ...(status.length > 0 ? { status } : {}),
       ...(op.length > 0 ? { op } : {}),

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import { canonicalJson } from '../../core/definition/canonical.ts'
 import { closest } from '../../core/spelling.ts'
 import { ConfigError, ConflictError, NotFoundError } from '../../errors.ts'
-import type { Json, NewRun, RunOp, RunRow } from '../../ports/runs.ts'
+import { type Json, type NewRun, RUN_OPS, type RunOp, type RunRow } from '../../ports/runs.ts'
 import { type Window, windowsOf } from '../backfill/windows.ts'
 import type { SubmitRequest } from '../contract.ts'
 import { newId } from '../ids.ts'
@@ -11,18 +11,6 @@ import { inputOf, pipelineOf } from '../pinned.ts'
 import { readPipeline } from '../pipeline/read.ts'
 import { instant, nowText } from '../time.ts'
 import { ACTIVE, type ControlContext, hasEnded, isGood, runNamed, stepRefOf } from './common.ts'
-
-const RUN_OPS: readonly RunOp[] = [
-  'pipeline',
-  'backfill',
-  'ingest',
-  'build',
-  'tick',
-  'check',
-  'flush',
-  'prune',
-  'maintain',
-]
 
 /** The same key gives the first run again; with another request it is a `ConflictError` (`E_CONFLICT`). */
 export async function submit(
