@@ -1,6 +1,8 @@
 /** Prometheus metrics of one space (spec 10 §9): a registry per instance, so that several spaces share a process. */
+
+import { createRequire } from 'node:module'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Metrics, Orchestration } from '../contract.ts'
 import { readGauges } from './collect.ts'
 import { METRICS } from './names.ts'
@@ -26,7 +28,7 @@ export function createMetrics(namespace = 'default'): MetricsRegistry {
 }
 
 class PrometheusMetrics implements MetricsRegistry {
-  readonly #registry = new Registry()
+  readonly #registry: Registry
   readonly #counters = new Map<string, Counter>()
   readonly #histograms = new Map<string, Histogram>()
   readonly #gauges = new Map<string, Gauge>()
@@ -34,6 +36,11 @@ class PrometheusMetrics implements MetricsRegistry {
   #loop: ReturnType<typeof monitorEventLoopDelay> | null = null
 
   constructor(namespace: string) {
+    // Who never counts anything does not wait for the library.
+    const { Counter, Gauge, Histogram, Registry } = createRequire(import.meta.url)(
+      'prom-client',
+    ) as typeof import('prom-client')
+    this.#registry = new Registry()
     this.#registry.setDefaultLabels({ namespace })
     const registers = [this.#registry]
     for (const [name, { kind, help, labels, buckets }] of Object.entries(METRICS)) {
