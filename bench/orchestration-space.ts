@@ -2,12 +2,7 @@
 import { join } from 'node:path'
 import type { OpenedSpace } from '../activities/index.ts'
 import { Defacto } from '../src/index.ts'
-import { inputReaders } from '../src/input-readers.ts'
-import type { ProjectAccess } from '../src/orchestration/contract.ts'
-import { createControl } from '../src/orchestration/control.ts'
-import { createMetrics } from '../src/orchestration/metrics/registry.ts'
-import { readPipeline } from '../src/orchestration/pipeline/read.ts'
-import { noTrace } from '../src/telemetry/trace.ts'
+import { runSpace } from '../test/support/run-space.ts'
 
 export interface SpacePlace {
   readonly database: string
@@ -22,7 +17,6 @@ export interface BenchSpace extends OpenedSpace {
 }
 
 const DEFINITIONS = join(import.meta.dirname, '..', 'definitions')
-const AGE = 180 * 86_400_000
 /** Shortly after the generator's last records. */
 const CLOCK = '2024-05-01T00:00:00Z'
 
@@ -44,24 +38,5 @@ export async function openBenchSpace({ database, folder, archive }: SpacePlace):
     logLevel: 'ERROR',
     ...(archive === undefined ? {} : { coldLedger: archive }),
   })
-  const project: ProjectAccess = {
-    folder,
-    pipelines: async () =>
-      new Map(Object.entries(PIPELINES).map(([name, body]) => [name, { pipeline: readPipeline(name, body), body }])),
-    resolve: (text) => text,
-    pools: {},
-    metadata: { runs: AGE, logs: AGE, ticks: AGE, checks: AGE, deadLetters: AGE },
-  }
-  const operations = defacto.operations()
-  const context = {
-    operations,
-    project,
-    inputs: inputReaders(project, operations.log.inputs),
-    clock: () => new Date(),
-    metrics: createMetrics(),
-    trace: noTrace,
-    package: '0.0.0',
-    engine: 'temporal',
-  } as const
-  return { defacto, context, control: createControl(context) }
+  return runSpace(defacto, { folder, pipelines: PIPELINES })
 }

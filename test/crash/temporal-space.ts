@@ -1,14 +1,9 @@
 /** Spaces of the shop for runs on a Temporal server, opened as workers open them; a prefix of its own keeps clones apart. */
 import type { OpenedSpace } from '../../activities/index.ts'
 import { Defacto, type DefactoOptions } from '../../src/index.ts'
-import { inputReaders } from '../../src/input-readers.ts'
-import type { ProjectAccess } from '../../src/orchestration/contract.ts'
-import { createControl } from '../../src/orchestration/control.ts'
-import { createMetrics } from '../../src/orchestration/metrics/registry.ts'
-import { readPipeline } from '../../src/orchestration/pipeline/read.ts'
-import { noTrace } from '../../src/telemetry/trace.ts'
 import type { Queue, TemporalAddress } from '../../src/temporal/index.ts'
 import type { Line } from '../support/people.ts'
+import { runSpace } from '../support/run-space.ts'
 import { EDITIONS } from './shop-job.ts'
 
 export interface ShopPlace {
@@ -40,8 +35,6 @@ export interface ShopSpace extends OpenedSpace {
   /** What the engine has logged. */
   readonly lines: readonly Line[]
 }
-
-const AGE = 180 * 86_400_000
 
 export const PIPELINES = {
   nightly: {
@@ -91,24 +84,5 @@ export async function openShop(
     logger: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
     ...options,
   })) as unknown as Defacto
-  const project: ProjectAccess = {
-    folder,
-    pipelines: async () =>
-      new Map(Object.entries(PIPELINES).map(([name, body]) => [name, { pipeline: readPipeline(name, body), body }])),
-    resolve: (text) => text,
-    pools: {},
-    metadata: { runs: AGE, logs: AGE, ticks: AGE, checks: AGE, deadLetters: AGE },
-  }
-  const operations = defacto.operations()
-  const context = {
-    operations,
-    project,
-    inputs: inputReaders(project, operations.log.inputs),
-    clock: () => new Date(),
-    metrics: createMetrics(),
-    trace: noTrace,
-    package: '0.1.0',
-    engine,
-  } as const
-  return { defacto, context, control: createControl(context), lines }
+  return { ...runSpace(defacto, { folder, pipelines: PIPELINES, engine }), lines }
 }

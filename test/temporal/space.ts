@@ -3,57 +3,19 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { OpenedSpace } from '../../activities/index.ts'
 import type { Defacto, DefactoOptions } from '../../src/index.ts'
-import { inputReaders } from '../../src/input-readers.ts'
-import type { ProjectAccess } from '../../src/orchestration/contract.ts'
-import { createControl } from '../../src/orchestration/control.ts'
-import { createMetrics } from '../../src/orchestration/metrics/registry.ts'
-import { readPipeline } from '../../src/orchestration/pipeline/read.ts'
-import { noTrace } from '../../src/telemetry/trace.ts'
 import { joined, openPeople, people, used } from '../support/people.ts'
+import { type RunSpaceOptions, runSpace } from '../support/run-space.ts'
 
 export interface Space extends OpenedSpace {
   readonly defacto: Defacto
   close(): Promise<void>
 }
 
-export interface SpaceOptions extends DefactoOptions {
-  /** Paths of inputs begin here. */
-  readonly folder: string
-  readonly pipelines: Readonly<Record<string, object>>
-  /** What references in texts mean; default: themselves. */
-  readonly resolve?: (text: string) => string
-}
+export interface SpaceOptions extends DefactoOptions, Omit<RunSpaceOptions, 'engine'> {}
 
-const AGE = 180 * 86_400_000
-const METADATA = { runs: AGE, logs: AGE, ticks: AGE, checks: AGE, deadLetters: AGE } as const
-
-export async function openSpace({
-  folder,
-  pipelines,
-  resolve = (text) => text,
-  ...options
-}: SpaceOptions): Promise<Space> {
+export async function openSpace({ folder, pipelines, resolve, ...options }: SpaceOptions): Promise<Space> {
   const defacto = await openPeople(people(), { catchUp: false, clock: () => new Date(), ...options })
-  const project: ProjectAccess = {
-    folder,
-    pipelines: async () =>
-      new Map(Object.entries(pipelines).map(([name, body]) => [name, { pipeline: readPipeline(name, body), body }])),
-    resolve,
-    pools: {},
-    metadata: METADATA,
-  }
-  const operations = defacto.operations()
-  const context = {
-    operations,
-    project,
-    inputs: inputReaders(project, operations.log.inputs),
-    clock: () => new Date(),
-    metrics: createMetrics(),
-    trace: noTrace,
-    package: '0.1.0',
-    engine: 'temporal',
-  } as const
-  return { defacto, context, control: createControl(context), close: () => defacto.close() }
+  return { ...runSpace(defacto, { folder, pipelines, resolve }), close: () => defacto.close() }
 }
 
 /** `count` people, each with an event more, in one file of records. */
