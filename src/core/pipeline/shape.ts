@@ -361,6 +361,9 @@ const address = () =>
     .string()
     .regex(/^([hH][tT][tT][pP][sS]?:\/\/|.*\$\{)/)
     .describe('Address that is posted to: http:// or https://.')
+    .register(rules, {
+      wrong: { code: 'E01', message: 'expected an address that begins with http:// or https://' },
+    })
 
 /** Targets of alerts by kind (spec 10 §3.8). */
 export const alertTargets = {
