@@ -269,7 +269,7 @@ describe('npm start', () => {
     writeFileSync(expected, JSON.stringify({ ...document, merges: document.merges + 1 }))
     const run = (...args: string[]): Outcome => sample(copy, [...args, '--local'], {}, copy)
     const differing = run()
-    expect(differing.code).toBe(5)
+    expect(differing, differing.stderr).toMatchObject({ code: 5, signal: null })
     expect(differing.stderr).toContain(`merges: expected ${document.merges + 1}, found ${document.merges}`)
     expect(existsSync(join(copy, '.defacto', 'out', 'report.json'))).toBe(true)
     expect(run('--accept').code).toBe(0)
