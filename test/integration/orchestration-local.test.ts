@@ -115,11 +115,10 @@ describe.each(places)('runs in this process, $name', ({ config }) => {
     )
     await batch.result()
     const { control, log, context } = orchestrator
-    const refs = []
-    for (let i = 0; i < 3; i++) {
-      const { run } = await control.submit({ op: 'build' })
-      refs.push({ v: 1 as const, space: context.operations.space, runId: run.runId })
-    }
+    const runs: string[] = []
+    for (let i = 0; i < 3; i++) runs.push((await control.submit({ op: 'build' })).run.runId)
+    // Ids sort by their millisecond; runs of the same one have no other order.
+    const refs = runs.sort().map((runId) => ({ v: 1 as const, space: context.operations.space, runId }))
     const [first, second, third] = refs as [Ref, Ref, Ref]
     assert.deepEqual(await control.joinRun(first), { state: 'go' })
     await control.openRun(first)

@@ -261,7 +261,8 @@ describe('npm start', () => {
 
   test('an outcome that is not the committed one ends with 5 and says what differs', () => {
     const copy = home('changed')
-    for (const part of ['src', 'definitions', 'infra']) cpSync(join(ROOT, part), join(copy, part), { recursive: true })
+    for (const part of ['src', 'workflows', 'activities', 'definitions', 'infra'])
+      cpSync(join(ROOT, part), join(copy, part), { recursive: true })
     cpSync(join(ROOT, 'package.json'), join(copy, 'package.json'))
     symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'))
     const expected = join(copy, 'infra', 'sample', 'expected.json')
