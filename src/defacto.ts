@@ -11,7 +11,7 @@ import {
 import type { RawRecord } from './core/event.ts'
 import type { ProgramOptions } from './core/program.ts'
 import { fileLetters, reprocessEntries, totalOf } from './dead-letters.ts'
-import type { DefinitionsInput, EntityName, Row, SourceName } from './definition-types.ts'
+import type { DefinitionsInput, SourceName } from './definition-types.ts'
 import { Definitions } from './definitions.ts'
 import { DefinitionsManager } from './definitions-manager.ts'
 import type { Editions } from './editions.ts'
@@ -34,10 +34,7 @@ import type { DeadLetterBox } from './ports/dead-letter.ts'
 import type { Logger } from './ports/logger.ts'
 import type { Operations } from './ports/operations.ts'
 import type { Holder, LockRow, Store } from './ports/store.ts'
-import { assertEntity } from './query/assert-entity.ts'
-import type { TableCollection } from './query/collection.ts'
-import { type CollectionOptions, createQueryRoot, type QueryRoot } from './query/root.ts'
-import type { TableQuery } from './query/table-query.ts'
+import { Queries, type QuerySource, VersionQueries } from './queries.ts'
 import { type RawEvent, toRecords } from './records.ts'
 import type { BuildResult, BuildStatus, IngestResult, TickResult, Timeline } from './results.ts'
 import { loggingStorage } from './storage-log.ts'
@@ -47,7 +44,7 @@ import { LedgerTiers, type TierCallOptions } from './tiers.ts'
  * An open space: ledger, identity, versions and state history of one database.
  * Calls may overlap; those that write run in call order.
  */
-export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
+export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Queries<D> {
   /** What the warm restart did; null if there was nothing to do (spec 04 §4.10). */
   startup: BuildResult | null = null
   readonly definitions: DefinitionsManager
@@ -68,6 +65,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   #closing: Promise<void> | null = null
 
   private constructor(parts: OpenedSpace) {
+    super()
     this.#engine = parts.engine
     this.#store = parts.engine.store
     this.#logger = parts.logger
@@ -147,11 +145,6 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
   /** The version that `ingest`, `build` and `tick` use when none is named. */
   get activeVersion(): string {
     return this.#working.version
-  }
-
-  /** Raw driver handle of the history store, read-only. */
-  get connection(): unknown {
-    return this.#store.reader.handle
   }
 
   // ── ingest, build, tick ────────────────────────────────────────────────────────────────────────────────────────
@@ -328,54 +321,18 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
     return rows.map((row) => ({ ...row, dead: row.holder !== null && this.#isDead(row.holder) }))
   }
 
-  // ── queries ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  table<T extends EntityName<D>>(type: T): TableQuery<Row<D, T>> {
-    return this.#queries().table(type as string) as unknown as TableQuery<Row<D, T>>
-  }
-
-  history<T extends EntityName<D>>(type: T): TableQuery<Row<D, T>> {
-    return this.#queries().history(type as string) as unknown as TableQuery<Row<D, T>>
-  }
-
-  /** Edges of one relationship type, by either of its names; current ones unless `history`. */
-  relationship(...args: Parameters<QueryRoot['relationship']>): ReturnType<QueryRoot['relationship']> {
-    return this.#queries().relationship(...args)
-  }
-
-  /** Edges of all relationship types, without their properties; current ones unless `history`. */
-  relationships(...args: Parameters<QueryRoot['relationships']>): ReturnType<QueryRoot['relationships']> {
-    return this.#queries().relationships(...args)
-  }
-
-  /** Queries of several types, with the relationships (spec 06 §2). */
-  tables(...types: (string | readonly string[])[]): TableCollection
-  tables(options: CollectionOptions): TableCollection
-  tables(...args: never[]): TableCollection {
-    return this.#queries().tables(...args)
-  }
-
-  query(...args: Parameters<QueryRoot['query']>): ReturnType<QueryRoot['query']> {
-    return this.#queries().query(...args)
-  }
+  // ── queries (the rest is in `queries.ts`) ──────────────────────────────────────────────────────────────────────
 
   /** The same entry points for another registered version, with that version's definitions. */
-  version(name: string): QueryRoot {
+  version(name: string): VersionQueries {
     this.#assertOpen()
-    const { version, program } = this.#editions.get(name)
-    return createQueryRoot(this.#store.reader, program, version)
+    return new VersionQueries(this.#source(this.#editions.get(name)))
   }
 
   /** Chronological changes of one entity (spec 06 §8); unknown ids give no entries. */
   async timeline(entityId: string, options: { all?: boolean } = {}): Promise<Timeline> {
     this.#assertOpen()
     return entityTimeline(this.#engine, this.#readable, entityId, options)
-  }
-
-  /** Throws Node's `AssertionError` unless the entity's current row is as expected (spec 06 §8). */
-  async assertEntity(entityId: string, expected: { state?: string } & Record<string, unknown>): Promise<void> {
-    this.#assertOpen()
-    return assertEntity(this.#queries(), entityId, expected)
   }
 
   /** Finishes queued work and releases everything; may be repeated. */
@@ -390,9 +347,13 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> {
 
   // ── internals ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #queries(): QueryRoot {
+  protected source(): QuerySource {
     this.#assertOpen()
-    return createQueryRoot(this.#store.reader, this.#readable.program, this.#readable.version)
+    return this.#source(this.#readable)
+  }
+
+  #source({ version, program }: Edition): QuerySource {
+    return { reader: this.#store.reader, program, version }
   }
 
   async #release(): Promise<void> {

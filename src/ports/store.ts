@@ -21,6 +21,7 @@ import type { Shard } from '../core/shard.ts'
 import type { Value } from '../core/value.ts'
 import type { BuildMode } from '../results.ts'
 import type { Archive } from './archive.ts'
+import type { ExportLog } from './exports.ts'
 import type { RunLog } from './runs.ts'
 import type { TierPort } from './tiers.ts'
 
@@ -57,6 +58,8 @@ export interface Store {
   readonly locks: LockPort
   readonly signals: SignalPort
   readonly reader: QueryReader
+  /** What was written out of the space (spec 05 §4.5). */
+  readonly exports: ExportLog
   /** What ran, what runs and what is due (spec 10 §2). */
   readonly log: RunLog
   /**
@@ -476,6 +479,15 @@ export interface QueryReader {
     params: readonly unknown[],
     options?: ReadOptions & { batchSize?: number },
   ): AsyncIterable<{ columns: string[]; rows: unknown[][] }>
+  /**
+   * Several statements over one snapshot of the store, whatever is built meanwhile. `work` gets one stream for each, to be
+   * read one after the other in any order; they end with it. Builds do not wait for the reader.
+   */
+  together<T>(
+    statements: readonly { readonly text: string; readonly params: readonly unknown[] }[],
+    work: (streams: readonly AsyncIterable<{ columns: string[]; rows: unknown[][] }>[]) => Promise<T>,
+    options?: ReadOptions & { batchSize?: number },
+  ): Promise<T>
   /** The raw driver handle. */
   readonly handle: unknown
 }

@@ -1,0 +1,78 @@
+/** Writing what queries return to files and other databases (spec 06 §7), and the list of what was written (05 §4.5). */
+import type { PropertyType } from '../core/definition/model.ts'
+
+export type ExportFormat = 'parquet' | 'csv' | 'duckdb' | 'networkx' | 'graph' | 'neo4j' | 'snapshot' | 'store'
+
+/** What an export wrote (spec 09 §7). */
+export interface ExportRecord {
+  readonly exportId: string
+  /** Absolute path, or the address with secrets masked. */
+  readonly path: string
+  readonly format: ExportFormat
+  readonly version: string
+  /** Entity types whose data is in it. */
+  readonly entityTypes: readonly string[]
+  /** When it was begun. */
+  readonly at: string
+  readonly rows: number
+  /** Size of the file; null for databases. */
+  readonly bytes: number | null
+  /** False: written by a handle that may not write to the space, so an erasure will not know of it. */
+  readonly recorded: boolean
+}
+
+export type ExportRow = Omit<ExportRecord, 'recorded' | 'rows'> & {
+  /** Null: it was begun, and has not been said to be complete. */
+  readonly rows: number | null
+}
+
+/** The list of exports of a space. Written before the file is, so that an erasure knows of files of killed exports too. */
+export interface ExportLog {
+  begin(row: Pick<ExportRow, 'exportId' | 'path' | 'format' | 'version' | 'entityTypes' | 'at'>): Promise<void>
+  finish(exportId: string, written: { rows: number; bytes: number | null }): Promise<void>
+  /** Nothing was left behind. */
+  drop(exportId: string): Promise<void>
+  /** Oldest first; one row per place: a later export to the same path replaces the row of an earlier one. */
+  list(): Promise<ExportRow[]>
+}
+
+export interface ExportColumn {
+  readonly name: string
+  /** `unknown`: of hand-written SQL; the writer takes what the values are. */
+  readonly type: PropertyType | 'unknown'
+}
+
+/** A table on its way out. Values are those of spec 06 §1: instants as canonical text, whole numbers number or bigint. */
+export interface ExportTable {
+  readonly name: string
+  readonly columns: readonly ExportColumn[]
+  readonly chunks: AsyncIterable<readonly (readonly unknown[])[]>
+}
+
+export interface Written {
+  readonly rows: number
+  readonly bytes: number | null
+}
+
+export interface ExportProgress {
+  /** The table being written. */
+  readonly table: string
+  readonly rows: number
+}
+
+export interface WriteOptions {
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: ExportProgress) => void
+}
+
+/** The writers. Files appear whole or not at all: a temporary name beside the target, then a rename. */
+export interface ExportWriters {
+  parquet(path: string, table: ExportTable, options?: WriteOptions): Promise<Written>
+  csv(path: string, table: ExportTable, options?: WriteOptions): Promise<Written>
+  /** Tables are read one after the other, in order; those of the file with other names stay. */
+  duckdb(path: string, tables: readonly ExportTable[], options?: WriteOptions): Promise<Written>
+  /** As `duckdb`, into any database that histories can be read from. */
+  snapshot(url: string, tables: readonly ExportTable[], options?: WriteOptions): Promise<Written>
+  /** Text made piece by piece, for JSON. */
+  text(path: string, pieces: AsyncIterable<string>, options?: WriteOptions): Promise<Written>
+}
