@@ -303,6 +303,11 @@ export const CODES = define([
     'a window function used where there is no window',
     'Give it over({partitionBy, orderBy}). Exit 2.',
   ],
+  [
+    'E_QUERY_DEFERRED',
+    'the SQL of a graph search was asked for',
+    'Its rows are fetched when the query runs: call rows(), stream() or another terminal. Exit 2.',
+  ],
   ['E_QUERY_MAX_ROWS', 'more rows than allowed', 'Raise maxRows, or add a limit. Exit 2.'],
   ['E_DEFINITION', 'definitions with errors', 'Run `defacto check`. Exit 3.'],
   [

@@ -2,6 +2,7 @@
  * Relational tree → one SELECT statement. Steps are folded into one SELECT block as long as that keeps their meaning;
  * otherwise the block becomes a sub-select and a new one begins.
  */
+import { QueryError } from '../errors.ts'
 import type { QueryReader } from '../ports/store.ts'
 import type { ColumnType } from './column.ts'
 import type { Dialect } from './dialect.ts'
@@ -68,6 +69,16 @@ class Compiler {
       }
       case 'raw': {
         return this.#rawBlock(relation)
+      }
+      case 'deferred': {
+        throw new QueryError('the rows of a graph search are fetched when the query runs: there is no SQL before', {
+          code: 'E_QUERY_DEFERRED',
+        })
+      }
+      case 'loaded': {
+        const alias = this.#alias()
+        const from = text`(${this.#dialect.unnested(relation.rows, relation.columns)}) as ${alias}`
+        return source(from, relation.columns, alias)
       }
       case 'filter': {
         // A filter below a window would change what the window sees.

@@ -1,6 +1,6 @@
 /** What differs between the databases a query can run on (spec 06 §5.4). One object per database, chosen once. */
 import type { PropertyType } from '../core/definition/model.ts'
-import type { ColumnType } from './column.ts'
+import type { Column, ColumnType } from './column.ts'
 import type { Fragment } from './fragment.ts'
 import type { FunctionName } from './functions.ts'
 import type { CallTerm, Scalar } from './term.ts'
@@ -24,6 +24,8 @@ export interface Dialect {
   /** One key of ORDER BY: nulls last, text by code points. */
   orderKey(key: Fragment, descending: boolean, type: ColumnType): Fragment
   limit(limit: number | null, offset: number): Fragment
+  /** A SELECT of rows that come as one bound parameter, under the names and with the types of the columns. */
+  unnested(rows: readonly (readonly unknown[])[], columns: readonly Column[]): Fragment
   /** Names equal under this key are the same name in hand-written SQL. */
   nameKey(name: string, quoted: boolean): string
 }

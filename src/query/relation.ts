@@ -2,7 +2,7 @@
  * The relational tree behind every query (spec 06 §5.4): plain data, the same for all databases. Terms of a node refer
  * to the columns of its input by name.
  */
-import type { QueryReader } from '../ports/store.ts'
+import type { QueryReader, ReadOptions } from '../ports/store.ts'
 import type { Column, Columns } from './column.ts'
 import type { ColumnTerm, OrderTerm, Scalar, Term } from './term.ts'
 
@@ -97,10 +97,24 @@ export interface MergedRelation {
   readonly base: TableRelation & { readonly id: string }
   readonly columns: readonly Column[]
 }
+/** Rows from elsewhere than the database, not fetched yet. Cells are in the order of the columns. */
+export interface DeferredRelation {
+  readonly kind: 'deferred'
+  readonly load: (options: ReadOptions) => Promise<readonly (readonly unknown[])[]>
+  readonly columns: readonly Column[]
+}
+/** Rows that the query brings along. */
+export interface LoadedRelation {
+  readonly kind: 'loaded'
+  readonly rows: readonly (readonly unknown[])[]
+  readonly columns: readonly Column[]
+}
 
 export type Relation =
   | TableRelation
   | RawRelation
+  | DeferredRelation
+  | LoadedRelation
   | FilterRelation
   | ProjectRelation
   | OrderRelation

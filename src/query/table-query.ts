@@ -7,7 +7,7 @@ import type { QueryReader } from '../ports/store.ts'
 import { aggregateRelation, havingTerm } from './aggregate.ts'
 import { type Column, checkUnique, findColumn, visible } from './column.ts'
 import { columnProxy } from './column-proxy.ts'
-import { compile, type Statement } from './compile.ts'
+import type { Statement } from './compile.ts'
 import { type Row, type RowOptions, rowDecoder } from './decode.ts'
 import type { Dialect } from './dialect.ts'
 import { type BoolExpr, col, Expression, type OrderExpr, orderOf } from './expression.ts'
@@ -24,6 +24,7 @@ import {
 } from './relation.ts'
 import { type ResolveScope, resolveCondition, resolveOrder, resolveRow } from './resolve.ts'
 import type { AggRow, Aggregates, AnyRow, Cols, ColumnFn, Computed, Joined, Renamed, Replaced } from './row-types.ts'
+import { readAll, readChunks, shownColumns, statementOf } from './run.ts'
 import type { Term } from './term.ts'
 import { type WhereObject, whereOf } from './where.ts'
 
@@ -197,11 +198,8 @@ export class TableQuery<R = AnyRow> {
 
   /** All rows as plain objects; null stays null. The order is unspecified without `orderBy`. */
   async rows(options: RowOptions = {}): Promise<R[]> {
-    const { reader, maxRows } = this.context
-    const { text, params } = await this.#statement()
-    const result = await reader.all(text, params, this.#readOptions())
-    if (maxRows !== undefined && result.rows.length > maxRows) throw tooMany(maxRows)
-    return result.rows.map(rowDecoder(this.#shown(), result.columns, options)) as R[]
+    const { columns, rows } = await readAll(this.relation, this.context)
+    return rows.map(rowDecoder(shownColumns(this.relation), columns, options)) as R[]
   }
 
   /** Alias of `rows`. */
@@ -234,43 +232,17 @@ export class TableQuery<R = AnyRow> {
   ): AsyncGenerator<R, void, void> {
     const batchSize = options.batchSize ?? 1000
     if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw problem('stream', 'batchSize must be at least 1')
-    const { reader, maxRows } = this.context
-    const { text, params } = await this.#statement()
-    const read = { ...this.#readOptions(), batchSize, ...(options.signal && { signal: options.signal }) }
+    const read = { batchSize, ...(options.signal && { signal: options.signal }) }
     let decode: ((row: unknown[]) => Row) | undefined
-    let seen = 0
-    for await (const chunk of reader.stream(text, params, read)) {
-      decode ??= rowDecoder(this.#shown(), chunk.columns, options)
-      for (const row of chunk.rows) {
-        if (maxRows !== undefined && ++seen > maxRows) throw tooMany(maxRows)
-        yield decode(row) as R
-      }
+    for await (const chunk of readChunks(this.relation, this.context, read)) {
+      decode ??= rowDecoder(shownColumns(this.relation), chunk.columns, options)
+      for (const row of chunk.rows) yield decode(row) as R
     }
   }
 
   /** The statement this query runs; values are in `params`, never in the text (spec 06 §5.3). */
   sql(): Statement {
-    const { dialect, reader, maxRows } = this.context
-    const { relation } = this
-    // One row more than allowed is enough to know that there are too many.
-    const guarded: Relation =
-      maxRows === undefined
-        ? relation
-        : { kind: 'limit', input: relation, limit: maxRows + 1, offset: 0, columns: relation.columns }
-    return compile(guarded, dialect, reader)
-  }
-
-  async #statement(): Promise<Statement> {
-    await this.context.reader.refresh()
-    return this.sql()
-  }
-
-  #readOptions(): { timeoutMs?: number } {
-    return this.context.timeoutMs === undefined ? {} : { timeoutMs: this.context.timeoutMs }
-  }
-
-  #shown(): readonly Column[] | null {
-    return this.relation.columns?.filter((column) => !column.hidden) ?? null
+    return statementOf(this.relation, this.context)
   }
 
   #with<S>(relation: Relation): TableQuery<S> {
@@ -346,13 +318,6 @@ function unionType(a: Column, b: Column): Column['type'] {
   const numeric = [a.type, b.type].every((type) => type === 'integer' || type === 'number')
   if (numeric) return 'number'
   throw problem('union', `column "${a.name}" is ${a.type} on one side and ${b.type} on the other`)
-}
-
-function tooMany(maxRows: number): QueryError {
-  return new QueryError(`The query returns more than maxRows = ${maxRows} rows`, {
-    code: 'E_QUERY_MAX_ROWS',
-    details: { maxRows },
-  })
 }
 
 function problem(step: string, message: string): QueryError {

@@ -8,6 +8,7 @@ import { QueryError } from '../../errors.ts'
 import type { ColumnType } from '../column.ts'
 import type { Dialect, FunctionSql } from '../dialect.ts'
 import { bound, type Fragment, text } from '../fragment.ts'
+import { cellsJson } from '../loaded.ts'
 import type { CallTerm } from '../term.ts'
 import { standard } from './standard.ts'
 
@@ -75,6 +76,15 @@ export const postgres: Dialect = {
   limit(limit, offset) {
     const rows = limit === null ? [] : text` limit ${bound(BigInt(limit))}::bigint`
     return offset === 0 ? rows : text`${rows} offset ${bound(BigInt(offset))}::bigint`
+  },
+  unnested(rows, columns) {
+    const cells = columns.map(({ name, type }, i) => {
+      const cell = `(r.cells ->> ${i})`
+      return `${type === 'string' || type === 'unknown' ? cell : `${cell}::${STORED[type]}`} as ${quote(name)}`
+    })
+    // Texts hold no U+0000 here; stored ones have U+FFFD in its place.
+    const json = cellsJson(rows, columns, (value) => value.replaceAll('\0', '\ufffd'))
+    return text`select ${cells.join(', ')} from jsonb_array_elements(${bound(json)}::jsonb) as r (cells)`
   },
   // Unquoted names are folded to lower case, ASCII letters only.
   nameKey: (name, quoted) => (quoted ? name : name.replace(/[A-Z]/g, (letter) => letter.toLowerCase())),

@@ -2,6 +2,7 @@
 import { QueryError } from '../../errors.ts'
 import type { Dialect, FunctionSql } from '../dialect.ts'
 import { bound, type Fragment, text } from '../fragment.ts'
+import { cellsJson } from '../loaded.ts'
 import { standard } from './standard.ts'
 
 const MIDNIGHT = "'T00:00:00+00:00'"
@@ -56,6 +57,14 @@ export const sqlite: Dialect = {
   limit(limit, offset) {
     const rows = text` limit ${bound(BigInt(limit ?? -1))}`
     return offset === 0 ? rows : text`${rows} offset ${bound(BigInt(offset))}`
+  },
+  unnested(rows, columns) {
+    const cells = columns.map(({ name, type }, i) => {
+      const cell = `json_extract(value, '$[${i}]')`
+      const typed = type === 'integer' || type === 'number' ? `cast(${cell} as ${STORED[type]})` : cell
+      return `${typed} as ${quote(name)}`
+    })
+    return text`select ${cells.join(', ')} from json_each(${bound(cellsJson(rows, columns))})`
   },
   nameKey: (name) => name.toLowerCase(),
 }
