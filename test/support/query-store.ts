@@ -122,7 +122,12 @@ function readerOf(db: DatabaseSync, suffix: string): QueryReader {
       const size = options?.batchSize ?? 1000
       for (let at = 0; at < rows.length; at += size) yield { columns, rows: rows.slice(at, at + size) }
     },
+    together: (statements, work) => work(statements.map(({ text, params }) => once(run(text, params)))),
   }
+}
+
+async function* once(result: { columns: string[]; rows: unknown[][] }): AsyncGenerator<typeof result> {
+  if (result.rows.length > 0) yield result
 }
 
 /** A current row of an entity; times are filled in. */

@@ -15,7 +15,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Pool, PoolClient, QueryResult } from 'pg'
-import { QueryError } from '../../errors.ts'
+import { QueryError, StorageError } from '../../errors.ts'
 import type { QueryReader, ReadOptions } from '../../ports/store.ts'
 import type { Row } from './connection.ts'
 import { giveBack } from './database.ts'
@@ -39,6 +39,13 @@ const READABLE = /(?:_history|~edges)$|^relationships$/
 const TOUCHED = `select distinct o.object_names[1], o.object_names[2] from pg_lock_status() l
   cross join lateral pg_identify_object_as_address('pg_class'::regclass, l.relation, 0) o
   where l.pid = pg_backend_pid() and l.locktype = 'relation' and o.type <> 'index'`
+
+/** Whether anything locked had another schema when the snapshot was taken: tables that were a build in the making then. */
+const SWAPPED = `select coalesce(bool_or(n.nspname is null or n.nspname like '%~%'), false) from pg_lock_status() l
+  left join pg_class c on c.oid = l.relation left join pg_namespace n on n.oid = c.relnamespace
+  where l.pid = pg_backend_pid() and l.locktype = 'relation'`
+/** How often reading together begins again when builds swap tables at that moment. */
+const ATTEMPTS = 50
 
 interface Result {
   columns: string[]
@@ -94,20 +101,85 @@ export class PostgresQueryReader implements QueryReader {
     const client = await this.#space.database.borrow('query')
     this.#streaming.add(client)
     try {
-      const guard = <T>(work: () => Promise<T>): Promise<T> => this.#guard(options, work)
-      await guard(() => this.#transaction(client, options, () => this.#declare(client, sql, params, 'with hold')))
-      try {
-        while (true) {
-          signal?.throwIfAborted()
-          const batch = tableOf(await guard(() => send(client, `fetch ${batchSize} from ${CURSOR}`)))
-          if (batch.rows.length > 0) yield batch
-          if (batch.rows.length < batchSize) return
-        }
-      } finally {
-        await client.query(`close ${CURSOR}`).catch(() => undefined)
-      }
+      const declare = (): Promise<void> => this.#declare(client, sql, params, 'with hold')
+      await this.#guard(options, () => this.#transaction(client, options, declare))
+      yield* this.#fetched(client, CURSOR, batchSize, options)
     } finally {
       if (this.#streaming.delete(client)) giveBack(client)
+    }
+  }
+
+  /**
+   * As `stream`, with one held cursor for each statement, all of one transaction that has one snapshot; `work` reads
+   * without transaction and locks. Open cursors would keep `ACCESS SHARE` locks for as long as the reader likes: builds
+   * that add columns would wait for them, tables that full builds have replaced could not be dropped, and nothing could
+   * be vacuumed. The price is the result on the server's disk.
+   *
+   * A full build swaps schemas by renaming, which no snapshot holds back: names mean the new tables at once, but their
+   * rows are younger than a snapshot taken before, so they would seem empty. Therefore it is compared which tables the
+   * cursors have locked with what the names meant when the snapshot was taken; if a swap came between, all begins again.
+   */
+  async together<T>(
+    statements: readonly { readonly text: string; readonly params: readonly unknown[] }[],
+    work: (streams: readonly AsyncIterable<Result>[]) => Promise<T>,
+    options: ReadOptions & { batchSize?: number } = {},
+  ): Promise<T> {
+    const { batchSize = BATCH, signal } = options
+    signal?.throwIfAborted()
+    await this.#loadFunctions()
+    const client = await this.#space.database.borrow('query')
+    this.#streaming.add(client)
+    const names = statements.map((_, i) => `${CURSOR}_${i}`)
+    try {
+      await this.#guard(options, () => this.#declareTogether(client, statements, names, options))
+      return await work(names.map((name) => this.#fetched(client, name, batchSize, options)))
+    } finally {
+      // What was not read to its end is still held.
+      for (const name of names) await client.query(`close ${name}`).catch(() => undefined)
+      if (this.#streaming.delete(client)) giveBack(client)
+    }
+  }
+
+  async #declareTogether(
+    client: PoolClient,
+    statements: readonly { readonly text: string; readonly params: readonly unknown[] }[],
+    names: readonly string[],
+    options: ReadOptions,
+  ): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#transaction(
+          client,
+          options,
+          async () => {
+            for (const [i, { text, params }] of statements.entries()) {
+              await this.#declare(client, text, params, 'with hold', names[i])
+            }
+            const [row] = (await send(client, SWAPPED)).rows
+            if (row?.[0] === true) throw new Swapped()
+          },
+          'repeatable read',
+        )
+        return
+      } catch (error) {
+        if (!(error instanceof Swapped)) throw error
+        if (attempt === ATTEMPTS) throw new StorageError(error.message, { recoverable: true })
+      }
+    }
+  }
+
+  async *#fetched(client: PoolClient, cursor: string, batchSize: number, options: ReadOptions): AsyncGenerator<Result> {
+    const fetch = (): Promise<Result> =>
+      this.#guard(options, async () => tableOf(await send(client, `fetch ${batchSize} from ${cursor}`)))
+    try {
+      while (true) {
+        options.signal?.throwIfAborted()
+        const batch = await fetch()
+        if (batch.rows.length > 0) yield batch
+        if (batch.rows.length < batchSize) return
+      }
+    } finally {
+      await client.query(`close ${cursor}`).catch(() => undefined)
     }
   }
 
@@ -153,8 +225,13 @@ export class PostgresQueryReader implements QueryReader {
    * Read-only, with the query's own time limit; an abort signal ends the statement on the server. The server does not
    * watch the time while a commit works out a held result, so the limit is watched here as well.
    */
-  async #transaction<T>(client: PoolClient, { timeoutMs, signal }: ReadOptions, work: () => Promise<T>): Promise<T> {
-    const pid = await begin(client, timeoutMs)
+  async #transaction<T>(
+    client: PoolClient,
+    { timeoutMs, signal }: ReadOptions,
+    work: () => Promise<T>,
+    isolation: 'read committed' | 'repeatable read' = 'read committed',
+  ): Promise<T> {
+    const pid = await begin(client, timeoutMs, isolation)
     const ended = new AbortController()
     let cancelled: Promise<void> | undefined
     const cancel = (): void => {
@@ -196,10 +273,16 @@ export class PostgresQueryReader implements QueryReader {
   // ── what a text may be ─────────────────────────────────────────────────────────────────────────────────────────
 
   /** Declares the cursor, checking the text if it is new. */
-  async #declare(client: PoolClient, sql: string, params: readonly unknown[], hold: '' | 'with hold'): Promise<void> {
+  async #declare(
+    client: PoolClient,
+    sql: string,
+    params: readonly unknown[],
+    hold: '' | 'with hold',
+    cursor = CURSOR,
+  ): Promise<void> {
     const isNew = !this.#checked.has(sql)
     if (isNew) checkCalls(sql, await this.#loadFunctions())
-    await send(client, `declare ${CURSOR} no scroll cursor ${hold} for ${sql}`, params)
+    await send(client, `declare ${cursor} no scroll cursor ${hold} for ${sql}`, params)
     if (!isNew) return
     await this.#checkTouched(client)
     if (this.#checked.size >= REMEMBERED) this.#checked.delete(this.#checked.values().next().value as string)
@@ -243,14 +326,21 @@ export class PostgresQueryReader implements QueryReader {
   }
 }
 
+/** A full build replaced tables between the snapshot and the resolution of their names. */
+class Swapped extends Error {
+  constructor() {
+    super('builds replace the tables faster than reading can begin; try again')
+  }
+}
+
 function hasLimit(timeoutMs: number | undefined): timeoutMs is number {
   return timeoutMs !== undefined && timeoutMs < MAX_TIMEOUT_MS
 }
 
 /** Begins a reading transaction in one round trip; returns the server process. */
-async function begin(client: PoolClient, timeoutMs: number | undefined): Promise<number> {
+async function begin(client: PoolClient, timeoutMs: number | undefined, isolation: string): Promise<number> {
   const limit = hasLimit(timeoutMs) ? `set local statement_timeout = ${Math.max(1, Math.ceil(timeoutMs))};` : ''
-  const results = await client.query(`begin isolation level read committed read only; set local search_path = '';
+  const results = await client.query(`begin isolation level ${isolation} read only; set local search_path = '';
     set local standard_conforming_strings = on; ${limit} select pg_backend_pid() as pid`)
   const [last] = (results as unknown as QueryResult<{ pid: number }>[]).slice(-1)
   return last?.rows[0]?.pid ?? 0

@@ -3,7 +3,7 @@
  * admits nothing but reading history tables and views.
  */
 import { constants, type DatabaseSync } from 'node:sqlite'
-import { QueryError } from '../../errors.ts'
+import { QueryError, StorageError } from '../../errors.ts'
 import type { QueryReader, ReadOptions } from '../../ports/store.ts'
 import { narrow, type Param } from './columns.ts'
 import type { Connection, Row } from './connection.ts'
@@ -70,27 +70,73 @@ export class SqliteQueryReader implements QueryReader {
     const { batchSize = BATCH } = options
     if (this.#database.inMemory) {
       // One connection for everything: an open cursor would stand in the way of schema changes.
-      const { columns, rows } = await this.all(sql, params, options)
-      for (let at = 0; at < rows.length; at += batchSize) yield { columns, rows: rows.slice(at, at + batchSize) }
+      yield* batchesOf(await this.all(sql, params, options), batchSize)
       return
     }
-    const limit = new Limit(options)
     const connection = this.#database.openReader()
     try {
       connection.db.setAuthorizer(authorize)
-      const open = (): { columns: string[]; rows: Iterator<Row> } => {
-        const statement = connection.db.prepare(sql, { readBigInts: true, returnArrays: true })
-        const columns = statement.columns().map((column) => column.name)
-        return { columns, rows: statement.iterate(...(params as Param[])) as unknown as Iterator<Row> }
-      }
-      const { columns, rows } = this.#translate(open)
-      while (true) {
-        const batch = this.#translate(() => take(rows, batchSize, limit))
-        if (batch.length > 0) yield { columns, rows: batch }
-        if (batch.length < batchSize) return
-      }
+      yield* this.#rowsOn(connection, sql, params, batchSize, new Limit(options))
     } finally {
       connection.close()
+    }
+  }
+
+  /** One read transaction of a connection of its own: writers go on, and readers of the file do not notice them. */
+  async together<T>(
+    statements: readonly { readonly text: string; readonly params: readonly unknown[] }[],
+    work: (streams: readonly AsyncIterable<Result>[]) => Promise<T>,
+    options: ReadOptions & { batchSize?: number } = {},
+  ): Promise<T> {
+    const { batchSize = BATCH } = options
+    if (this.#database.inMemory) return work(await this.#collected(statements, batchSize, options))
+    const connection = this.#database.openReader()
+    try {
+      connection.run('begin')
+      // A transaction has its snapshot from its first read on. The statements were written for the names of a version.
+      const plain = this.#database.guard('query', () => plainVersion(connection))
+      if (plain !== this.#plain) {
+        throw new StorageError('the active version changed while the reading began; try again', { recoverable: true })
+      }
+      connection.db.setAuthorizer(authorize)
+      const limit = new Limit(options)
+      return await work(statements.map(({ text, params }) => this.#rowsOn(connection, text, params, batchSize, limit)))
+    } finally {
+      connection.close()
+    }
+  }
+
+  /** The only connection cannot be kept in a transaction: everything is read at once. */
+  async #collected(
+    statements: readonly { readonly text: string; readonly params: readonly unknown[] }[],
+    batchSize: number,
+    options: ReadOptions,
+  ): Promise<AsyncIterable<Result>[]> {
+    const results = await this.#database.read(null, 'query', (shared) => {
+      const limit = new Limit(options)
+      return this.#guarded(shared, ({ db }) =>
+        statements.map(({ text, params }) => collect(db, text, params, true, limit)),
+      )
+    })
+    return results.map((result) => batchesOf(result, batchSize))
+  }
+
+  async *#rowsOn(
+    connection: Connection,
+    sql: string,
+    params: readonly unknown[],
+    batchSize: number,
+    limit: Limit,
+  ): AsyncGenerator<Result> {
+    const { columns, rows } = this.#translate(() => {
+      const statement = connection.db.prepare(sql, { readBigInts: true, returnArrays: true })
+      const names = statement.columns().map((column) => column.name)
+      return { columns: names, rows: statement.iterate(...(params as Param[])) as unknown as Iterator<Row> }
+    })
+    while (true) {
+      const batch = this.#translate(() => take(rows, batchSize, limit))
+      if (batch.length > 0) yield { columns, rows: batch }
+      if (batch.length < batchSize) return
     }
   }
 
@@ -198,6 +244,10 @@ function collect(db: DatabaseSync, sql: string, params: readonly unknown[], exac
     limit.check()
   }
   return { columns, rows: exact ? rows.map((row) => row.map(narrow)) : rows }
+}
+
+async function* batchesOf({ columns, rows }: Result, batchSize: number): AsyncGenerator<Result> {
+  for (let at = 0; at < rows.length; at += batchSize) yield { columns, rows: rows.slice(at, at + batchSize) }
 }
 
 function take(rows: Iterator<Row>, limit: number, bounds: Limit): unknown[][] {
