@@ -46,6 +46,7 @@ export function hotStore(options: HotOptions): Store {
     history: absent('history'),
     checkpoints: absent('checkpoints'),
     reader: absent('reader'),
+    exports: absent('exports'),
     log: absent('log'),
     transaction: (work) => database.transaction(process, work),
     close: async () => {},

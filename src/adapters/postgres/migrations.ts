@@ -203,6 +203,26 @@ create table tier_jobs (
     breaking: false,
     sql: RUN_LOG_TABLES,
   },
+  {
+    number: 4,
+    name: 'exports',
+    // A package that does not know the list would erase without naming the files that a person is in.
+    breaking: true,
+    sql: `
+-- What was written out of the space (spec 05 section 4.5). row_count null: begun, and not known to be complete.
+create table exports (
+  export_id text collate "C" primary key,
+  path text collate "C" not null,
+  format text not null,
+  version text collate "C" not null,
+  entity_types json not null,
+  at timestamptz not null,
+  row_count bigint,
+  bytes bigint
+);
+create index exports_path on exports (path);
+`,
+  },
 ]
 
 export const LATEST = MIGRATIONS.at(-1)?.number ?? 0

@@ -47,6 +47,10 @@ const SWAPPED = `select coalesce(bool_or(n.nspname is null or n.nspname like '%~
 /** How often reading together begins again when builds swap tables at that moment. */
 const ATTEMPTS = 50
 
+interface Statement {
+  readonly text: string
+  readonly params: readonly unknown[]
+}
 interface Result {
   columns: string[]
   rows: unknown[][]
@@ -78,7 +82,7 @@ export class PostgresQueryReader implements QueryReader {
   async all(sql: string, params: readonly unknown[], options: ReadOptions = {}): Promise<Result> {
     return this.#onConnection(options, async (client) => {
       const result = await this.#transaction(client, options, async () => {
-        if (!this.#checked.has(sql)) await this.#declare(client, sql, params, '')
+        if (!this.#checked.has(sql)) await this.#declare(client, [{ text: sql, params, cursor: CURSOR }], '')
         return send(client, sql, params)
       })
       return tableOf(result)
@@ -101,7 +105,7 @@ export class PostgresQueryReader implements QueryReader {
     const client = await this.#space.database.borrow('query')
     this.#streaming.add(client)
     try {
-      const declare = (): Promise<void> => this.#declare(client, sql, params, 'with hold')
+      const declare = (): Promise<void> => this.#declare(client, [{ text: sql, params, cursor: CURSOR }], 'with hold')
       await this.#guard(options, () => this.#transaction(client, options, declare))
       yield* this.#fetched(client, CURSOR, batchSize, options)
     } finally {
@@ -120,7 +124,7 @@ export class PostgresQueryReader implements QueryReader {
    * cursors have locked with what the names meant when the snapshot was taken; if a swap came between, all begins again.
    */
   async together<T>(
-    statements: readonly { readonly text: string; readonly params: readonly unknown[] }[],
+    statements: readonly Statement[],
     work: (streams: readonly AsyncIterable<Result>[]) => Promise<T>,
     options: ReadOptions & { batchSize?: number } = {},
   ): Promise<T> {
@@ -129,21 +133,20 @@ export class PostgresQueryReader implements QueryReader {
     await this.#loadFunctions()
     const client = await this.#space.database.borrow('query')
     this.#streaming.add(client)
-    const names = statements.map((_, i) => `${CURSOR}_${i}`)
+    const named = statements.map((statement, i) => ({ ...statement, cursor: `${CURSOR}_${i}` }))
     try {
-      await this.#guard(options, () => this.#declareTogether(client, statements, names, options))
-      return await work(names.map((name) => this.#fetched(client, name, batchSize, options)))
+      await this.#guard(options, () => this.#declareTogether(client, named, options))
+      return await work(named.map(({ cursor }) => this.#fetched(client, cursor, batchSize, options)))
     } finally {
       // What was not read to its end is still held.
-      for (const name of names) await client.query(`close ${name}`).catch(() => undefined)
+      for (const { cursor } of named) await client.query(`close ${cursor}`).catch(() => undefined)
       if (this.#streaming.delete(client)) giveBack(client)
     }
   }
 
   async #declareTogether(
     client: PoolClient,
-    statements: readonly { readonly text: string; readonly params: readonly unknown[] }[],
-    names: readonly string[],
+    statements: readonly (Statement & { readonly cursor: string })[],
     options: ReadOptions,
   ): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
@@ -152,9 +155,7 @@ export class PostgresQueryReader implements QueryReader {
           client,
           options,
           async () => {
-            for (const [i, { text, params }] of statements.entries()) {
-              await this.#declare(client, text, params, 'with hold', names[i])
-            }
+            await this.#declare(client, statements, 'with hold')
             const [row] = (await send(client, SWAPPED)).rows
             if (row?.[0] === true) throw new Swapped()
           },
@@ -272,21 +273,23 @@ export class PostgresQueryReader implements QueryReader {
 
   // ── what a text may be ─────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Declares the cursor, checking the text if it is new. */
+  /** Declares a cursor for each text, checking those that are new. */
   async #declare(
     client: PoolClient,
-    sql: string,
-    params: readonly unknown[],
+    statements: readonly (Statement & { readonly cursor: string })[],
     hold: '' | 'with hold',
-    cursor = CURSOR,
   ): Promise<void> {
-    const isNew = !this.#checked.has(sql)
-    if (isNew) checkCalls(sql, await this.#loadFunctions())
-    await send(client, `declare ${cursor} no scroll cursor ${hold} for ${sql}`, params)
-    if (!isNew) return
+    const unknown = statements.map(({ text }) => text).filter((text) => !this.#checked.has(text))
+    for (const { text, params, cursor } of statements) {
+      if (unknown.includes(text)) checkCalls(text, await this.#loadFunctions())
+      await send(client, `declare ${cursor} no scroll cursor ${hold} for ${text}`, params)
+    }
+    if (unknown.length === 0) return
     await this.#checkTouched(client)
-    if (this.#checked.size >= REMEMBERED) this.#checked.delete(this.#checked.values().next().value as string)
-    this.#checked.add(sql)
+    for (const text of unknown) {
+      if (this.#checked.size >= REMEMBERED) this.#checked.delete(this.#checked.values().next().value as string)
+      this.#checked.add(text)
+    }
   }
 
   async #checkTouched(client: PoolClient): Promise<void> {

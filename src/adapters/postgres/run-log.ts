@@ -1,7 +1,9 @@
 /** The run log in Postgres (spec 10 §2). */
 import type { Instant } from '../../core/instant.ts'
+import type { ExportLog } from '../../ports/exports.ts'
 import type { RunLog } from '../../ports/runs.ts'
 import type { Tx } from '../../ports/store.ts'
+import { StoredExports } from '../sql/export-log.ts'
 import { createRunLog } from '../sql/run-log.ts'
 import { plainText } from '../sql/run-log-columns.ts'
 import type { LogDatabase, LogParam, LogRow } from '../sql/run-log-database.ts'
@@ -12,6 +14,11 @@ const MAX_PARAMS = 60_000
 
 export function postgresRunLog(space: Space, now: () => Instant): RunLog {
   return createRunLog(new PostgresLogDatabase(space, now))
+}
+
+/** The list of exports beside it (spec 05 §4.5). */
+export function postgresExports(space: Space, now: () => Instant): ExportLog {
+  return new StoredExports(new PostgresLogDatabase(space, now))
 }
 
 class PostgresLogDatabase implements LogDatabase {

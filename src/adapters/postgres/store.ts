@@ -13,7 +13,7 @@ import { PostgresMapping } from './mapping.ts'
 import { Names } from './names.ts'
 import { prepareSpace } from './open.ts'
 import { PostgresQueryReader } from './reader.ts'
-import { postgresRunLog } from './run-log.ts'
+import { postgresExports, postgresRunLog } from './run-log.ts'
 import { PostgresSignals } from './signals.ts'
 import { PostgresTiers } from './tiers.ts'
 import { PostgresVersions } from './versions.ts'
@@ -62,6 +62,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
       locks: new PostgresLocks(space, options.isDead ?? (() => false)),
       signals,
       reader,
+      exports: postgresExports(space, options.now),
       log: postgresRunLog(space, options.now),
       transaction: <T>(work: (tx: Tx) => Promise<T>) => database.transaction(work),
       close: async () => {

@@ -190,6 +190,26 @@ create index tier_jobs_sequence on tier_jobs (sequence, job);
     breaking: false,
     sql: RUN_LOG_TABLES,
   },
+  {
+    number: 4,
+    name: 'exports',
+    // A package that does not know the list would erase without naming the files that a person is in.
+    breaking: true,
+    sql: `
+-- What was written out of the space (spec 05 section 4.5). row_count null: begun, and not known to be complete.
+create table exports (
+  export_id text primary key,
+  path text not null,
+  format text not null,
+  version text not null,
+  entity_types text not null,
+  at text not null,
+  row_count integer,
+  bytes integer
+);
+create index exports_path on exports (path);
+`,
+  },
 ]
 
 export const LATEST = MIGRATIONS.at(-1)?.number ?? 0

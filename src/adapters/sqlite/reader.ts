@@ -70,7 +70,8 @@ export class SqliteQueryReader implements QueryReader {
     const { batchSize = BATCH } = options
     if (this.#database.inMemory) {
       // One connection for everything: an open cursor would stand in the way of schema changes.
-      yield* batchesOf(await this.all(sql, params, options), batchSize)
+      const limit = new Limit(options)
+      yield* batchesOf(await this.all(sql, params, options), batchSize, limit)
       return
     }
     const connection = this.#database.openReader()
@@ -112,13 +113,13 @@ export class SqliteQueryReader implements QueryReader {
     batchSize: number,
     options: ReadOptions,
   ): Promise<AsyncIterable<Result>[]> {
+    const limit = new Limit(options)
     const results = await this.#database.read(null, 'query', (shared) => {
-      const limit = new Limit(options)
       return this.#guarded(shared, ({ db }) =>
         statements.map(({ text, params }) => collect(db, text, params, true, limit)),
       )
     })
-    return results.map((result) => batchesOf(result, batchSize))
+    return results.map((result) => batchesOf(result, batchSize, limit))
   }
 
   async *#rowsOn(
@@ -246,8 +247,11 @@ function collect(db: DatabaseSync, sql: string, params: readonly unknown[], exac
   return { columns, rows: exact ? rows.map((row) => row.map(narrow)) : rows }
 }
 
-async function* batchesOf({ columns, rows }: Result, batchSize: number): AsyncGenerator<Result> {
-  for (let at = 0; at < rows.length; at += batchSize) yield { columns, rows: rows.slice(at, at + batchSize) }
+async function* batchesOf({ columns, rows }: Result, batchSize: number, limit: Limit): AsyncGenerator<Result> {
+  for (let at = 0; at < rows.length; at += batchSize) {
+    limit.check()
+    yield { columns, rows: rows.slice(at, at + batchSize) }
+  }
 }
 
 function take(rows: Iterator<Row>, limit: number, bounds: Limit): unknown[][] {

@@ -1,7 +1,9 @@
 /** The run log in a SQLite file (spec 10 §2). One writer at a time makes most of its locks unnecessary. */
 import type { Instant } from '../../core/instant.ts'
+import type { ExportLog } from '../../ports/exports.ts'
 import type { RunLog } from '../../ports/runs.ts'
 import type { Tx } from '../../ports/store.ts'
+import { StoredExports } from '../sql/export-log.ts'
 import { createRunLog } from '../sql/run-log.ts'
 import type { LogDatabase, LogParam, LogRow } from '../sql/run-log-database.ts'
 import type { Param } from './connection.ts'
@@ -9,6 +11,11 @@ import type { Database } from './database.ts'
 
 export function sqliteRunLog(database: Database, now: () => Instant): RunLog {
   return createRunLog(new SqliteLogDatabase(database, now))
+}
+
+/** The list of exports beside it (spec 05 §4.5). */
+export function sqliteExports(database: Database, now: () => Instant): ExportLog {
+  return new StoredExports(new SqliteLogDatabase(database, now))
 }
 
 class SqliteLogDatabase implements LogDatabase {

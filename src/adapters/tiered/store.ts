@@ -31,6 +31,7 @@ export function tieredStore(hot: Store, archive: Archive | null): Store {
     locks: hot.locks,
     signals: hot.signals,
     reader: hot.reader,
+    exports: hot.exports,
     log: hot.log,
     transaction: <T>(work: (tx: Tx) => Promise<T>) => cold.transaction(work),
     async close() {

@@ -2,6 +2,7 @@
 import type { Contract } from './backend.ts'
 import { buildContract } from './builds.ts'
 import { checkpointContract } from './checkpoints.ts'
+import { exportContract } from './exports.ts'
 import { historyContract } from './history.ts'
 import { identityContract } from './identity.ts'
 import { ledgerContract } from './ledger.ts'
@@ -30,4 +31,5 @@ export function storeContract(contract: Contract): void {
   lockContract(contract)
   transactionContract(contract)
   queryContract(contract)
+  exportContract(contract)
 }
