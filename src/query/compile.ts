@@ -18,7 +18,7 @@ import {
   tableSql,
   withoutHidden,
 } from './relation.ts'
-import { type CallTerm, isFixed, type OrderTerm, partsOf, substitute, type Term } from './term.ts'
+import { type CallTerm, isFixed, type OrderTerm, partsOf, someTerm, substitute, type Term } from './term.ts'
 
 export interface Statement {
   readonly text: string
@@ -92,7 +92,7 @@ class Compiler {
       case 'project': {
         const fixed = relation.terms.some(isFixed)
         const input = this.#for(
-          [],
+          relation.terms.filter(readsJson),
           this.block(relation.input),
           (b) => b.distinct || (fixed && (b.limit !== null || b.keys !== null)),
         )
@@ -100,7 +100,8 @@ class Compiler {
         return { ...input, columns: new Map(relation.columns.map((column, i) => [column.name, terms[i] as Term])) }
       }
       case 'order': {
-        const input = this.#for([], this.block(relation.input), (b) => b.limit !== null || b.distinct)
+        const sorted = relation.keys.map((item) => item.key).filter(readsJson)
+        const input = this.#for(sorted, this.block(relation.input), (b) => b.limit !== null || b.distinct)
         const keys = relation.keys.map((item) => ({ ...item, key: inline(item.key, input) }))
         return { ...input, order: [...keys, ...input.order] }
       }
@@ -342,6 +343,11 @@ function columnOf(block: Block, name: string): Term {
 
 function inline(term: Term, block: Block): Term {
   return substitute(term, (column) => columnOf(block, column.name))
+}
+
+/** May become a sub-select, where a window would see one row. */
+function readsJson(term: Term): boolean {
+  return someTerm(term, (part) => part.op === 'call' && part.fn === 'jsonPath')
 }
 
 function columnsIn(term: Term): string[] {

@@ -4,7 +4,7 @@
  */
 import type { PropertyType } from '../core/definition/model.ts'
 import { QueryError } from '../errors.ts'
-import { type FunctionName, signatureOf } from './functions.ts'
+import { type FunctionName, type JSON_KINDS, signatureOf } from './functions.ts'
 import type { InstantInput } from './instants.ts'
 
 export interface DraftOrder {
@@ -22,7 +22,7 @@ export type Draft =
       readonly op: 'call'
       readonly fn: FunctionName
       readonly args: readonly Draft[]
-      /** Target of `cast`. */
+      /** Target of `cast`, kind of `jsonPath`. */
       readonly to?: PropertyType
       /** Order of the rows of `first`, `last`. */
       readonly order?: readonly DraftOrder[]
@@ -186,6 +186,14 @@ export class Expr<T = unknown> extends Expression {
     return call('dateTrunc', this, unit)
   }
   /**
+   * The value at a path of a text column that holds JSON: `r.address.jsonPath('$.lines[0].street')`. Names with other
+   * characters than letters, digits, `_` and `-` are quoted: `$."zip code"`. Null where the text is no JSON, the path leads
+   * nowhere, or the value there is of another kind than `as`: text, a number, a whole number, true or false.
+   */
+  jsonPath<K extends JsonKind = 'string'>(path: string, as?: K): Expr<CastResult<K>> {
+    return new Expr({ op: 'call', fn: 'jsonPath', args: [this.draft, draftOf(path)], to: as ?? 'string' })
+  }
+  /**
    * An aggregate or one of `rowNumber`, `rank`, `lag`, `lead` over a window of rows instead of a group. With `orderBy`
    * an aggregate covers the rows up to the current one and its equals, without it the whole partition.
    */
@@ -214,6 +222,7 @@ export class Expr<T = unknown> extends Expression {
   }
 }
 
+export type JsonKind = (typeof JSON_KINDS)[number]
 export type DateUnit = 'year' | 'quarter' | 'month' | 'week' | 'day' | 'hour' | 'minute' | 'second'
 export type CastResult<K extends PropertyType> = K extends 'boolean'
   ? boolean

@@ -3,7 +3,7 @@ import type { PropertyType } from '../core/definition/model.ts'
 
 /**
  * What an argument must be. `same`: one common type with the other `same` arguments (integer and number mix);
- * `ordered`: as `same`, but not boolean; `pattern`, `unit`, `digits`: a plain value, not an expression.
+ * `ordered`: as `same`, but not boolean; `pattern`, `path`, `unit`, `digits`: a plain value, not an expression.
  */
 export type ArgumentRule =
   | 'any'
@@ -14,6 +14,7 @@ export type ArgumentRule =
   | 'boolean'
   | 'datetime'
   | 'pattern'
+  | 'path'
   | 'unit'
   | 'digits'
 /** `argument`: the common type of the arguments; `numeric`: integer if every argument is one, else number. */
@@ -88,6 +89,8 @@ export const FUNCTIONS = {
   day: datePart,
   date: scalar(['datetime'], 'string'),
   dateTrunc: scalar(['datetime', 'unit'], 'datetime'),
+  /** `to` says which kind of JSON value. */
+  jsonPath: scalar(['string', 'path'], 'string'),
   count: aggregate(['any'], 'integer', 0),
   countDistinct: aggregate(['any'], 'integer'),
   sum: aggregate(['numeric'], 'numeric'),
@@ -120,5 +123,8 @@ export const CASTS: Readonly<Record<PropertyType, readonly PropertyType[]>> = {
   boolean: ['boolean', 'integer', 'string'],
   datetime: ['datetime', 'string'],
 }
+
+/** Kinds of JSON values that `jsonPath` reads. */
+export const JSON_KINDS = ['string', 'number', 'integer', 'boolean'] as const satisfies readonly PropertyType[]
 
 export const DATE_UNITS: readonly string[] = ['year', 'quarter', 'month', 'week', 'day', 'hour', 'minute', 'second']

@@ -7,9 +7,19 @@ import { didYouMean } from '../core/spelling.ts'
 import { QueryError } from '../errors.ts'
 import { type Columns, type ColumnType, findColumn } from './column.ts'
 import type { Draft, DraftOrder } from './expression.ts'
-import { type ArgumentRule, CASTS, DATE_UNITS, type Signature, signatureOf } from './functions.ts'
+import { type ArgumentRule, CASTS, DATE_UNITS, JSON_KINDS, type Signature, signatureOf } from './functions.ts'
 import { instantOf } from './instants.ts'
-import { type CallTerm, hasAggregate, isAggregate, type OrderTerm, partsOf, type Scalar, type Term } from './term.ts'
+import { jsonSteps } from './json-path.ts'
+import {
+  type CallTerm,
+  hasAggregate,
+  isAggregate,
+  type OrderTerm,
+  partsOf,
+  type Scalar,
+  someTerm,
+  type Term,
+} from './term.ts'
 
 export interface ResolveScope {
   /** Columns per side for the condition of a join, else of the one input. */
@@ -151,7 +161,7 @@ function sharedType(
 }
 
 function checkTerm(term: Term, rule: ArgumentRule, shared: ColumnType, fn: string, scope: ResolveScope): Term {
-  const literal = rule === 'pattern' || rule === 'unit' || rule === 'digits'
+  const literal = rule === 'pattern' || rule === 'path' || rule === 'unit' || rule === 'digits'
   if (literal) throw problem(scope, 'ARGUMENT', `${fn}: the ${rule} must be a plain value, not an expression`)
   if (rule === 'ordered' && term.type === 'boolean') {
     throw problem(scope, 'TYPE', `${fn}: ${describe(term)} has no order; compare it with eq()`)
@@ -175,6 +185,10 @@ function valueArgument(
   nulls: boolean,
 ): Term {
   if (rule === 'pattern') return patternTerm(value, fn, scope)
+  if (rule === 'path') {
+    if (jsonSteps(value) !== null) return { op: 'value', value: value as string, type: 'string' }
+    throw problem(scope, 'ARGUMENT', `${fn}: not a path; write it as $.name, $."odd name" or $.list[0]`)
+  }
   if (rule === 'digits') {
     const whole = typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 1_000_000
     if (!whole || (fn === 'round' && value > 15)) {
@@ -250,6 +264,7 @@ function resultType(
   scope: ResolveScope,
 ): ColumnType {
   if (draft.fn === 'cast') return castType(draft, args[0] as Term, scope)
+  if (draft.fn === 'jsonPath') return jsonType(draft, args[0] as Term, scope)
   switch (signature.result) {
     case 'argument':
       if (shared === 'integer' && args.some((arg) => arg.type === 'number')) return 'number'
@@ -274,6 +289,18 @@ function castType(draft: Call, arg: Term, scope: ResolveScope): ColumnType {
   }
   if (arg.type === 'unknown' || CASTS[arg.type].includes(to)) return to
   throw problem(scope, 'TYPE', `cast: ${arg.type} cannot become ${to}, only ${CASTS[arg.type].join(', ')}`)
+}
+
+function jsonType(draft: Call, arg: Term, scope: ResolveScope): ColumnType {
+  const to = draft.to as string
+  if (!(JSON_KINDS as readonly string[]).includes(to)) {
+    const kinds = JSON_KINDS.join(', ')
+    throw problem(scope, 'ARGUMENT', `jsonPath: no kind '${to}'${didYouMean(to, JSON_KINDS)}; there are ${kinds}`)
+  }
+  // Dialects may read the text in a sub-select, where a window would see one row.
+  if (someTerm(arg, (part) => part.op === 'call' && part.over !== undefined))
+    throw problem(scope, 'WINDOW', 'jsonPath: name the window with mutate() first')
+  return to as ColumnType
 }
 
 export function isNumeric(type: ColumnType): boolean {

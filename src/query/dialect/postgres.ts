@@ -10,6 +10,7 @@ import type { Dialect, FunctionSql } from '../dialect.ts'
 import { bound, type Fragment, text } from '../fragment.ts'
 import { cellsJson } from '../loaded.ts'
 import type { CallTerm } from '../term.ts'
+import { jsonNumber, jsonPath } from './postgres-json.ts'
 import { standard } from './standard.ts'
 
 /** Text compares and changes case by code points, whatever the database's own collation. */
@@ -47,6 +48,7 @@ export const postgres: Dialect = {
     month: part('month'),
     day: part('day'),
     date: ([value]) => text`to_char(${value as Fragment} at time zone 'UTC', 'YYYY-MM-DD')`,
+    jsonPath: ([value], term) => jsonPath(value as Fragment, term),
     dateTrunc: ([value, unit]) => text`date_trunc(${unit as Fragment}, ${value as Fragment}, 'UTC')`,
   },
   quote,
@@ -170,20 +172,4 @@ function truncated(value: Fragment): Fragment {
 function canonicalText(value: Fragment): Fragment {
   const micros = text`to_char(${value} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')`
   return text`(regexp_replace(${micros}, '(\\.000000|000)$', '') || '+00:00')`
-}
-
-const SPACE = '[ \\t\\n\\r]*'
-
-/** JSON numbers that are certain to fit a double, so that the cast cannot fail. */
-const WHOLE = '-?(0|[1-9]\\d{0,99})'
-const MODERATE = `${WHOLE}(\\.\\d{1,99})?([eE][+-]?0*1?\\d?\\d)?`
-const EXTREME = '-?[1-9](\\.\\d{1,30})?[eE]([+]?(2\\d\\d|30[0-7])|-(2\\d\\d|3[01]\\d|32[0-3]))'
-
-/** Only JSON numbers are read, other text becomes null; so do numbers beyond a double and those of 100 digits. */
-function jsonNumber(arg: Fragment, to: string): Fragment {
-  if (to === 'integer') {
-    const clamped = text`least(greatest(${arg}::numeric, -9223372036854775808), 9223372036854775807)::bigint`
-    return text`case when ${arg} ~ '^${SPACE}${WHOLE}${SPACE}$' then ${clamped} end`
-  }
-  return text`case when ${arg} ~ '^${SPACE}(${MODERATE}|${EXTREME})${SPACE}$' then cast(${arg} as double precision) end`
 }

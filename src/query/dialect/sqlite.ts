@@ -1,7 +1,9 @@
 /** SQLite: dynamic types, instants as canonical text, booleans as 0 and 1 (spec 06 §1, §5.4). */
+import type { PropertyType } from '../../core/definition/model.ts'
 import { QueryError } from '../../errors.ts'
 import type { Dialect, FunctionSql } from '../dialect.ts'
 import { bound, type Fragment, text } from '../fragment.ts'
+import { jsonSteps, quotedPath } from '../json-path.ts'
 import { cellsJson } from '../loaded.ts'
 import { standard } from './standard.ts'
 
@@ -36,6 +38,8 @@ export const sqlite: Dialect = {
       const unit = term.args[1]
       return truncate(value as Fragment, unit?.op === 'value' ? String(unit.value) : '')
     },
+    jsonPath: ([value], { args: [, path], to }) =>
+      jsonValue(value as Fragment, path?.op === 'value' ? String(path.value) : '$', to ?? 'string'),
   },
   quote,
   placeholder: () => '?',
@@ -81,6 +85,22 @@ function jsonNumber(arg: Fragment, to: string): Fragment {
   const kinds = to === 'integer' ? "'integer'" : "'integer', 'real'"
   const stored = to === 'integer' ? 'integer' : 'real'
   return text`case when json_valid(${arg}) then case when json_type(${arg}) in (${kinds}) then cast(${arg} as ${stored}) end end`
+}
+
+/** One kind of value at a path of JSON text. Text with a NUL in it is none: Postgres cannot hold it. */
+function jsonValue(json: Fragment, path: string, kind: PropertyType): Fragment {
+  const place = bound(quotedPath(jsonSteps(path) ?? []))
+  const found = text`json_extract(${json}, ${place})`
+  // What is beyond a double is read as infinite.
+  const number = text`case when abs(${found}) < 9e999 then cast(${found} as real) end`
+  const branches = {
+    string: text`when 'text' then ${found}`,
+    number: text`when 'integer' then ${number} when 'real' then ${number}`,
+    integer: text`when 'integer' then cast(${found} as integer)`,
+    boolean: text`when 'true' then 1 when 'false' then 0`,
+    datetime: text``,
+  }
+  return text`case when json_valid(${json}) and instr(${json}, '\\u0000') = 0 then case json_type(${json}, ${place}) ${branches[kind]} end end`
 }
 
 /** Digits of the canonical text, which begins `YYYY-MM-DDTHH:MM:SS` in UTC. */
