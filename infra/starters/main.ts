@@ -6,6 +6,7 @@
  *   npm run postgres -- -- npm test
  *   npm run s3
  *   npm run temporal
+ *   npm run neo4j
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,16 +19,18 @@ import { testServer } from './temporal-test-server.ts'
 const USAGE = `usage: npm run postgres -- [options] [-- command…]
        npm run s3 -- [--port N] [-- command…]
        npm run temporal -- [--data FILE] [--port N] [--install] [-- command…]
+       npm run neo4j -- [--data DIR] [--port N] [--set NAME=VALUE] [-- command…]
 
   --data DIR        keep the data there; without it they go when the server stops
   --port N          default: a free one
   --version N       major version; default: the newest of this machine
   --set NAME=VALUE  a setting of the server; may be repeated
   --install         only fetch or build what is needed, and end
-  -- command…       run it with DATABASE_URL, AWS_ENDPOINT_URL_S3 or TEMPORAL_ADDRESS set, then stop
+  -- command…       run it with DATABASE_URL, AWS_ENDPOINT_URL_S3, TEMPORAL_ADDRESS or
+                    DEFACTO_NEO4J_URL set, then stop
 
-A running server can be named in DEFACTO_POSTGRES_URL, DEFACTO_S3_ENDPOINT or TEMPORAL_ADDRESS; then
-none is started.
+A running server can be named in DEFACTO_POSTGRES_URL, DEFACTO_S3_ENDPOINT, TEMPORAL_ADDRESS or
+DEFACTO_NEO4J_URL; then none is started.
 `
 
 function usageError(message: string): never {
@@ -40,8 +43,11 @@ function wholeNumber(text: string | undefined, name: string): number | undefined
   return text === undefined ? undefined : Number(text)
 }
 
+const COMPONENTS = ['postgres', 's3', 'temporal', 'neo4j'] as const
+type Component = (typeof COMPONENTS)[number]
+
 interface Arguments {
-  readonly component: 'postgres' | 's3' | 'temporal'
+  readonly component: Component
   readonly install: boolean
   readonly options: PostgresOptions
   readonly command: string[]
@@ -60,8 +66,9 @@ function readArguments(): Arguments {
       },
       allowPositionals: true,
     })
-    const [component, ...command] = positionals
-    if (values.help || (component !== 'postgres' && component !== 's3' && component !== 'temporal')) {
+    const [first, ...command] = positionals
+    const component = COMPONENTS.find((name) => name === first)
+    if (values.help || component === undefined) {
       process.stdout.write(USAGE)
       process.exit(values.help ? 0 : 2)
     }
@@ -69,8 +76,9 @@ function readArguments(): Arguments {
       usageError('s3 keeps nothing and takes no --data, --version or --set')
     }
     if (component === 'temporal' && (values.version ?? values.set[0]) !== undefined) {
-      usageError('--version and --set are for postgres alone')
+      usageError('temporal takes no --version and no --set')
     }
+    if (component === 'neo4j' && values.version !== undefined) usageError('--version is for postgres alone')
     if (values.install && component !== 'temporal') usageError('--install is for temporal alone')
     const settings = values.set.map((text) => {
       const at = text.indexOf('=')
@@ -112,6 +120,17 @@ async function startComponent({ component, options }: Arguments): Promise<Starte
     const server = await findTemporalServer({ ...(data ? { data } : {}), ...(port ? { port } : {}) })
     const environment = { TEMPORAL_ADDRESS: server.address, TEMPORAL_NAMESPACE: server.namespace }
     return { name: server.name, url: server.address, environment, stop: () => server.stop() }
+  }
+  if (component === 'neo4j') {
+    const { data, port, settings } = options
+    const { findNeo4j } = await import('./neo4j.ts')
+    const server = await findNeo4j({ settings, ...(data ? { data } : {}), ...(port ? { port } : {}) })
+    return {
+      name: server.name,
+      url: server.url,
+      environment: { DEFACTO_NEO4J_URL: server.url },
+      stop: () => server.stop(),
+    }
   }
   const server = await findS3(options)
   const environment = { DEFACTO_S3_ENDPOINT: server.endpoint, AWS_ENDPOINT_URL_S3: server.endpoint }
