@@ -18,6 +18,7 @@ import type { Editions } from './editions.ts'
 import { build, type BuildOptions as EngineBuildOptions, nextMode } from './engine/build.ts'
 import { ColdSchedule } from './engine/cold/schedule.ts'
 import type { Edition, Engine } from './engine/engine.ts'
+import { explainProperty } from './engine/explain.ts'
 import { stagesOf } from './engine/failures.ts'
 import { appendRecords } from './engine/ingest.ts'
 import { tick } from './engine/run-tick.ts'
@@ -35,8 +36,9 @@ import type { Logger } from './ports/logger.ts'
 import type { Operations } from './ports/operations.ts'
 import type { Holder, LockRow, Store } from './ports/store.ts'
 import { Queries, type QuerySource, VersionQueries } from './queries.ts'
+import type { InstantInput } from './query/instants.ts'
 import { type RawEvent, toRecords } from './records.ts'
-import type { BuildResult, BuildStatus, IngestResult, TickResult, Timeline } from './results.ts'
+import type { BuildResult, BuildStatus, Explanation, IngestResult, TickResult, Timeline } from './results.ts'
 import { loggingStorage } from './storage-log.ts'
 import { LedgerTiers, type TierCallOptions } from './tiers.ts'
 
@@ -333,6 +335,21 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
   async timeline(entityId: string, options: { all?: boolean } = {}): Promise<Timeline> {
     this.#assertOpen()
     return entityTimeline(this.#engine, this.#readable, entityId, options)
+  }
+
+  /**
+   * What gave a property (or `state`) the value it had at `asOf` (default: now): the event or time rule, the effect in the
+   * definitions, and the raw fields behind it. Unknown entities and properties are a `NotFoundError`.
+   */
+  async explain(
+    entityId: string,
+    property: string,
+    options: { asOf?: InstantInput; version?: string } = {},
+  ): Promise<Explanation> {
+    this.#assertOpen()
+    const asOf = options.asOf === undefined ? this.#engine.now() : asOfOption(options.asOf)
+    const edition = options.version === undefined ? this.#readable : await this.#edition(options.version)
+    return explainProperty(this.#engine, edition, { entityId, property, asOf })
   }
 
   /** Finishes queued work and releases everything; may be repeated. */

@@ -123,3 +123,79 @@ export interface Timeline {
   readonly entries: readonly TimelineEntry[]
   readonly resolvedFrom?: string
 }
+
+/** Where the value of one property came from; what `explain` returns. Values are those of query rows. */
+export interface Explanation {
+  readonly entityId: string
+  readonly entityType: string
+  /** A property of the entity, or `state`. */
+  readonly property: string
+  /** The version whose definitions made the value, and the hash of those (spec 01 §6). */
+  readonly version: string
+  readonly definitionHash: string
+  /** The instant the answer is about. */
+  readonly asOf: string
+  /** What it was then; null: nothing. */
+  readonly value: unknown
+  /** What it was right before it got this value. */
+  readonly before: unknown
+  /** Since when it had the value; null before the entity was created. */
+  readonly validFrom: string | null
+  /** Until when, exclusive; null: it still has it. */
+  readonly validTo: string | null
+  readonly origin: ExplainedOrigin
+  /** One sentence for people, without the values. */
+  readonly summary: string
+  /** What made the change; null before the entity was created. */
+  readonly cause: ExplainedEvent | ExplainedRule | null
+  /**
+   * The place in the definitions that gave the value: `customer.states.lead.when.upgraded.effects[1]`,
+   * `customer.always.seen.effects[0]`, `customer.states.trial.after[0].effects[0]`, `customer.properties.plan.default`,
+   * `customer.properties.score.compute`. Null if nothing did.
+   */
+  readonly path: string | null
+  /** What stands there, as in the canonical definitions. */
+  readonly definition: unknown
+  /** What the value was made from, in the order it is read. */
+  readonly inputs: readonly ExplainedInput[]
+  /** The id asked for, if that entity was merged into this one. */
+  readonly resolvedFrom?: string
+}
+
+/**
+ * `event`, `time_rule`: an effect gave the value. `computed`: the definition of the property did, after the effects of the
+ * cause. `default`: it has it since it was created. `cleared`: an effect or a computation took the value away.
+ * `never_set`: nothing has given it one yet. `not_created`: the entity did not exist yet.
+ */
+export type ExplainedOrigin = 'event' | 'time_rule' | 'computed' | 'default' | 'cleared' | 'never_set' | 'not_created'
+
+export interface ExplainedEvent {
+  readonly kind: 'event'
+  readonly sequence: number
+  readonly eventId: string
+  readonly eventType: string
+  readonly timestamp: string
+  readonly source: string
+  /** SHA-256 of the record as received, in hexadecimal; null if it is kept no more. */
+  readonly rawDigest: string | null
+}
+
+export interface ExplainedRule {
+  readonly kind: 'time_rule'
+  /** `<state>.after[<index>]`, as in timelines. */
+  readonly rule: string
+  /** When the threshold was crossed. */
+  readonly timestamp: string
+}
+
+export interface ExplainedInput {
+  /** As the definition reads it: `event.plan`, `entity.seats`. */
+  readonly read: string
+  readonly value: unknown
+  /** The mapping that made an event's field, `sources.crm.events.upgraded.mappings.plan`; null: none did. */
+  readonly mapping: string | null
+  /** Fields of the raw record it reads, as paths. */
+  readonly rawFields: readonly string[]
+  /** The expression that makes the field from them; null: it is taken as it is. */
+  readonly compute: string | null
+}

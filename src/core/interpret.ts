@@ -50,14 +50,19 @@ function apply(work: Working, event: LedgerEvent): void {
   advance(work, timestamp)
 
   // Both handlers are chosen before either runs: a state entered on the way does not see the same event again.
-  const missing = work.current === null
-  const own = (work.current ?? work.entity.starts).when.get(eventType)
-  const first = own !== undefined && (!missing || own.creates) ? own : undefined
+  const first = ownHandler(work, eventType)
   const always = work.entity.always.get(eventType)
   const moved = (first !== undefined || always !== undefined) && handle(work, event, first, always)
   work.attend(timestamp)
   // A state entered after its expiration has passed is left at once.
   if (moved) advance(work, timestamp)
+}
+
+/** The handler of the current state; before creation that of the first state, if it creates. */
+export function ownHandler(work: Working, eventType: string): CompiledHandler | undefined {
+  const missing = work.current === null
+  const own = (work.current ?? work.entity.starts).when.get(eventType)
+  return own !== undefined && (!missing || own.creates) ? own : undefined
 }
 
 /** Runs the handlers as one unit; true if another state may have been entered. */

@@ -121,7 +121,7 @@ function propertyNode(graph: Collector, type: string, entity: EntityDef, path: s
 }
 
 /** Paths below one root that an expression reads, each once. A `from` path is an expression too. */
-function pathsRead(text: string, root: 'event' | 'entity'): string[] {
+export function pathsRead(text: string, root: 'event' | 'entity'): string[] {
   if (text === '') return []
   try {
     const found = reads(parse(text)).filter((read) => read.root === root && read.path.length > 0)

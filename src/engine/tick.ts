@@ -174,7 +174,8 @@ export function plain({ entityId, entityType, state, properties, ...times }: Sna
   }
 }
 
-function plainValue(value: Value): unknown {
+/** A value as query rows have it. */
+export function plainValue(value: Value): unknown {
   if (value instanceof Float) return asNumber(value)
   return value instanceof Instant || value instanceof Duration ? value.toJSON() : value
 }

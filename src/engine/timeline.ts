@@ -2,7 +2,8 @@
 
 import type { LedgerEvent } from '../core/event.ts'
 import { hintKey } from '../core/identity.ts'
-import { emptyState, type FoldResult, fold } from '../core/interpret.ts'
+import { emptyState, type FoldOptions, type FoldResult, fold } from '../core/interpret.ts'
+import type { CompiledEntity } from '../core/program.ts'
 import { NotFoundError } from '../errors.ts'
 import type { Edition, Engine } from './engine.ts'
 import { compiledEntity, groupByEntity, targetGroups } from './entities.ts'
@@ -12,7 +13,10 @@ import { buildStateOf } from './versions.ts'
 export interface Replayed {
   readonly entityId: string
   readonly entityType: string
+  readonly compiled: CompiledEntity
   readonly events: readonly LedgerEvent[]
+  /** What the events were folded with. */
+  readonly options: FoldOptions
   readonly result: FoldResult
 }
 
@@ -32,7 +36,7 @@ export async function replayEntity(engine: Engine, edition: Edition, entityId: s
   )
   const found = await store.identity.lookup(null, keys)
   const ids = new Map(keys.map((key, index) => [hintKey(key.entityType, key.hintType, key.value), found[index]]))
-  const result = fold(compiled, emptyState(group.type, entityId), group.events, {
+  const options: FoldOptions = {
     targets: (entityType, hints) =>
       Object.entries(hints)
         .map(([hintType, value]) => ids.get(hintKey(entityType, hintType, value)))
@@ -40,6 +44,7 @@ export async function replayEntity(engine: Engine, edition: Edition, entityId: s
         .sort()[0],
     advanceTo: instantOrNull(state.tickHorizon),
     wall: engine.now(),
-  })
-  return { entityId, entityType: group.type, events: group.events, result }
+  }
+  const result = fold(compiled, emptyState(group.type, entityId), group.events, options)
+  return { entityId, entityType: group.type, compiled, events: group.events, options, result }
 }

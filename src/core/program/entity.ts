@@ -265,7 +265,12 @@ function valueSource(source: ValueSource, rule: ValueRule, scope: Scope): Compil
 
 /** `event.<path>` or `entity.<path>` (spec 01 §2.4): a path, not an expression, so names may hold any character. */
 function pathSource(from: string): Compiled {
-  const [root, name = '', ...rest] = from.split('.')
+  const [root = '', ...path] = from.split('.')
+  return pathReader(root, path)
+}
+
+/** Reads what `path` below `root` (`event`, else the entity) leads to. */
+export function pathReader(root: string, [name = '', ...rest]: readonly string[]): Compiled {
   const walk = valueReader(rest)
   const read = root === 'event' ? eventField : entityField
   return (context) => walk(read(context, name))
