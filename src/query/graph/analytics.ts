@@ -91,6 +91,11 @@ export class GraphAnalytics {
     })
   }
 
+  /** Takes a new snapshot, whatever changed. */
+  refresh(): Promise<void> {
+    return this.#memory.refresh()
+  }
+
   #query<R>(
     measure: string,
     type: 'integer' | 'number',
