@@ -238,10 +238,15 @@ class Compiler {
     const columns = new Map(relation.columns.map((column, i) => [column.name, at(relation.terms[i] as Term)]))
     const block = { ...source([], null, left), columns }
     if (relation.how === 'semi' || relation.how === 'anti') {
-      const not = relation.how === 'anti' ? 'not ' : ''
-      const exists = text`${not}exists (select 1 from (${rightSql as Fragment}) as ${right} where ${on})`
+      const exists = text`exists (select 1 from (${rightSql as Fragment}) as ${right} where ${on})`
+      const pair = relation.how === 'semi' ? pairOf(relation.on) : null
+      // SQLite takes this one into the arms of a view over several tables, down to their indexes.
+      const among =
+        pair &&
+        text`${this.term(at(pair.left))} in (select ${this.term(at(pair.right))} from (${rightSql as Fragment}) as ${right})`
+      const condition = among ?? (relation.how === 'anti' ? text`not ${exists}` : exists)
       // The condition stands in a sub-select of its own so that later steps fold into an ordinary block.
-      const inner = text`select ${left}.* from (${leftSql as Fragment}) as ${left} where ${exists}`
+      const inner = text`select ${left}.* from (${leftSql as Fragment}) as ${left} where ${condition}`
       const alias = this.#alias()
       return source(text`(${inner}) as ${alias}`, relation.columns, alias)
     }
@@ -375,6 +380,17 @@ function sameColumn(a: Term, b: Term): boolean {
 
 function nullOf(type: ColumnType): Term {
   return { op: 'value', value: null, type }
+}
+
+/** The two columns if the condition is that one of each side is the same; nulls meet nothing either way. */
+function pairOf(on: Term): { left: Term; right: Term } | null {
+  if (on.op !== 'call') return null
+  const [only] = on.args
+  if (on.fn === 'and' && on.args.length === 1) return pairOf(only as Term)
+  if (on.fn !== 'eq') return null
+  const left = on.args.find((arg) => arg.op === 'column' && arg.side === 'left')
+  const right = on.args.find((arg) => arg.op === 'column' && arg.side === 'right')
+  return left && right ? { left, right } : null
 }
 
 /** Equalities of a column of one side with a column of the other. */

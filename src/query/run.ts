@@ -24,8 +24,12 @@ export function statementOf(relation: Relation, { dialect, reader, maxRows }: Qu
 }
 
 /** All rows at once. */
-export async function readAll(relation: Relation, context: QueryContext): Promise<Chunk> {
-  const options = limitsOf(context)
+export async function readAll(
+  relation: Relation,
+  context: QueryContext,
+  signal: { signal?: AbortSignal } = {},
+): Promise<Chunk> {
+  const options = { ...limitsOf(context), ...signal }
   const ready = await prepare(relation, context, options)
   const chunk = atHand(ready) ?? (await ask(ready, context, options))
   checkCount(chunk.rows.length, context)
@@ -58,6 +62,7 @@ function limitsOf({ timeoutMs }: QueryContext): ReadOptions {
 }
 
 async function prepare(relation: Relation, { reader }: QueryContext, options: ReadOptions): Promise<Relation> {
+  options.signal?.throwIfAborted()
   await reader.refresh()
   return withRows(relation, options)
 }
