@@ -5,10 +5,11 @@
 import { QueryError } from '../errors.ts'
 import type { QueryReader } from '../ports/store.ts'
 import { aggregateRelation, havingTerm } from './aggregate.ts'
+import { arrowTable } from './arrow.ts'
 import { type Column, checkUnique, findColumn, visible } from './column.ts'
 import { columnProxy } from './column-proxy.ts'
 import type { Statement } from './compile.ts'
-import { type Row, type RowOptions, rowDecoder } from './decode.ts'
+import { type ReadRowOptions, type Row, rowDecoder } from './decode.ts'
 import type { Dialect } from './dialect.ts'
 import { type BoolExpr, col, Expression, type OrderExpr, orderOf } from './expression.ts'
 import { type InstantInput, requireInstant } from './instants.ts'
@@ -196,18 +197,24 @@ export class TableQuery<R = AnyRow> {
     return this.#with({ kind: 'limit', input: this.relation, limit: rows, offset, columns: this.relation.columns })
   }
 
-  /** All rows as plain objects; null stays null. The order is unspecified without `orderBy`. */
-  async rows(options: RowOptions = {}): Promise<R[]> {
-    const { columns, rows } = await readAll(this.relation, this.context)
-    return rows.map(rowDecoder(shownColumns(this.relation), columns, options)) as R[]
+  /**
+   * All rows as plain objects; null stays null. The order is unspecified without `orderBy`. Nothing is cut: without a limit
+   * the array holds the whole result and needs memory for it (about 1 kB a row); `stream()` needs it for a batch only.
+   */
+  async rows(options: ReadRowOptions = {}): Promise<R[]> {
+    const { columns, rows } = await readAll(this.relation, this.context, options.signal && { signal: options.signal })
+    const decode = rowDecoder(shownColumns(this.relation), columns, options)
+    const out: Row[] = []
+    for (const row of rows) out.push(decode(row))
+    return out as R[]
   }
 
   /** Alias of `rows`. */
-  execute(options: RowOptions = {}): Promise<R[]> {
+  execute(options: ReadRowOptions = {}): Promise<R[]> {
     return this.rows(options)
   }
 
-  async first(options: RowOptions = {}): Promise<R | undefined> {
+  async first(options: ReadRowOptions = {}): Promise<R | undefined> {
     return (await this.limit(1).rows(options))[0]
   }
 
@@ -227,9 +234,7 @@ export class TableQuery<R = AnyRow> {
   }
 
   /** The rows one by one from one consistent snapshot; memory holds at most a batch (default 1000). */
-  async *stream(
-    options: RowOptions & { batchSize?: number; signal?: AbortSignal } = {},
-  ): AsyncGenerator<R, void, void> {
+  async *stream(options: ReadRowOptions & { batchSize?: number } = {}): AsyncGenerator<R, void, void> {
     const batchSize = options.batchSize ?? 1000
     if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw problem('stream', 'batchSize must be at least 1')
     const read = { batchSize, ...(options.signal && { signal: options.signal }) }
@@ -238,6 +243,14 @@ export class TableQuery<R = AnyRow> {
       decode ??= rowDecoder(shownColumns(this.relation), chunk.columns, options)
       for (const row of chunk.rows) yield decode(row) as R
     }
+  }
+
+  /**
+   * The rows as an Apache Arrow table: text, float64, int64, bool and timestamps in UTC microseconds, nulls as nulls. Needs
+   * the optional package `apache-arrow`.
+   */
+  toArrow(options: { signal?: AbortSignal } = {}): Promise<import('apache-arrow').Table> {
+    return arrowTable(this.relation, this.context, options)
   }
 
   /** The statement this query runs; values are in `params`, never in the text (spec 06 §5.3). */
