@@ -5,7 +5,7 @@ export type { ColdLedgerOptions, ObjectStorage } from './cold-options.ts'
 export { defineProject, type ProjectConfig, type ProjectSettings } from './config/define.ts'
 export { readDeadLetters, settleDeadLetters } from './dead-letters.ts'
 export { Defacto } from './defacto.ts'
-export type { DefinitionsInput, EntityName, Row, SourceName } from './definition-types.ts'
+export type { DefinitionsInput, EntityName, HistoryRow, Row, SourceName } from './definition-types.ts'
 export {
   Definitions,
   defineDefinitions,
@@ -42,6 +42,7 @@ export {
 export type { DeadLetterEntry, DeadLetterSink } from './ports/dead-letter.ts'
 export type { LogFormat, Logger, LogLevel, LogTarget } from './ports/logger.ts'
 export type { Counters, RunEvent, RunOp, RunRow, RunStatus } from './ports/runs.ts'
+export type { Queries } from './queries.ts'
 export type { TableCollection } from './query/collection.ts'
 export {
   and,
@@ -69,6 +70,7 @@ export {
 } from './query/expression.ts'
 export type { QueryRoot } from './query/root.ts'
 export type { GroupedQuery, TableQuery } from './query/table-query.ts'
+export { type ConnectQueryOptions, DefactoQuery } from './query-handle.ts'
 export { type RawEvent, SourceRecord } from './records.ts'
 export type * from './results.ts'
 export type { LedgerTiers, TierCallOptions, TierStatus } from './tiers.ts'

@@ -308,6 +308,12 @@ export const CODES = define([
     'the SQL of a graph search was asked for',
     'Its rows are fetched when the query runs: call rows(), stream() or another terminal. Exit 2.',
   ],
+  ['E_QUERY_CLOSED', 'a query handle that was closed', 'Connect again. Exit 2.'],
+  [
+    'E_QUERY_MISFIT',
+    'definitions that name tables or columns which the store does not have',
+    'Connect with the definitions the version was built with, or build it with the new ones. Exit 2.',
+  ],
   ['E_QUERY_MAX_ROWS', 'more rows than allowed', 'Raise maxRows, or add a limit. Exit 2.'],
   ['E_DEFINITION', 'definitions with errors', 'Run `defacto check`. Exit 3.'],
   [

@@ -87,7 +87,9 @@ describe('imports', () => {
     expect(
       [...new Set(outside.map(({ from }) => from))].filter(
         (from) =>
-          !/^src\/(open-space|cold-place|definitions|dead-letters|input-readers|orchestrator\/space)\.ts$/.test(from),
+          !/^src\/(open-space|query-handle|cold-place|definitions|dead-letters|input-readers|orchestrator\/space)\.ts$/.test(
+            from,
+          ),
       ),
     ).toEqual([])
   })

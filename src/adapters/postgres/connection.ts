@@ -56,8 +56,12 @@ export function canonicalInstant(text: string): string {
  * random page is that of rotating disks and would make the planner read whole tables instead. The last one lets a server
  * that knows it (14 and later) stop working for a process that is gone.
  */
-export function sessionSettings(options: { statementTimeoutMs: number; lockTimeoutMs: number }): string {
-  return `set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set client_encoding = 'UTF8'; set extra_float_digits = 1;
+export function sessionSettings(options: {
+  statementTimeoutMs: number
+  lockTimeoutMs: number
+  readOnly?: boolean
+}): string {
+  return `${options.readOnly === true ? 'set default_transaction_read_only = on; ' : ''}set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set client_encoding = 'UTF8'; set extra_float_digits = 1;
     set standard_conforming_strings = on; set jit = off; set random_page_cost = 1.1; set statement_timeout = ${options.statementTimeoutMs};
     set lock_timeout = ${options.lockTimeoutMs}; set idle_in_transaction_session_timeout = 60000;
     select set_config(name, '5000', false) from pg_settings where name = 'client_connection_check_interval'`

@@ -21,6 +21,8 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs?: number
   /** Longest wait for a lock in milliseconds; default 30 000. */
   readonly lockTimeoutMs?: number
+  /** No session may write. */
+  readonly readOnly?: boolean
 }
 
 const DEFAULT_MAX = 10
@@ -50,7 +52,7 @@ export class Database {
     // A full build reads its stream on one, writes on another, and looks things up on a third.
     if (max < 3) throw new ConfigError('a Postgres store needs at least 3 connections (pool.max)')
     this.location = maskedUrl(options.url)
-    const settings = sessionSettings({ statementTimeoutMs, lockTimeoutMs })
+    const settings = sessionSettings({ statementTimeoutMs, lockTimeoutMs, readOnly: options.readOnly })
     const pool = (size: number, idleTimeoutMillis: number): pg.Pool => {
       const made = new pg.Pool({
         connectionString: libpqUrl(options.url),

@@ -25,6 +25,16 @@ export async function prepareSpace(database: Database, names: Names, options: Op
   return identify(database, names)
 }
 
+/** Who the namespace is, for readers alone: its tables may be of any level. Nothing is changed. */
+export async function recognizeSpace(database: Database, names: Names): Promise<string> {
+  await checkServer(database)
+  const { level } = await recognize(database, null, names)
+  if (level > 0) return identify(database, names)
+  throw new ConfigError(
+    `${database.location} holds no state history in namespace '${names.namespace}'; check the database and the option 'namespace'`,
+  )
+}
+
 /** Serializes what several processes would otherwise create twice; lasts until the transaction ends. */
 export async function lockSchemaChanges(database: Database, tx: Tx, names: Names): Promise<void> {
   await database.query(tx, 'lock', `select pg_advisory_xact_lock(hashtextextended($1, 0))`, [

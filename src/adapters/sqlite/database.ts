@@ -5,7 +5,9 @@
  * what the first one waits for. `:memory:` has one connection only; reads then wait until an open transaction ends.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { existsSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import { StorageError } from '../../errors.ts'
 import type { Tx } from '../../ports/store.ts'
 import { Connection } from './connection.ts'
@@ -20,6 +22,7 @@ export class Database {
   readonly inMemory: boolean
   readonly readOnly: boolean
   readonly #path: string
+  readonly #immutable: boolean
   readonly #lockTimeoutMs: number
   readonly #inside = new AsyncLocalStorage<Tx>()
   #writer: Connection | null = null
@@ -28,8 +31,10 @@ export class Database {
   #queue: Promise<unknown> = Promise.resolve()
   #closed = false
 
-  constructor(path: string, options: { readOnly?: boolean; lockTimeoutMs?: number } = {}) {
-    this.#path = path
+  /** `immutable`: nobody writes the file while it is open, and none of its companions may be made. */
+  constructor(path: string, options: { readOnly?: boolean; immutable?: boolean; lockTimeoutMs?: number } = {}) {
+    this.#immutable = options.immutable ?? false
+    this.#path = this.#immutable ? `${pathToFileURL(path).href}?immutable=1` : path
     this.location = path
     this.inMemory = path === ':memory:'
     this.readOnly = options.readOnly ?? false
@@ -48,6 +53,7 @@ export class Database {
   get reader(): Connection {
     this.#assertOpen()
     if (this.inMemory) return this.writer
+    this.#assertStill()
     this.#reader ??= new Connection(this.#path, 'read')
     return this.#reader
   }
@@ -55,6 +61,7 @@ export class Database {
   /** A further read connection, for a stream that keeps its snapshot; the caller closes it. Not for `:memory:`. */
   openReader(): Connection {
     this.#assertOpen()
+    this.#assertStill()
     return new Connection(this.#path, 'read')
   }
 
@@ -135,6 +142,12 @@ export class Database {
   /** Waits until no transaction is open, unless the caller is inside it. */
   async #settled(): Promise<void> {
     while (this.#open !== null && this.#inside.getStore() === undefined) await this.#queue
+  }
+
+  /** Somebody who may write has begun to: what is read as it lies there would not be whole. */
+  #assertStill(): void {
+    if (!this.#immutable || !existsSync(`${this.location}-wal`)) return
+    throw new StorageError(`${this.location} is being written now; open it again`, { recoverable: true })
   }
 
   #assertOpen(): void {

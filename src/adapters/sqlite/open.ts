@@ -56,6 +56,21 @@ export async function prepareSpace(
   return database.guard('open', () => identify(connection, database, namespace))
 }
 
+/** Who the file is, for readers alone: its tables may be of any level. Nothing is changed. */
+export function recognizeSpace(
+  database: Database,
+  namespace: string | undefined,
+): { spaceId: string; namespace: string } {
+  checkFile(database)
+  return database.guard('open', () => {
+    const connection = database.reader
+    if (recognize(connection, database.location) === 0) {
+      throw new ConfigError(`${database.location} holds no state history; name the file that an engine has written`)
+    }
+    return identify(connection, database, namespace)
+  })
+}
+
 function outdated(database: Database, level: number): ConfigError {
   const state = level === 0 ? 'has no tables yet' : `has tables of level ${level}, this package needs ${LATEST}`
   return new ConfigError(`${database.location} ${state}; run 'defacto migrate'`, { code: 'E_MIGRATION' })

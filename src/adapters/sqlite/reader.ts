@@ -35,16 +35,23 @@ export class SqliteQueryReader implements QueryReader {
   }
 
   relation(version: string, kind: 'history' | 'relationship', name: string): string {
-    const plain = version === this.#plain
+    const plain = version === this.#plainNow()
     return quote(kind === 'history' ? historyTable(name, version, plain) : relationshipView(name, version, plain))
   }
 
   relationshipsView(version: string): string {
-    return quote(relationshipsView(version, version === this.#plain))
+    return quote(relationshipsView(version, version === this.#plainNow()))
   }
 
   async refresh(): Promise<void> {
     this.#plain = await this.#database.read(null, 'query.refresh', plainVersion)
+  }
+
+  /** Another process may have made another version the active one, which takes the plain names from this one. */
+  #plainNow(): string | null {
+    const database = this.#database
+    if (!database.inMemory) this.#plain = database.guard('query', () => plainVersion(database.reader))
+    return this.#plain
   }
 
   async all(sql: string, params: readonly unknown[], options: ReadOptions = {}): Promise<Result> {

@@ -1,0 +1,32 @@
+/** `defacto/query`: reading a history store without the engine (spec 06 §10, 09 §1). */
+export type { DefinitionsInput, EntityName, HistoryRow, Row } from './definition-types.ts'
+export * from './errors.ts'
+export type { Queries } from './queries.ts'
+export type { TableCollection } from './query/collection.ts'
+export {
+  and,
+  asc,
+  avg,
+  caseWhen,
+  col,
+  count,
+  countDistinct,
+  desc,
+  Expr,
+  first,
+  lag,
+  last,
+  lead,
+  lit,
+  max,
+  min,
+  not,
+  or,
+  rank,
+  rowNumber,
+  sql,
+  sum,
+} from './query/expression.ts'
+export type { QueryRoot } from './query/root.ts'
+export type { GroupedQuery, TableQuery } from './query/table-query.ts'
+export { type ConnectQueryOptions, DefactoQuery } from './query-handle.ts'
