@@ -1,0 +1,329 @@
+/**
+ * Read-only access for queries on a DuckDB file (spec 06 §6, §10). The file is opened for reading with everything outside
+ * it shut off, and `read-guard.ts` asks the engine what a text is before it runs for the first time. As long as the file is
+ * open nobody can write to it, so all connections see one state; an export puts another file in its place, which queries
+ * read from then on.
+ */
+import { stat } from 'node:fs/promises'
+import type { DuckDBConnection, DuckDBInstance, DuckDBResult, DuckDBType, DuckDBValue } from '@duckdb/node-api'
+import { QueryError, StorageError } from '../../errors.ts'
+import type { QueryReader, ReadOptions } from '../../ports/store.ts'
+import { openError, readError } from './errors.ts'
+import { type Driver, loadDriver, openInstance } from './instance.ts'
+import { historyTable, inSchema, RELATIONSHIPS_VIEW, relationshipView, versionSchema } from './names.ts'
+import { checkStatement, engineRules, type GuardRules } from './read-guard.ts'
+import { rowReader } from './values.ts'
+import { type StoredVersion, storedVersions } from './versions.ts'
+
+const BATCH = 1000
+/** Texts remembered as checked. */
+const REMEMBERED = 1000
+/** An interruption is lost on a connection that does not run yet. */
+const INTERRUPT_AGAIN_MS = 20
+/** Longer limits are none; timers do not take them. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
+
+interface Result {
+  columns: string[]
+  rows: unknown[][]
+}
+interface Statement {
+  readonly text: string
+  readonly params: readonly unknown[]
+}
+type StreamOptions = ReadOptions & { batchSize?: number }
+
+export interface OpenedReader {
+  readonly reader: QueryReader
+  versions(): Promise<StoredVersion[]>
+  close(): Promise<void>
+}
+
+/** One state of the file. */
+interface Opened {
+  readonly instance: DuckDBInstance
+  /** For callers, who close it with the reader. */
+  readonly handle: DuckDBConnection
+  readonly rules: GuardRules
+  readonly versions: readonly StoredVersion[]
+  readonly checked: Set<string>
+  /** Tells whether another file has taken its place. */
+  readonly file: string
+}
+
+/** @throws StorageError if the file is missing, no DuckDB file, of a newer format, or held by a writer (recoverable) */
+export async function openDuckdbReader(options: { path: string; namespace: string }): Promise<OpenedReader> {
+  const reader = new DuckdbQueryReader(await loadDriver(), options.path, options.namespace)
+  await reader.refresh()
+  return {
+    reader,
+    versions: async () => [...reader.versions],
+    close: async () => reader.close(),
+  }
+}
+
+class DuckdbQueryReader implements QueryReader {
+  readonly dialect = 'duckdb'
+  readonly #driver: Driver
+  readonly #path: string
+  readonly #namespace: string
+  readonly #connections = new Set<DuckDBConnection>()
+  #opened: Opened | null = null
+  #opening: Promise<void> | null = null
+  #closed = false
+
+  constructor(driver: Driver, path: string, namespace: string) {
+    this.#driver = driver
+    this.#path = path
+    this.#namespace = namespace
+  }
+
+  relation(version: string, kind: 'history' | 'relationship', name: string): string {
+    return this.#qualified(version, kind === 'history' ? historyTable(name) : relationshipView(name))
+  }
+
+  relationshipsView(version: string): string {
+    return this.#qualified(version, RELATIONSHIPS_VIEW)
+  }
+
+  /** Reads another file that has taken the place of the one that is open. */
+  async refresh(): Promise<void> {
+    this.#opening ??= this.#reopen().finally(() => {
+      this.#opening = null
+    })
+    await this.#opening
+  }
+
+  get versions(): readonly StoredVersion[] {
+    return this.#state().versions
+  }
+
+  async all(sql: string, params: readonly unknown[], options: ReadOptions = {}): Promise<Result> {
+    return this.#run({ text: sql, params }, options, async (columns, fetch) => {
+      const rows: unknown[][] = []
+      for (let chunk = await fetch(); chunk !== null; chunk = await fetch()) for (const row of chunk) rows.push(row)
+      return { columns, rows }
+    })
+  }
+
+  async *stream(sql: string, params: readonly unknown[], options: StreamOptions = {}): AsyncIterable<Result> {
+    yield* this.#stream(this.#state(), { text: sql, params }, options)
+  }
+
+  /** All connections to one opening of the file see the same state. */
+  async together<T>(
+    statements: readonly Statement[],
+    work: (streams: readonly AsyncIterable<Result>[]) => Promise<T>,
+    options: StreamOptions = {},
+  ): Promise<T> {
+    const state = this.#state()
+    return work(statements.map((statement) => this.#stream(state, statement, options)))
+  }
+
+  /** A connection of `@duckdb/node-api` for reading; instants come as the driver has them. */
+  get handle(): DuckDBConnection {
+    return this.#state().handle
+  }
+
+  /** Ends streams that nobody has finished, too. */
+  close(): void {
+    this.#closed = true
+    for (const connection of this.#connections) connection.closeSync()
+    this.#connections.clear()
+    this.#opened?.instance.closeSync()
+    this.#opened = null
+  }
+
+  #qualified(version: string, relation: string): string {
+    return inSchema(versionSchema(this.#namespace, version), relation)
+  }
+
+  #state(): Opened {
+    if (this.#opened !== null) return this.#opened
+    throw new QueryError(`${this.#path} is closed`, { code: 'E_CLOSED' })
+  }
+
+  async #reopen(): Promise<void> {
+    if (this.#closed) this.#state()
+    const file = await identityOf(this.#path)
+    if (this.#opened !== null && (file === null || file === this.#opened.file)) return
+    const instance = await openInstance(this.#path, { readOnly: true })
+    try {
+      const handle = await instance.connect()
+      const versions = await storedVersions(handle, this.#namespace)
+      const schemas = new Set(versions.map(({ version }) => versionSchema(this.#namespace, version)))
+      checkName(this.#path, schemas)
+      const rules = { ...(await engineRules(handle)), schemas }
+      const before = this.#opened
+      this.#opened = { instance, handle, rules, versions, checked: new Set(), file: file ?? '' }
+      this.#connections.add(handle)
+      // Queries that run keep their connections, and those the file.
+      before?.instance.closeSync()
+    } catch (error) {
+      instance.closeSync()
+      throw openError(error, this.#path)
+    }
+  }
+
+  async *#stream(state: Opened, statement: Statement, options: StreamOptions): AsyncGenerator<Result> {
+    const { batchSize = BATCH } = options
+    const connection = await this.#connect(state)
+    const limit = new Limit(connection, options)
+    try {
+      const { columns, fetch } = await this.#start(state, connection, statement, limit)
+      let rows: unknown[][] = []
+      for (let chunk = await fetch(); chunk !== null; chunk = await fetch()) {
+        rows = rows.length === 0 ? chunk : [...rows, ...chunk]
+        while (rows.length >= batchSize) {
+          yield { columns, rows: rows.slice(0, batchSize) }
+          rows = rows.slice(batchSize)
+        }
+      }
+      if (rows.length > 0) yield { columns, rows }
+    } finally {
+      this.#disconnect(connection)
+    }
+  }
+
+  async #run<T>(
+    statement: Statement,
+    options: ReadOptions,
+    work: (columns: string[], fetch: () => Promise<unknown[][] | null>) => Promise<T>,
+  ): Promise<T> {
+    const state = this.#state()
+    const connection = await this.#connect(state)
+    try {
+      const { columns, fetch } = await this.#start(state, connection, statement, new Limit(connection, options))
+      return await work(columns, fetch)
+    } finally {
+      this.#disconnect(connection)
+    }
+  }
+
+  async #connect(state: Opened): Promise<DuckDBConnection> {
+    const connection = await state.instance.connect()
+    this.#connections.add(connection)
+    return connection
+  }
+
+  #disconnect(connection: DuckDBConnection): void {
+    if (this.#connections.delete(connection)) connection.closeSync()
+  }
+
+  async #start(
+    state: Opened,
+    connection: DuckDBConnection,
+    { text, params }: Statement,
+    limit: Limit,
+  ): Promise<{ columns: string[]; fetch: () => Promise<unknown[][] | null> }> {
+    const guard = <T>(work: () => Promise<T>): Promise<T> => this.#guard(limit, work)
+    const result = await guard(async () => {
+      if (!state.checked.has(text)) await this.#check(state, connection, text)
+      return execute(this.#driver, connection, text, params)
+    })
+    const read = rowReader(this.#driver, result.columnTypes())
+    const fetch = async (): Promise<unknown[][] | null> => {
+      const chunk = await guard(() => result.fetchChunk())
+      return chunk === null || chunk.rowCount === 0 ? null : read(chunk)
+    }
+    return { columns: result.columnNames(), fetch }
+  }
+
+  async #check({ checked, rules }: Opened, connection: DuckDBConnection, text: string): Promise<void> {
+    await checkStatement(connection, text, rules)
+    if (checked.size >= REMEMBERED) checked.delete(checked.values().next().value as string)
+    checked.add(text)
+  }
+
+  async #guard<T>(limit: Limit, work: () => Promise<T>): Promise<T> {
+    try {
+      return await limit.during(work)
+    } catch (error) {
+      limit.throwIfAborted()
+      throw readError(error, this.#path, limit.timeoutMs)
+    }
+  }
+}
+
+/** The limits of one query; while the engine works it is interrupted when one is reached. */
+class Limit {
+  readonly timeoutMs: number | undefined
+  readonly #connection: DuckDBConnection
+  readonly #signal: AbortSignal | undefined
+  readonly #deadline: number
+
+  constructor(connection: DuckDBConnection, { timeoutMs, signal }: ReadOptions) {
+    this.timeoutMs = timeoutMs
+    this.#connection = connection
+    this.#signal = signal
+    this.#deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs
+  }
+
+  throwIfAborted(): void {
+    this.#signal?.throwIfAborted()
+  }
+
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    this.throwIfAborted()
+    const left = this.#deadline - performance.now()
+    if (left <= 0) throw new Error('INTERRUPT Error: too late')
+    if (left === Number.POSITIVE_INFINITY && this.#signal === undefined) return work()
+    let again: NodeJS.Timeout | undefined
+    const interrupt = (): void => {
+      this.#connection.interrupt()
+      again ??= setInterval(() => this.#connection.interrupt(), INTERRUPT_AGAIN_MS)
+    }
+    const timer = left <= MAX_TIMEOUT_MS ? setTimeout(interrupt, left) : undefined
+    this.#signal?.addEventListener('abort', interrupt, { once: true })
+    try {
+      return await work()
+    } finally {
+      clearTimeout(timer)
+      clearInterval(again)
+      this.#signal?.removeEventListener('abort', interrupt)
+    }
+  }
+}
+
+async function execute(
+  driver: Driver,
+  connection: DuckDBConnection,
+  sql: string,
+  params: readonly unknown[],
+): Promise<DuckDBResult> {
+  const prepared = await connection.prepare(sql)
+  prepared.bind(
+    params.map((value) => value as DuckDBValue),
+    params.map((value) => typeOf(driver, value)),
+  )
+  return prepared.stream()
+}
+
+function typeOf({ BIGINT, BOOLEAN, DOUBLE, SQLNULL, VARCHAR }: Driver, value: unknown): DuckDBType {
+  switch (typeof value) {
+    case 'bigint':
+      return BIGINT
+    case 'number':
+      return DOUBLE
+    case 'boolean':
+      return BOOLEAN
+    default:
+      return value === null ? SQLNULL : VARCHAR
+  }
+}
+
+async function identityOf(path: string): Promise<string | null> {
+  const found = await stat(path, { bigint: true }).catch(() => null)
+  return found === null ? null : `${found.dev}:${found.ino}:${found.birthtimeNs}`
+}
+
+/** The engine takes a file for a catalogue of its own name: with a schema of that name nothing in it can be named. */
+function checkName(path: string, schemas: ReadonlySet<string>): void {
+  const stem = (path.split(/[\\/]/).at(-1) ?? '').replace(/\.[^.]*$/, '')
+  const same = [...schemas].find((schema) => schema.toLowerCase() === stem.toLowerCase())
+  if (same === undefined) return
+  throw new StorageError(
+    `open: ${path} is called like the schema "${same}" in it, which DuckDB cannot tell apart; rename the file`,
+    { details: { operation: 'open', driver: 'duckdb' } },
+  )
+}
