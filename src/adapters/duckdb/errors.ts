@@ -4,6 +4,8 @@ import { DefactoError, QueryError, StorageError } from '../../errors.ts'
 interface Explained {
   readonly sentence: string
   readonly recoverable: boolean
+  /** Another process holds the file. */
+  readonly locked?: true
 }
 
 const DRIVER = 'duckdb'
@@ -20,9 +22,9 @@ function messageOf(error: unknown): string {
 /** Why a file could not be opened. */
 export function openError(error: unknown, path: string): Error {
   if (error instanceof DefactoError) return error
-  const { sentence, recoverable } = explainOpening(messageOf(error), path)
+  const { sentence, recoverable, locked = false } = explainOpening(messageOf(error), path)
   return new StorageError(`open: ${sentence}`, {
-    details: { operation: 'open', driver: DRIVER },
+    details: { operation: 'open', driver: DRIVER, locked },
     recoverable,
     cause: error,
   })
@@ -38,6 +40,7 @@ function explainOpening(text: string, path: string): Explained {
     return {
       sentence: `${who} holds ${path}; DuckDB lets either one process write or several read, so try again when it is done`,
       recoverable: true,
+      locked: true,
     }
   }
   const [, version] = /version number (\d+)/i.exec(text) ?? []
@@ -86,6 +89,40 @@ export function writeError(error: unknown, operation: string, path: string): Err
   return new StorageError(`${operation}: ${sentence}`, {
     details: { operation, driver: DRIVER },
     recoverable,
+    cause: error,
+  })
+}
+
+const FILES: Readonly<Record<string, Explained & { readonly what: string }>> = {
+  EACCES: {
+    what: 'may not be written',
+    sentence: 'check the permissions of the file and its folder',
+    recoverable: false,
+  },
+  EPERM: {
+    what: 'may not be written',
+    sentence: 'check the permissions of the file and its folder',
+    recoverable: false,
+  },
+  EROFS: { what: 'lies in a file system that is read-only', sentence: 'choose another place', recoverable: false },
+  ENOTDIR: { what: 'cannot be made', sentence: 'a part of the path is a file and no folder', recoverable: false },
+  EEXIST: { what: 'cannot be made', sentence: 'a part of the path is a file and no folder', recoverable: false },
+  EISDIR: { what: 'is a folder', sentence: 'name a file', recoverable: false },
+  ENAMETOOLONG: { what: 'cannot be made', sentence: 'the name is too long', recoverable: false },
+  ENOSPC: { what: 'cannot be written', sentence: 'no space is left; free some and try again', recoverable: true },
+  EDQUOT: { what: 'cannot be written', sentence: 'no space is left; free some and try again', recoverable: true },
+}
+
+/** What the file system said; other errors as they are. */
+export function fileError(error: unknown, operation: string, path: string): unknown {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+  if (error instanceof DefactoError || code === undefined || !/^E[A-Z]+$/.test(code)) return error
+  const known = FILES[code]
+  const message =
+    known === undefined ? `${path} cannot be written (${code})` : `${path} ${known.what}; ${known.sentence}`
+  return new StorageError(`${operation}: ${message}`, {
+    details: { operation, driver: DRIVER, code },
+    recoverable: known?.recoverable ?? true,
     cause: error,
   })
 }

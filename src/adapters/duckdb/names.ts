@@ -1,4 +1,5 @@
 /** Names of schemas and tables of a file of histories (spec 06 §1). `~` stands in no name of a type, version or namespace. */
+import { basename } from 'node:path'
 import { quote } from './instance.ts'
 
 /** Which versions the file holds, with their definitions; in the schema `main`. */
@@ -31,4 +32,10 @@ export function isReadable(table: string): boolean {
 
 export function inSchema(schema: string, name: string): string {
   return `${quote(schema)}.${quote(name)}`
+}
+
+/** DuckDB names the catalogue after the file; with a schema of that name nothing in it can be named. */
+export function nameClash(path: string, schema: string): boolean {
+  const catalogue = basename(path).replace(/\.[^.]*$/, '')
+  return catalogue.toLowerCase() === schema.toLowerCase()
 }

@@ -10,7 +10,7 @@ import { QueryError, StorageError } from '../../errors.ts'
 import type { QueryReader, ReadOptions } from '../../ports/store.ts'
 import { openError, readError } from './errors.ts'
 import { type Driver, loadDriver, openInstance } from './instance.ts'
-import { historyTable, inSchema, RELATIONSHIPS_VIEW, relationshipView, versionSchema } from './names.ts'
+import { historyTable, inSchema, nameClash, RELATIONSHIPS_VIEW, relationshipView, versionSchema } from './names.ts'
 import { checkStatement, engineRules, type GuardRules } from './read-guard.ts'
 import { rowReader } from './values.ts'
 import { type StoredVersion, storedVersions } from './versions.ts'
@@ -317,10 +317,8 @@ async function identityOf(path: string): Promise<string | null> {
   return found === null ? null : `${found.dev}:${found.ino}:${found.birthtimeNs}`
 }
 
-/** The engine takes a file for a catalogue of its own name: with a schema of that name nothing in it can be named. */
 function checkName(path: string, schemas: ReadonlySet<string>): void {
-  const stem = (path.split(/[\\/]/).at(-1) ?? '').replace(/\.[^.]*$/, '')
-  const same = [...schemas].find((schema) => schema.toLowerCase() === stem.toLowerCase())
+  const same = [...schemas].find((schema) => nameClash(path, schema))
   if (same === undefined) return
   throw new StorageError(
     `open: ${path} is called like the schema "${same}" in it, which DuckDB cannot tell apart; rename the file`,
