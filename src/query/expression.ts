@@ -34,9 +34,8 @@ export type Draft =
 export type Side = 'left' | 'right'
 
 /** What a value of type `T` can be compared with. */
-export type Operand<T> =
-  | Expression
-  | (unknown extends T ? unknown : T extends string ? InstantInput : T extends number | bigint ? number | bigint : T)
+export type Operand<T> = Expression | (unknown extends T ? unknown : Comparable<NonNullable<T>>)
+type Comparable<T> = T extends string ? InstantInput : T extends number | bigint ? number | bigint : T
 /** Without null; what is unknown stays so. */
 export type Known<T> = unknown extends T ? unknown : NonNullable<T>
 export type BoolExpr = Expr<boolean>
@@ -286,26 +285,26 @@ export function countDistinct(value: Measured): Expr<number> {
   return call('countDistinct', measured(value))
 }
 /** Null over no values, like `avg`, `min` and `max`. */
-export function sum(value: Measured): Expr<number> {
+export function sum(value: Measured): Expr<number | null> {
   return call('sum', measured(value))
 }
-export function avg(value: Measured): Expr<number> {
+export function avg(value: Measured): Expr<number | null> {
   return call('avg', measured(value))
 }
-export function min<T = unknown>(value: string | Expr<T>): Expr<T> {
+export function min<T = unknown>(value: string | Expr<T>): Expr<T | null> {
   return call('min', measured(value))
 }
-export function max<T = unknown>(value: string | Expr<T>): Expr<T> {
+export function max<T = unknown>(value: string | Expr<T>): Expr<T | null> {
   return call('max', measured(value))
 }
 /** The value of the group's first row in the given order (default: by `valid_from`), null values included. */
-export function first<T = unknown>(value: string | Expr<T>, options: { orderBy?: OrderKey } = {}): Expr<T> {
+export function first<T = unknown>(value: string | Expr<T>, options: { orderBy?: OrderKey } = {}): Expr<T | null> {
   return ordered('first', value, options.orderBy)
 }
-export function last<T = unknown>(value: string | Expr<T>, options: { orderBy?: OrderKey } = {}): Expr<T> {
+export function last<T = unknown>(value: string | Expr<T>, options: { orderBy?: OrderKey } = {}): Expr<T | null> {
   return ordered('last', value, options.orderBy)
 }
-function ordered<T>(fn: 'first' | 'last', value: string | Expr<T>, key: OrderKey = 'valid_from'): Expr<T> {
+function ordered<T>(fn: 'first' | 'last', value: string | Expr<T>, key: OrderKey = 'valid_from'): Expr<T | null> {
   return new Expr({ op: 'call', fn, args: [measured(value).draft], order: [orderOf(key)] })
 }
 
@@ -318,11 +317,11 @@ export function rank(): Expr<number> {
   return call('rank')
 }
 /** The value `distance` rows before this one in the window; null where there is none. */
-export function lag<T = unknown>(value: string | Expr<T>, distance = 1): Expr<T> {
+export function lag<T = unknown>(value: string | Expr<T>, distance = 1): Expr<T | null> {
   return call('lag', measured(value), distance)
 }
 /** The value `distance` rows after this one in the window. */
-export function lead<T = unknown>(value: string | Expr<T>, distance = 1): Expr<T> {
+export function lead<T = unknown>(value: string | Expr<T>, distance = 1): Expr<T | null> {
   return call('lead', measured(value), distance)
 }
 

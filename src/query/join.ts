@@ -6,19 +6,19 @@ import { columnProxy } from './column-proxy.ts'
 import { and, type BoolExpr, Expr, Expression } from './expression.ts'
 import { columnTerm, type JoinKind, type Relation } from './relation.ts'
 import { resolveCondition } from './resolve.ts'
-import type { AnyRow, Cols } from './row-types.ts'
+import type { AnyRow, Cols, Suffixes } from './row-types.ts'
 import type { Term } from './term.ts'
 
-type Names<R> = (keyof R & string) | readonly (keyof R & string)[]
-export type JoinOn<L = AnyRow, R = AnyRow> =
-  | Names<L & R>
-  | { readonly left: Names<L>; readonly right: Names<R>; readonly how?: JoinKind }
+type Names<K> = (K & string) | readonly (K & string)[]
+export type JoinOn<L = AnyRow, R = AnyRow, H extends JoinKind = JoinKind> =
+  | Names<keyof L & keyof R>
+  | { readonly left: Names<keyof L>; readonly right: Names<keyof R>; readonly how?: H }
   | ((left: Cols<L>, right: Cols<R>) => BoolExpr)
-export interface JoinOptions {
+export interface JoinOptions<H extends JoinKind = JoinKind, S extends Suffixes = Suffixes> {
   /** Default `inner`. `semi` and `anti` keep the left columns only. */
-  how?: JoinKind
+  how?: H
   /** Put behind names that both sides have; default `['', '_right']`. */
-  suffixes?: readonly [string, string]
+  suffixes?: S
 }
 
 const KINDS: readonly JoinKind[] = ['inner', 'left', 'right', 'full', 'semi', 'anti']

@@ -3,6 +3,7 @@
  * returns a new query; nothing touches the database until a terminal call (`rows`, `first`, `count`, `stream`).
  */
 import { QueryError } from '../errors.ts'
+import type { ExportRecord, WriteOptions } from '../ports/exports.ts'
 import type { QueryReader } from '../ports/store.ts'
 import { aggregateRelation, havingTerm } from './aggregate.ts'
 import { arrowTable } from './arrow.ts'
@@ -11,12 +12,15 @@ import { columnProxy } from './column-proxy.ts'
 import type { Statement } from './compile.ts'
 import { type ReadRowOptions, type Row, rowDecoder } from './decode.ts'
 import type { Dialect } from './dialect.ts'
+import type { ExportAccess } from './export/access.ts'
+import { exportQuery } from './export/export.ts'
 import { type BoolExpr, col, Expression, type OrderExpr, orderOf } from './expression.ts'
 import { type InstantInput, requireInstant } from './instants.ts'
 import { type JoinOn, type JoinOptions, joinRelation } from './join.ts'
 import {
   columnTerm,
   filtered,
+  type JoinKind,
   type MergedRelation,
   originOf,
   type Relation,
@@ -24,7 +28,20 @@ import {
   withoutHidden,
 } from './relation.ts'
 import { type ResolveScope, resolveCondition, resolveOrder, resolveRow } from './resolve.ts'
-import type { AggRow, Aggregates, AnyRow, Cols, ColumnFn, Computed, Joined, Renamed, Replaced } from './row-types.ts'
+import type {
+  AggRow,
+  Aggregates,
+  AnyRow,
+  Cols,
+  ColumnFn,
+  Computed,
+  DefaultSuffixes,
+  Joined,
+  Renamed,
+  Replaced,
+  Selected,
+  Suffixes,
+} from './row-types.ts'
 import { readAll, readChunks, shownColumns, statementOf } from './run.ts'
 import type { Term } from './term.ts'
 import { type WhereObject, whereOf } from './where.ts'
@@ -36,6 +53,8 @@ export interface QueryContext {
   readonly timeoutMs?: number
   /** More rows than this are a `QueryError`; nothing is cut silently. */
   readonly maxRows?: number
+  /** Left out: nothing can be exported. */
+  readonly exports?: ExportAccess
 }
 
 export class TableQuery<R = AnyRow> {
@@ -92,7 +111,7 @@ export class TableQuery<R = AnyRow> {
   }
 
   select<K extends keyof R & string>(...columns: K[]): TableQuery<Pick<R, K>>
-  select(shape: Record<string, Expression | ColumnFn<R>>): TableQuery
+  select<S extends Record<string, Expression | ColumnFn<R>>>(shape: S): TableQuery<Selected<R, S>>
   select(...columns: (string | Record<string, Expression | ColumnFn<R>>)[]): unknown {
     const items = columns.flatMap((item): [string, Expression][] =>
       typeof item === 'string' ? [[item, col(item)]] : this.#expressions(item, 'select'),
@@ -160,7 +179,11 @@ export class TableQuery<R = AnyRow> {
   }
 
   /** `on`: a shared column name, `{left, right}`, or `(l, r) => condition`. Both sides must live in one store. */
-  join<R2>(other: TableQuery<R2>, on: JoinOn<R, R2>, options?: JoinOptions): TableQuery<Joined<R, R2>> {
+  join<R2, const H extends JoinKind = 'inner', const S extends Suffixes = DefaultSuffixes>(
+    other: TableQuery<R2>,
+    on: JoinOn<R, R2, H>,
+    options?: JoinOptions<H, S>,
+  ): TableQuery<Joined<R, R2, H, S>> {
     if (other.context.reader !== this.context.reader) {
       throw problem('join', 'both sides must be in the same store; export them to one DuckDB file to join them')
     }
@@ -251,6 +274,19 @@ export class TableQuery<R = AnyRow> {
    */
   toArrow(options: { signal?: AbortSignal } = {}): Promise<import('apache-arrow').Table> {
     return arrowTable(this.relation, this.context, options)
+  }
+
+  /**
+   * One Parquet file, whole or not at all, with columns typed as spec 06 §1 says; an existing one is replaced. The export is
+   * in the list of the space (spec 05 §4.5).
+   */
+  toParquet(path: string, options: WriteOptions = {}): Promise<ExportRecord> {
+    return exportQuery(this as unknown as TableQuery, 'parquet', path, options)
+  }
+
+  /** As `toParquet`, as CSV: null is empty, an empty text `""`. */
+  toCsv(path: string, options: WriteOptions = {}): Promise<ExportRecord> {
+    return exportQuery(this as unknown as TableQuery, 'csv', path, options)
   }
 
   /** The statement this query runs; values are in `params`, never in the text (spec 06 §5.3). */
