@@ -27,6 +27,7 @@ import { withSlot, withStateSlot } from './engine/slot.ts'
 import { previewTick } from './engine/tick.ts'
 import { buildStateOf, isBuilt, statusOf, switchActive } from './engine/versions.ts'
 import { ConfigError, IngestError, LockHeld } from './errors.ts'
+import { exportWriters } from './export-writers.ts'
 import { entityTimeline, IdentityInspection, LedgerInspection } from './inspection.ts'
 import { type OpenedSpace, openSpace } from './open-space.ts'
 import type { DefactoOptions } from './options.ts'
@@ -57,6 +58,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
   readonly #logger: Logger
   readonly #programOptions: ProgramOptions
   readonly #writes = new Serial()
+  readonly #writers = exportWriters()
   readonly #editions: Editions
   readonly #schedule: ColdSchedule | null
   readonly #cleanup: () => Promise<void>
@@ -326,7 +328,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
   // ── queries (the rest is in `queries.ts`) ──────────────────────────────────────────────────────────────────────
 
   /** The same entry points for another registered version, with that version's definitions. */
-  version(name: string): VersionQueries {
+  version(name: string): Queries {
     this.#assertOpen()
     return new VersionQueries(this.#source(this.#editions.get(name)))
   }
@@ -370,7 +372,8 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
   }
 
   #source({ version, program }: Edition): QuerySource {
-    return { reader: this.#store.reader, program, version }
+    const { reader, exports: log } = this.#store
+    return { reader, program, version, exports: { writers: this.#writers, log, now: () => this.#engine.now() } }
   }
 
   async #release(): Promise<void> {

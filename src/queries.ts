@@ -1,8 +1,9 @@
 /** What can be asked of one version: the same entry points on an open space, another version and a reader alone (spec 06 §2). */
-import type { DefinitionsInput, EntityName, Row } from './definition-types.ts'
+import type { DefinitionsInput, EntityName, HistoryRow, Row } from './definition-types.ts'
 import type { QueryReader } from './ports/store.ts'
 import { assertEntity } from './query/assert-entity.ts'
 import type { TableCollection } from './query/collection.ts'
+import type { ExportPlaces } from './query/export/access.ts'
 import { type CollectionOptions, createQueryRoot, type QueryProgram, type QueryRoot } from './query/root.ts'
 import type { TableQuery } from './query/table-query.ts'
 
@@ -11,6 +12,8 @@ export interface QuerySource {
   readonly reader: QueryReader
   readonly program: QueryProgram
   readonly version: string
+  /** Left out: nothing can be exported. */
+  readonly exports?: ExportPlaces
 }
 
 export abstract class Queries<D extends DefinitionsInput = DefinitionsInput> {
@@ -23,8 +26,8 @@ export abstract class Queries<D extends DefinitionsInput = DefinitionsInput> {
   }
 
   /** All rows of the surviving entities of a type. */
-  history<T extends EntityName<D>>(type: T): TableQuery<Row<D, T>> {
-    return this.#root().history(type as string) as unknown as TableQuery<Row<D, T>>
+  history<T extends EntityName<D>>(type: T): TableQuery<HistoryRow<D, T>> {
+    return this.#root().history(type as string) as unknown as TableQuery<HistoryRow<D, T>>
   }
 
   /** Edges of one relationship type, by either of its names; current ones unless `history`. */
@@ -60,8 +63,8 @@ export abstract class Queries<D extends DefinitionsInput = DefinitionsInput> {
   }
 
   #root(): QueryRoot {
-    const { reader, program, version } = this.source()
-    return createQueryRoot(reader, program, version)
+    const { reader, program, version, exports } = this.source()
+    return createQueryRoot(reader, program, version, exports)
   }
 }
 

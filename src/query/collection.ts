@@ -1,6 +1,9 @@
 /** Several queries together (spec 06 §2, §7); exports are built on it. */
 import { didYouMean } from '../core/spelling.ts'
 import { NotFoundError } from '../errors.ts'
+import type { ExportRecord, WriteOptions } from '../ports/exports.ts'
+import { exportDatabase, exportFiles } from './export/export.ts'
+import type { NamedQuery } from './export/tables.ts'
 import type { AnyRow } from './row-types.ts'
 import type { TableQuery } from './table-query.ts'
 
@@ -48,9 +51,37 @@ export class TableCollection implements Iterable<[string, TableQuery]> {
     return this.#queries.entries()
   }
 
+  #named(): NamedQuery[] {
+    return [...this.#queries].map(([name, query]) => ({ name, query }))
+  }
+
   /** The same types with all their rows. */
   history(): TableCollection {
     return new TableCollection(this.#source, this.#types, this.#edges, true)
+  }
+
+  /** `{type}.parquet` and `rel_{rel}.parquet` in the folder, all of one snapshot of the store (spec 06 §7). */
+  toParquet(folder: string, options: WriteOptions = {}): Promise<ExportRecord[]> {
+    return exportFiles(this.#named(), 'parquet', folder, options)
+  }
+
+  /** `{type}.csv` and `rel_{rel}.csv` in the folder, all of one snapshot of the store. */
+  toCsv(folder: string, options: WriteOptions = {}): Promise<ExportRecord[]> {
+    return exportFiles(this.#named(), 'csv', folder, options)
+  }
+
+  /** Tables `{type}` and `rel_{rel}` in a DuckDB file; those it has already are replaced, all at once. */
+  toDuckdb(path: string, options: WriteOptions = {}): Promise<ExportRecord> {
+    return exportDatabase(this.#named(), 'duckdb', path, options)
+  }
+
+  /**
+   * The current rows as flat tables, without `valid_from`, `valid_to` and `merged_into`, in another database; those it has
+   * already are replaced, all at once. A path or `sqlite:///path`, `duckdb:///path`, or `postgresql://…`, there in the
+   * schema `defacto_snapshot` or that of the parameter `schema`.
+   */
+  snapshot(url: string, options: WriteOptions = {}): Promise<ExportRecord> {
+    return exportDatabase(flatTables(this.#source, this.#types, this.#edges), 'snapshot', url, options)
   }
 
   /** `{name: rows}`. */
@@ -59,4 +90,17 @@ export class TableCollection implements Iterable<[string, TableQuery]> {
     for (const [name, query] of this) out.push([name, await query.rows()])
     return Object.fromEntries(out)
   }
+}
+
+const OF_HISTORY = ['valid_from', 'valid_to', 'merged_into']
+
+function flatTables(source: CollectionSource, types: readonly string[], edges: readonly string[]): NamedQuery[] {
+  const flat = (name: string, query: TableQuery): NamedQuery => {
+    const gone = OF_HISTORY.filter((column) => query.columns?.includes(column))
+    return { name, query: query.drop(...gone) }
+  }
+  return [
+    ...types.map((type) => flat(type, source.table(type))),
+    ...edges.map((edge) => flat(`rel_${edge}`, source.relationship(edge, { history: false }))),
+  ]
 }

@@ -7,6 +7,7 @@ import type { QueryReader } from '../ports/store.ts'
 import { TableCollection } from './collection.ts'
 import type { Column } from './column.ts'
 import { dialectOf } from './dialect/available.ts'
+import { ExportAccess, type ExportPlaces } from './export/access.ts'
 import { type BoolExpr, call, col } from './expression.ts'
 import type { RawParams } from './raw/params.ts'
 import { type RawOptions, rawRelation } from './raw/raw-query.ts'
@@ -37,8 +38,13 @@ export interface QueryRoot {
 }
 
 /** Queries of `version` through `reader`. Fails with `ConfigError` for a database without a dialect. */
-export function createQueryRoot(reader: QueryReader, program: QueryProgram, version: string): QueryRoot {
-  return new VersionQueries(reader, program.layout, version)
+export function createQueryRoot(
+  reader: QueryReader,
+  program: QueryProgram,
+  version: string,
+  exports?: ExportPlaces,
+): QueryRoot {
+  return new VersionQueries(reader, program, version, exports)
 }
 
 export interface CollectionOptions {
@@ -51,9 +57,10 @@ class VersionQueries implements QueryRoot {
   readonly #layout: HistoryLayout
   readonly #version: string
 
-  constructor(reader: QueryReader, layout: HistoryLayout, version: string) {
-    this.#context = { reader, dialect: dialectOf(reader.dialect) }
-    this.#layout = layout
+  constructor(reader: QueryReader, program: QueryProgram, version: string, exports: ExportPlaces | undefined) {
+    const context = { reader, dialect: dialectOf(reader.dialect) }
+    this.#context = exports ? { ...context, exports: new ExportAccess(exports, program, version) } : context
+    this.#layout = program.layout
     this.#version = version
   }
 

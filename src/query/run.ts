@@ -96,7 +96,7 @@ async function* slices({ columns, rows }: Chunk, batchSize: number): AsyncGenera
   for (let at = 0; at < rows.length; at += batchSize) yield { columns, rows: rows.slice(at, at + batchSize) }
 }
 
-function checkCount(rows: number, { maxRows }: QueryContext): void {
+export function checkCount(rows: number, { maxRows }: { readonly maxRows?: number | undefined }): void {
   if (maxRows === undefined || rows <= maxRows) return
   throw new QueryError(`The query returns more than maxRows = ${maxRows} rows`, {
     code: 'E_QUERY_MAX_ROWS',

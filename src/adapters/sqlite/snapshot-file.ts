@@ -1,0 +1,88 @@
+/**
+ * Flat tables in a SQLite file of people's own (spec 06 §7 `snapshot`). All of them change in one transaction: who reads
+ * sees the old ones or the new ones. The file is not exchanged, since its journals lie beside it under the same name.
+ */
+import { mkdir, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { StatementSync } from 'node:sqlite'
+import { instantFromDate } from '../../core/instant.ts'
+import { ConfigError } from '../../errors.ts'
+import type { ExportColumn, ExportTable, WriteOptions, Written } from '../../ports/exports.ts'
+import { type Param, SQL_TYPES } from './columns.ts'
+import { Connection } from './connection.ts'
+import { storageError } from './errors.ts'
+import { quote } from './names.ts'
+import { APPLICATION_ID } from './open.ts'
+
+/**
+ * @throws ConfigError if the file is a space
+ * @throws StorageError if it cannot be written, is no SQLite file, or another writer holds it (recoverable)
+ */
+export async function writeSqliteSnapshot(
+  path: string,
+  tables: readonly ExportTable[],
+  options: WriteOptions = {},
+): Promise<Written> {
+  const { signal } = options
+  let fresh = false
+  let connection: Connection | null = null
+  try {
+    fresh = (await stat(path).catch(() => null)) === null
+    if (fresh) await mkdir(dirname(path), { recursive: true })
+    connection = new Connection(path, 'write')
+    const application = Number(connection.get('pragma application_id')?.[0] ?? 0)
+    if (application === APPLICATION_ID) {
+      throw new ConfigError(`${path} holds a space; name another file for the snapshot`, {
+        code: 'E_CONFIG_DATABASE',
+      })
+    }
+    // Readers go on while a file of this mode is written.
+    if (fresh) connection.exec('pragma journal_mode = wal')
+    connection.run('begin immediate')
+    let rows = 0
+    for (const table of tables) rows += await fill(connection, table, options)
+    signal?.throwIfAborted()
+    connection.run('commit')
+    connection.close()
+    return { rows, bytes: (await stat(path)).size }
+  } catch (error) {
+    connection?.close()
+    if (fresh) for (const end of ['', '-wal', '-shm', '-journal']) await rm(`${path}${end}`, { force: true })
+    throw storageError(error, 'export', path)
+  }
+}
+
+async function fill(connection: Connection, table: ExportTable, options: WriteOptions): Promise<number> {
+  const { signal, onProgress } = options
+  const name = quote(table.name)
+  const columns = table.columns.map((column) => `${quote(column.name)} ${typeOf(column)}`)
+  connection.exec(`drop table if exists ${name}; create table ${name} (${columns.join(', ')})`)
+  const places = columns.map(() => '?').join(', ')
+  const insert: StatementSync = connection.db.prepare(`insert into ${name} values (${places})`)
+  let rows = 0
+  for await (const chunk of table.chunks) {
+    signal?.throwIfAborted()
+    for (const row of chunk) insert.run(...row.map(bound))
+    rows += chunk.length
+    onProgress?.({ table: table.name, rows })
+  }
+  return rows
+}
+
+function typeOf({ type }: ExportColumn): string {
+  return type === 'unknown' ? '' : SQL_TYPES[type]
+}
+
+function bound(value: unknown): Param {
+  switch (typeof value) {
+    case 'string':
+    case 'number':
+    case 'bigint':
+      return value
+    case 'boolean':
+      return value ? 1 : 0
+    default:
+      if (value === null || value === undefined) return null
+      return value instanceof Date ? String(instantFromDate(value)) : JSON.stringify(value)
+  }
+}

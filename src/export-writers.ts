@@ -1,0 +1,70 @@
+/**
+ * Composition root of the writers of exports (spec 06 §7): picks the adapter when something is written, so that drivers of
+ * formats nobody asked for are never loaded.
+ */
+import { createHash } from 'node:crypto'
+import { hostname } from 'node:os'
+import { resolve } from 'node:path'
+import { type FileOwner, writeWhole } from './adapters/files/whole-file.ts'
+import { isDead, processStartTime } from './adapters/host/process-identity.ts'
+import { ConfigError } from './errors.ts'
+import { isPostgres, sqlitePath } from './options.ts'
+import type { ExportTable, ExportWriters, WriteOptions, Written } from './ports/exports.ts'
+
+export function exportWriters(): ExportWriters {
+  const owner = fileOwner()
+  const whole = async (path: string, write: (temporary: string) => Promise<number>): Promise<Written> => {
+    const { result, bytes } = await writeWhole(path, owner, write)
+    return { rows: result, bytes }
+  }
+  return {
+    async parquet(path: string, table: ExportTable, options?: WriteOptions): Promise<Written> {
+      const { writeParquet } = await import('./adapters/duckdb/parquet-file.ts')
+      return whole(path, (temporary) => writeParquet(temporary, path, table, options))
+    },
+    async csv(path: string, table: ExportTable, options?: WriteOptions): Promise<Written> {
+      const { writeCsv } = await import('./adapters/files/csv-file.ts')
+      return whole(path, (temporary) => writeCsv(temporary, table, options))
+    },
+    async text(path: string, pieces: AsyncIterable<string>, options?: WriteOptions): Promise<Written> {
+      const { writeText } = await import('./adapters/files/csv-file.ts')
+      return whole(path, (temporary) => writeText(temporary, pieces, options))
+    },
+    duckdb: writeDuckdb,
+    async snapshot(url: string, tables: readonly ExportTable[], options?: WriteOptions): Promise<Written> {
+      if (isPostgres(url)) {
+        const { writePostgresSnapshot } = await import('./adapters/postgres/snapshot.ts')
+        return writePostgresSnapshot(url, tables, options)
+      }
+      const file = /^duckdb:\/\/\/(.+)$/s.exec(url)?.[1]
+      if (file !== undefined) return writeDuckdb(resolve(file), tables, options)
+      const path = sqlitePath(url)
+      if (path === ':memory:')
+        throw new ConfigError('a snapshot needs a file or a server; :memory: would be gone at once')
+      const { writeSqliteSnapshot } = await import('./adapters/sqlite/snapshot-file.ts')
+      return writeSqliteSnapshot(resolve(path), tables, options)
+    },
+  }
+}
+
+async function writeDuckdb(path: string, tables: readonly ExportTable[], options?: WriteOptions): Promise<Written> {
+  const { writeTables } = await import('./adapters/duckdb/history-file.ts')
+  return writeTables(path, { format: 'duckdb' }, tables, options)
+}
+
+/**
+ * Processes of one boot of one machine can be asked for; `place` is the same for them alone. Elsewhere a process is not
+ * known to be gone.
+ */
+function fileOwner(): FileOwner {
+  const [place = '', start = ''] = (processStartTime(process.pid) ?? '').split(' ')
+  const here = createHash('sha256').update(`${hostname()} ${place}`).digest('hex').slice(0, 8)
+  return {
+    name: `${here}-${process.pid}-${start.replaceAll(/\W/g, '') || '0'}`,
+    isGone(name) {
+      const [where, pid, began] = name.split('-')
+      if (where !== here || place === '') return false
+      return isDead({ host: hostname(), pid: Number(pid), startedAt: `${place} ${began}`, purpose: 'export' })
+    },
+  }
+}

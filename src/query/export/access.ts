@@ -1,0 +1,84 @@
+/** What exports of one version need besides its queries (spec 06 §7, 05 §4.5). */
+import type { Instant } from '../../core/instant.ts'
+import { QueryError } from '../../errors.ts'
+import type { ExportLog, ExportWriters } from '../../ports/exports.ts'
+import { Relationships } from '../graph/relationships.ts'
+import type { Relation, TableName } from '../relation.ts'
+import type { QueryProgram } from '../root.ts'
+import type { QueryContext } from '../table-query.ts'
+
+/** Where exports go, as the composition root gives it. */
+export interface ExportPlaces {
+  readonly writers: ExportWriters
+  /** Null: a handle that may not write to the space; its exports are not recorded. */
+  readonly log: ExportLog | null
+  now(): Instant
+}
+
+export class ExportAccess {
+  readonly writers: ExportWriters
+  readonly log: ExportLog | null
+  readonly version: string
+  readonly #places: ExportPlaces
+  readonly #types: readonly string[]
+  readonly #relationships: Relationships
+
+  constructor(places: ExportPlaces, program: QueryProgram, version: string) {
+    this.writers = places.writers
+    this.log = places.log
+    this.version = version
+    this.#places = places
+    this.#types = program.layout.entities.map(({ type }) => type)
+    this.#relationships = new Relationships(program)
+  }
+
+  now(): Instant {
+    return this.#places.now()
+  }
+
+  /** Entity types whose data may be in the results, in the order of the definitions. Edges hold the ids of both ends. */
+  typesIn(relations: readonly Relation[]): string[] {
+    const found = new Set(relations.flatMap((relation) => this.#typesOf(relation)))
+    return this.#types.filter((type) => found.has(type))
+  }
+
+  #typesOf(relation: Relation): readonly string[] {
+    switch (relation.kind) {
+      case 'table':
+        return this.#typesBehind(relation.table)
+      case 'raw': {
+        // Of a text that was not checked nobody knows what it reads.
+        if (relation.columns === null) return this.#types
+        return relation.parts.flatMap((part) =>
+          typeof part === 'object' && 'table' in part ? this.#typesBehind(part.table) : [],
+        )
+      }
+      case 'deferred':
+      case 'loaded':
+        // Results of graph searches name entities of any type.
+        return this.#types
+      case 'merged':
+        return [relation.base, relation.input].flatMap((input) => this.#typesOf(input))
+      case 'join':
+      case 'union':
+        return [relation.left, relation.right].flatMap((side) => this.#typesOf(side))
+      default:
+        return this.#typesOf(relation.input)
+    }
+  }
+
+  #typesBehind(table: TableName): readonly string[] {
+    if (table.kind === 'history') return [table.name]
+    if (table.kind === 'relationships') return this.#types
+    const { sources, targets } = this.#relationships.endsOf(table.name)
+    return [...sources, ...targets]
+  }
+}
+
+/** @throws QueryError for queries that were made without a place to write to */
+export function exportsOf({ exports }: QueryContext): ExportAccess {
+  if (exports !== undefined) return exports
+  throw new QueryError('these queries have no writers; open the space with Defacto or DefactoQuery to export', {
+    code: 'E_QUERY_STEP',
+  })
+}
