@@ -21,6 +21,7 @@ export const GLOBAL_FLAGS: readonly GlobalFlag[] = [
   { flags: '-q, --quiet', description: 'say only what went wrong' },
   { flags: '-v, --verbose', description: 'log details; show where errors arose' },
   { flags: '--no-color', description: 'no colours' },
+  { flags: '--no-pager', description: 'show long output whole instead of page by page ($PAGER)' },
   { flags: '-y, --yes', description: 'confirm everything' },
   { flags: '--no-input', description: 'never ask' },
   { flags: '--timeout <duration>', description: 'wait no longer than this, e.g. 30s, 5m (exit 124)' },

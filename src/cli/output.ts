@@ -3,6 +3,7 @@ import { type Paint, paintFor } from './colour.ts'
 import { csvHeader, csvLine } from './csv.ts'
 import { adviceFor, reportOf } from './errors.ts'
 import { jsonText } from './json.ts'
+import type { TableOptions } from './table.ts'
 
 export type Format = 'text' | 'json' | 'jsonl' | 'csv'
 export type Row = Readonly<Record<string, unknown>>
@@ -17,6 +18,8 @@ export interface Result {
   readonly text?: string | ((output: Output) => string | Promise<string>)
   /** The text only says what was done: `--quiet` leaves it away. */
   readonly receipt?: boolean
+  /** The text is for reading: longer than the screen, it goes through the pager. */
+  readonly paged?: boolean
   /** The work was done but its outcome is a failure (`ingest` with only bad records, `check` with errors). */
   readonly error?: Error
 }
@@ -26,6 +29,7 @@ export interface Sink {
   once(event: 'drain', listener: () => void): unknown
   readonly isTTY?: boolean
   readonly columns?: number
+  readonly rows?: number
 }
 
 export interface OutputOptions {
@@ -36,6 +40,8 @@ export interface OutputOptions {
   readonly verbose: boolean
   /** `false`: `--no-color`. */
   readonly colour: boolean
+  /** `false`: `--no-pager`. */
+  readonly pager?: boolean
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
@@ -48,6 +54,7 @@ export function outputFor(values: Readonly<Record<string, unknown>>): Output {
     quiet: values['quiet'] === true,
     verbose: values['verbose'] === true,
     colour: values['color'] !== false,
+    pager: values['pager'] !== false,
     env: process.env,
   })
 }
@@ -59,9 +66,10 @@ export class Output {
   /** Colours of stdout and stderr; they differ when one of them is no terminal. */
   readonly paint: Paint
   readonly paintErr: Paint
+  readonly env: Readonly<Record<string, string | undefined>>
   readonly #stdout: Sink
   readonly #stderr: Sink
-  readonly #columns: number
+  readonly #pager: boolean
 
   constructor(options: OutputOptions) {
     this.format = options.format
@@ -69,7 +77,8 @@ export class Output {
     this.verbose = options.verbose
     this.#stdout = options.stdout
     this.#stderr = options.stderr
-    this.#columns = Number.parseInt(options.env['COLUMNS'] ?? '', 10)
+    this.env = options.env
+    this.#pager = options.pager !== false
     const allowed = options.colour && !options.env['NO_COLOR'] && options.env['TERM'] !== 'dumb'
     this.paint = paintFor(allowed && options.stdout.isTTY === true)
     this.paintErr = paintFor(allowed && options.stderr.isTTY === true)
@@ -81,7 +90,15 @@ export class Output {
    */
   get width(): number | null {
     if (this.#stdout.isTTY !== true) return null
-    return this.#columns > 0 ? this.#columns : this.#stdout.columns || 80
+    const columns = Number.parseInt(this.env['COLUMNS'] ?? '', 10)
+    return columns > 0 ? columns : this.#stdout.columns || 80
+  }
+
+  /** Lines of the terminal behind stdout where longer text is to be paged; null: nothing is. */
+  get height(): number | null {
+    if (this.#stdout.isTTY !== true || !this.#pager) return null
+    const lines = Number.parseInt(this.env['LINES'] ?? '', 10)
+    return lines > 0 ? lines : this.#stdout.rows || 24
   }
 
   /** True if stderr is a terminal that may show moving things. */
@@ -116,8 +133,15 @@ export class Output {
       const { text, data } = result
       if (this.quiet && result.receipt === true) return
       const shown = typeof text === 'function' ? await text(this) : (text ?? keyList(data, this.paint))
-      if (shown !== '') await this.write(shown.endsWith('\n') ? shown : `${shown}\n`)
+      if (shown !== '') await this.#show(shown.endsWith('\n') ? shown : `${shown}\n`, result.paged === true)
     }
+  }
+
+  async #show(text: string, paged: boolean): Promise<void> {
+    if (!paged || this.height === null) return this.write(text)
+    const screen = (await import('./pager.ts')).openScreen(this)
+    await screen.write(text)
+    await screen.end()
   }
 
   async #csv(rows: readonly Row[]): Promise<void> {
@@ -126,39 +150,18 @@ export class Output {
   }
 
   /**
-   * Streams rows in the chosen format with flat memory. `columns` fixes the order; without it the first row does. The
-   * JSON document ends with `ok` because only then is it known. Returns the number of rows.
+   * Streams rows in the chosen format with flat memory, the first ones at once. `columns` fixes the order; without it the
+   * first row does. The JSON document ends with `ok` because only then is it known. Returns the number of rows.
    */
-  async rows(rows: AsyncIterable<Row>, columns?: readonly string[]): Promise<number> {
-    if (this.format === 'text') return (await import('./table.ts')).writeTable(this, rows, columns)
-    let written = 0
-    if (this.format === 'json') {
-      await this.write('{"data":[')
-      try {
-        for await (const row of rows) {
-          await this.write((written === 0 ? '\n' : ',\n') + jsonText(row))
-          written += 1
-        }
-      } catch (error) {
-        await this.write(`\n],"ok":false,"error":${jsonText(reportOf(error))}}\n`)
-        throw markShown(error)
-      }
-      await this.write('\n],"ok":true,"error":null}\n')
-      return written
-    }
-    let names = columns
-    if (this.format === 'csv' && names !== undefined) await this.write(csvHeader(names))
-    for await (const row of rows) {
-      if (this.format === 'csv') {
-        if (names === undefined) {
-          names = Object.keys(row)
-          await this.write(csvHeader(names))
-        }
-        await this.write(csvLine(names, row))
-      } else await this.write(`${jsonText(row)}\n`)
-      written += 1
-    }
-    return written
+  async rows(rows: AsyncIterable<Row>, columns?: readonly string[], options: TableOptions = {}): Promise<number> {
+    if (this.format === 'text') return (await import('./table.ts')).writeTable(this, rows, columns, options)
+    const { writeCsv, writeJson, writeLines } = await import('./row-text.ts')
+    if (this.format === 'csv') return writeCsv(this, rows, columns)
+    if (this.format === 'jsonl') return writeLines(this, rows)
+    return writeJson(this, rows, (error) => {
+      markShown(error)
+      return reportOf(error)
+    })
   }
 
   /** One clear message on stderr, and the document of `-o json` unless its error was part of a result already. */

@@ -2,15 +2,15 @@ import { NotFoundError } from '../../errors.ts'
 import type { TableQuery } from '../../query/table-query.ts'
 import type { CommandSpec, Options } from '../command.ts'
 import type { Context } from '../context.ts'
-import { count, instant, jsonObject, list, text } from '../options.ts'
-import { showRows } from '../reading.ts'
+import { count, flag, instant, jsonObject, list, text } from '../options.ts'
+import { ROW_OPTIONS, showRows } from '../reading.ts'
 
 export const READ_OPTIONS = [
   { flags: '--as-of <time>', description: 'as it was at this instant' },
   { flags: '--where <json>', description: `conditions, e.g. '{"plan": "pro", "mrr": {"gt": 50}}'` },
   { flags: '--columns <names>', description: 'only these columns, separated by commas' },
   { flags: '--order-by <columns>', description: 'sort by these columns' },
-  { flags: '--limit <n>', description: 'at most so many rows; 0: all (default: 100 on a terminal, else all)' },
+  ...ROW_OPTIONS,
   { flags: '--version <name>', description: 'version (default: the active one)' },
 ] as const
 
@@ -49,7 +49,9 @@ export async function readType(
   if (where !== undefined) query = query.filter(where as Parameters<typeof query.filter>[0])
   if (order.length > 0) query = query.orderBy(...order)
   if (columns.length > 0) query = query.select(...columns) as typeof query
-  return showRows(context, query, limit)
+  const periods = kind === 'history' && asOf === undefined ? ['valid_from', 'valid_to'] : []
+  const keep = [`${type}_id`, `${type}_state`, ...periods]
+  return showRows(context, query, limit, { keep, records: flag(options, 'records') })
 }
 
 interface Readable {
