@@ -4,11 +4,12 @@ import type { QueryReader } from './ports/store.ts'
 import { assertEntity } from './query/assert-entity.ts'
 import type { TableCollection } from './query/collection.ts'
 import type { ExportPlaces } from './query/export/access.ts'
+import { Graph, type GraphSource } from './query/graph/graph.ts'
 import { type CollectionOptions, createQueryRoot, type QueryProgram, type QueryRoot } from './query/root.ts'
 import type { TableQuery } from './query/table-query.ts'
 
 /** What queries of one version are made from. */
-export interface QuerySource {
+export interface QuerySource extends GraphSource {
   readonly reader: QueryReader
   readonly program: QueryProgram
   readonly version: string
@@ -17,6 +18,8 @@ export interface QuerySource {
 }
 
 export abstract class Queries<D extends DefinitionsInput = DefinitionsInput> {
+  readonly #graph = new Graph(() => this.source())
+
   /** The version that is read now; throws once the handle is closed. */
   protected abstract source(): QuerySource
 
@@ -55,6 +58,33 @@ export abstract class Queries<D extends DefinitionsInput = DefinitionsInput> {
   /** Throws Node's `AssertionError` unless the entity's current row is as expected (spec 06 §8). */
   async assertEntity(entityId: string, expected: { state?: string } & Record<string, unknown>): Promise<void> {
     return assertEntity(this.#root(), entityId, expected)
+  }
+
+  /** Core operations and analytics of the graph of entities (spec 06 §9). */
+  get graph(): Graph {
+    // Tells at once of a handle that is closed.
+    this.source()
+    return this.#graph
+  }
+
+  /** Every current edge that touches the entity. */
+  neighbors(...args: Parameters<Graph['neighbors']>): ReturnType<Graph['neighbors']> {
+    return this.#graph.neighbors(...args)
+  }
+
+  /** Entities within some edges of one relationship type, each once at its smallest depth. */
+  traverse(...args: Parameters<Graph['traverse']>): ReturnType<Graph['traverse']> {
+    return this.#graph.traverse(...args)
+  }
+
+  /** Ids along a shortest path; none: empty. */
+  path(...args: Parameters<Graph['path']>): ReturnType<Graph['path']> {
+    return this.#graph.path(...args)
+  }
+
+  /** What the entity's edges of one relationship type lead to, with the edges' properties. */
+  related(...args: Parameters<Graph['related']>): ReturnType<Graph['related']> {
+    return this.#graph.related(...args)
   }
 
   /** Raw driver handle of the history store, read-only. */

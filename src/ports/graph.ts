@@ -6,8 +6,8 @@
 import type { Instant } from '../core/instant.ts'
 
 /**
- * One of the names that edges asked for were written with. `reversed`: those edges mean the relationship seen from the
- * other side, so that their target is where it starts (spec 01 §2.7).
+ * One of the names that edges asked for may have been written with; the first of a list is the one asked for. `reversed`:
+ * those edges show the relationship from the other side, so that their target is where it starts (spec 01 §2.7).
  */
 export interface EdgeName {
   readonly type: string
@@ -22,8 +22,8 @@ export interface GraphReadOptions {
 }
 
 export interface NeighborOptions extends GraphReadOptions {
-  /** Null: any. */
-  readonly names: readonly EdgeName[] | null
+  /** Types as edges were written; null: any. */
+  readonly types: readonly string[] | null
   /** As the edge was written, whichever of its names was asked for. Null: both. */
   readonly direction: 'outbound' | 'inbound' | null
 }
@@ -51,16 +51,17 @@ export interface ReachedEntity {
 }
 
 export interface PathOptions extends GraphReadOptions {
-  /** Types as they were written; null: any. */
+  /** Types as edges were written; null: any. */
   readonly types: readonly string[] | null
   /** Most edges a path may have; whole number, 0 or more. */
   readonly maxDepth: number
 }
 
-/** What one row of `related` has: cells of the target, then the name, then properties of the edge. */
+/** What a row of `related` holds. */
 export interface RelatedShape {
-  readonly targetType: string
-  /** Columns of the target's row. */
+  /** More than one where entity types share the relationship. */
+  readonly targetTypes: readonly string[]
+  /** Columns of the rows of all of them; null where a target has no such column. */
   readonly targetColumns: readonly string[]
   /** Properties of the edge, by their own names. */
   readonly edgeProperties: readonly string[]
@@ -86,4 +87,6 @@ export interface GraphBackend {
     shape: RelatedShape,
     options: GraphReadOptions,
   ): Promise<readonly (readonly unknown[])[]>
+  /** A query in the language of a graph database; left out where there is none. */
+  query?(text: string, params: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>[]>
 }
