@@ -9,7 +9,7 @@ import { type FileOwner, writeWhole } from './adapters/files/whole-file.ts'
 import { isDead, processStartTime } from './adapters/host/process-identity.ts'
 import { ConfigError } from './errors.ts'
 import { isPostgres, sqlitePath } from './options.ts'
-import type { ExportTable, ExportWriters, WriteOptions, Written } from './ports/exports.ts'
+import type { ExportTable, ExportWriters, StoredVersion, WriteOptions, Written } from './ports/exports.ts'
 
 export function exportWriters(): ExportWriters {
   const owner = fileOwner()
@@ -31,6 +31,10 @@ export function exportWriters(): ExportWriters {
       return whole(path, (temporary) => writeText(temporary, pieces, options))
     },
     duckdb: writeDuckdb,
+    async store(path: string, version: StoredVersion, tables: readonly ExportTable[], options?: WriteOptions) {
+      const { writeTables } = await import('./adapters/duckdb/history-file.ts')
+      return writeTables(path, { format: 'store', ...version }, tables, options)
+    },
     async snapshot(url: string, tables: readonly ExportTable[], options?: WriteOptions): Promise<Written> {
       if (isPostgres(url)) {
         const { writePostgresSnapshot } = await import('./adapters/postgres/snapshot.ts')

@@ -40,6 +40,7 @@ export {
   type SubmitOptions,
 } from './orchestrator.ts'
 export type { DeadLetterEntry, DeadLetterSink } from './ports/dead-letter.ts'
+export type { ExportFormat, ExportProgress, ExportRecord, WriteOptions } from './ports/exports.ts'
 export type { LogFormat, Logger, LogLevel, LogTarget } from './ports/logger.ts'
 export type { Counters, RunEvent, RunOp, RunRow, RunStatus } from './ports/runs.ts'
 export type { Queries } from './queries.ts'

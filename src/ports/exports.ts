@@ -1,5 +1,6 @@
 /** Writing what queries return to files and other databases (spec 06 §7), and the list of what was written (05 §4.5). */
 import type { PropertyType } from '../core/definition/model.ts'
+import type { HistoryLayout } from '../core/history.ts'
 
 export type ExportFormat = 'parquet' | 'csv' | 'duckdb' | 'networkx' | 'graph' | 'neo4j' | 'snapshot' | 'store'
 
@@ -60,6 +61,15 @@ export interface ExportProgress {
   readonly rows: number
 }
 
+/** A version whose histories are written so that queries can be connected to them (spec 06 §10). */
+export interface StoredVersion {
+  readonly namespace: string
+  readonly version: string
+  readonly layout: HistoryLayout
+  /** Canonical JSON. */
+  readonly definitions: string
+}
+
 export interface WriteOptions {
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: ExportProgress) => void
@@ -71,6 +81,8 @@ export interface ExportWriters {
   csv(path: string, table: ExportTable, options?: WriteOptions): Promise<Written>
   /** Tables are read one after the other, in order; those of the file with other names stay. */
   duckdb(path: string, tables: readonly ExportTable[], options?: WriteOptions): Promise<Written>
+  /** `{type}_history` and `rel_{rel}_history` in place of all that the DuckDB file has of the version. */
+  store(path: string, version: StoredVersion, tables: readonly ExportTable[], options?: WriteOptions): Promise<Written>
   /** As `duckdb`, into any database that histories can be read from. */
   snapshot(url: string, tables: readonly ExportTable[], options?: WriteOptions): Promise<Written>
   /** Text made piece by piece, for JSON. */

@@ -2,7 +2,7 @@
 import { didYouMean } from '../core/spelling.ts'
 import { NotFoundError } from '../errors.ts'
 import type { ExportRecord, WriteOptions } from '../ports/exports.ts'
-import { exportDatabase, exportFiles } from './export/export.ts'
+import { exportDatabase, exportFiles, exportStore, type StoreOptions } from './export/export.ts'
 import type { NamedQuery } from './export/tables.ts'
 import type { AnyRow } from './row-types.ts'
 import type { TableQuery } from './table-query.ts'
@@ -12,6 +12,8 @@ export interface CollectionSource {
   table(type: string): TableQuery
   history(type: string): TableQuery
   relationship(type: string, options?: { history?: boolean }): TableQuery
+  /** All rows of all tables of the version, hidden columns included, by the names of spec 06 §1. */
+  stored(): NamedQuery[]
 }
 
 /** `[name, query]` pairs: entity types under their own name, relationships as `rel_{type}`. */
@@ -73,6 +75,14 @@ export class TableCollection implements Iterable<[string, TableQuery]> {
   /** Tables `{type}` and `rel_{rel}` in a DuckDB file; those it has already are replaced, all at once. */
   toDuckdb(path: string, options: WriteOptions = {}): Promise<ExportRecord> {
     return exportDatabase(this.#named(), 'duckdb', path, options)
+  }
+
+  /**
+   * The whole history of the version, whatever is in this collection, in a DuckDB file that `DefactoQuery.connect` opens;
+   * it takes the place of what the file has of the version, all at once (spec 06 §10).
+   */
+  toStore(path: string, options: StoreOptions = {}): Promise<ExportRecord> {
+    return exportStore(this.#source.stored(), path, options)
   }
 
   /**

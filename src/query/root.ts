@@ -4,14 +4,15 @@ import type { HistoryLayout } from '../core/history.ts'
 import { didYouMean } from '../core/spelling.ts'
 import { NotFoundError, QueryError } from '../errors.ts'
 import type { QueryReader } from '../ports/store.ts'
-import { TableCollection } from './collection.ts'
+import { type CollectionSource, TableCollection } from './collection.ts'
 import type { Column } from './column.ts'
 import { dialectOf } from './dialect/available.ts'
 import { ExportAccess, type ExportPlaces } from './export/access.ts'
+import type { NamedQuery } from './export/tables.ts'
 import { type BoolExpr, call, col } from './expression.ts'
 import type { RawParams } from './raw/params.ts'
 import { type RawOptions, rawRelation } from './raw/raw-query.ts'
-import { filtered, type Relation, type TableRelation, tableSql } from './relation.ts'
+import { columnTerm, filtered, type Relation, type TableRelation, tableSql } from './relation.ts'
 import { resolveCondition } from './resolve.ts'
 import { type QueryContext, TableQuery } from './table-query.ts'
 
@@ -52,7 +53,7 @@ export interface CollectionOptions {
   relationships?: boolean
 }
 
-class VersionQueries implements QueryRoot {
+class VersionQueries implements QueryRoot, CollectionSource {
   readonly #context: QueryContext
   readonly #layout: HistoryLayout
   readonly #version: string
@@ -104,6 +105,23 @@ class VersionQueries implements QueryRoot {
       tables: rawTables(this.#layout, this.#version),
     })
     return new TableQuery(relation, context)
+  }
+
+  stored(): NamedQuery[] {
+    const whole = (table: TableRelation): TableQuery => {
+      const columns = table.columns.map(({ name, type }): Column => ({ name, type }))
+      return new TableQuery({ kind: 'project', input: table, terms: columns.map(columnTerm), columns }, this.#context)
+    }
+    const layout = this.#layout
+    return [
+      ...layout.entities.map(({ type }): NamedQuery => {
+        return { name: `${type}_history`, query: whole(entityTable(layout, this.#version, type, false)) }
+      }),
+      // Of two names of the same edges either shows all of them.
+      ...namedOnce(layout).map((type): NamedQuery => {
+        return { name: `rel_${type}_history`, query: whole(relationshipTable(layout, this.#version, type, false)) }
+      }),
+    ]
   }
 
   #rows(table: TableRelation, where: BoolExpr | null): TableQuery {

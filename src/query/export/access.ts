@@ -1,7 +1,8 @@
 /** What exports of one version need besides its queries (spec 06 §7, 05 §4.5). */
+import { canonicalJson } from '../../core/definition/canonical.ts'
 import type { Instant } from '../../core/instant.ts'
 import { QueryError } from '../../errors.ts'
-import type { ExportLog, ExportWriters } from '../../ports/exports.ts'
+import type { ExportLog, ExportWriters, StoredVersion } from '../../ports/exports.ts'
 import { Relationships } from '../graph/relationships.ts'
 import type { Relation, TableName } from '../relation.ts'
 import type { QueryProgram } from '../root.ts'
@@ -20,6 +21,7 @@ export class ExportAccess {
   readonly log: ExportLog | null
   readonly version: string
   readonly #places: ExportPlaces
+  readonly #program: QueryProgram
   readonly #types: readonly string[]
   readonly #relationships: Relationships
 
@@ -28,12 +30,19 @@ export class ExportAccess {
     this.log = places.log
     this.version = version
     this.#places = places
+    this.#program = program
     this.#types = program.layout.entities.map(({ type }) => type)
     this.#relationships = new Relationships(program)
   }
 
   now(): Instant {
     return this.#places.now()
+  }
+
+  /** The version as a file of histories describes it. */
+  stored(namespace: string): StoredVersion {
+    const { definitions, layout } = this.#program
+    return { namespace, version: this.version, layout, definitions: canonicalJson(definitions) }
   }
 
   /** Entity types whose data may be in the results, in the order of the definitions. Edges hold the ids of both ends. */

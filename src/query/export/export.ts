@@ -7,6 +7,11 @@ import { shownPlace } from './place.ts'
 import { recorded } from './record.ts'
 import { type NamedQuery, withTables } from './tables.ts'
 
+export interface StoreOptions extends WriteOptions {
+  /** Under which the version is found in the file; default `defacto`. */
+  readonly namespace?: string
+}
+
 /** Formats of one table in one file. */
 export type FileFormat = 'parquet' | 'csv'
 
@@ -45,6 +50,25 @@ export async function exportFiles(
     }
     return records
   })
+}
+
+/** Whole histories into a DuckDB file that queries can be connected to. */
+export async function exportStore(
+  queries: readonly NamedQuery[],
+  path: string,
+  { namespace = 'defacto', ...options }: StoreOptions = {},
+): Promise<ExportRecord> {
+  const [first] = queries as [NamedQuery]
+  const access = exportsOf(first.query.context)
+  const file = resolve(path)
+  const what = {
+    path: file,
+    format: 'store',
+    entityTypes: access.typesIn(queries.map(({ query }) => query.relation)),
+  } as const
+  return recorded(access, what, () =>
+    withTables(queries, options, (tables) => access.writers.store(file, access.stored(namespace), tables, options)),
+  )
 }
 
 /** All queries into one database; `place` is a path or an address. */
