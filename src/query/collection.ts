@@ -3,7 +3,18 @@ import { didYouMean } from '../core/spelling.ts'
 import { NotFoundError } from '../errors.ts'
 import type { ExportRecord, WriteOptions } from '../ports/exports.ts'
 import { exportDatabase, exportFiles, exportStore, type StoreOptions } from './export/export.ts'
+import {
+  type GraphJson,
+  graphJson,
+  type NodeLinkGraph,
+  type NodeLinkOptions,
+  nodeLinkGraph,
+  writeGraphJson,
+  writeNodeLink,
+} from './export/graph-json.ts'
+import type { GraphExportOptions, GraphTables } from './export/graph-rows.ts'
 import type { NamedQuery } from './export/tables.ts'
+import type { Ends } from './graph/relationships.ts'
 import type { AnyRow } from './row-types.ts'
 import type { TableQuery } from './table-query.ts'
 
@@ -12,6 +23,8 @@ export interface CollectionSource {
   table(type: string): TableQuery
   history(type: string): TableQuery
   relationship(type: string, options?: { history?: boolean }): TableQuery
+  /** Declared types of the entities a relationship joins. */
+  endsOf(type: string): Ends
   /** All rows of all tables of the version, hidden columns included, by the names of spec 06 §1. */
   stored(): NamedQuery[]
 }
@@ -21,12 +34,14 @@ export class TableCollection implements Iterable<[string, TableQuery]> {
   readonly #source: CollectionSource
   readonly #types: readonly string[]
   readonly #edges: readonly string[]
+  readonly #history: boolean
   readonly #queries: ReadonlyMap<string, TableQuery>
 
   constructor(source: CollectionSource, types: readonly string[], edges: readonly string[], history = false) {
     this.#source = source
     this.#types = types
     this.#edges = edges
+    this.#history = history
     this.#queries = new Map([
       ...types.map((type): [string, TableQuery] => [type, history ? source.history(type) : source.table(type)]),
       ...edges.map((edge): [string, TableQuery] => [`rel_${edge}`, source.relationship(edge, { history })]),
@@ -92,6 +107,48 @@ export class TableCollection implements Iterable<[string, TableQuery]> {
    */
   snapshot(url: string, options: WriteOptions = {}): Promise<ExportRecord> {
     return exportDatabase(flatTables(this.#source, this.#types, this.#edges), 'snapshot', url, options)
+  }
+
+  /**
+   * Entities as nodes `{id, entity_type, …}` with state and properties, relationships as edges `{source, target, type, …}`;
+   * what is null is left out (spec 06 §7). Nodes are entities as they are now; after `history()` past edges are there too,
+   * all with `valid_from` and `valid_to`. A property called as one of those names gets an underscore in front. With a path
+   * the JSON is written there, and memory does not grow with the graph.
+   */
+  toGraphJson(options?: GraphExportOptions): Promise<GraphJson>
+  toGraphJson(path: string, options?: GraphExportOptions): Promise<ExportRecord>
+  toGraphJson(
+    first: string | GraphExportOptions = {},
+    options: GraphExportOptions = {},
+  ): Promise<GraphJson | ExportRecord> {
+    return typeof first === 'string' ? writeGraphJson(this.#graph(), first, options) : graphJson(this.#graph(), first)
+  }
+
+  /**
+   * The same as a directed multigraph, edges with `relationship_type`: as node-link JSON in a file, which
+   * `networkx.node_link_graph` reads, or without a path as an object of the optional package graphology.
+   */
+  toNetworkx(options?: NodeLinkOptions): Promise<NodeLinkGraph>
+  toNetworkx(path: string, options?: NodeLinkOptions): Promise<ExportRecord>
+  toNetworkx(
+    first: string | NodeLinkOptions = {},
+    options: NodeLinkOptions = {},
+  ): Promise<NodeLinkGraph | ExportRecord> {
+    return typeof first === 'string'
+      ? writeNodeLink(this.#graph(), first, options)
+      : nodeLinkGraph(this.#graph(), first)
+  }
+
+  #graph(): GraphTables {
+    const source = this.#source
+    return {
+      types: this.#types,
+      relationships: this.#edges,
+      history: this.#history,
+      table: (type) => source.table(type),
+      relationship: (type, options) => source.relationship(type, options),
+      endsOf: (type) => source.endsOf(type),
+    }
   }
 
   /** `{name: rows}`. */

@@ -10,6 +10,7 @@ import { dialectOf } from './dialect/available.ts'
 import { ExportAccess, type ExportPlaces } from './export/access.ts'
 import type { NamedQuery } from './export/tables.ts'
 import { type BoolExpr, call, col } from './expression.ts'
+import { type Ends, Relationships } from './graph/relationships.ts'
 import type { RawParams } from './raw/params.ts'
 import { type RawOptions, rawRelation } from './raw/raw-query.ts'
 import { columnTerm, filtered, type Relation, type TableRelation, tableSql } from './relation.ts'
@@ -55,12 +56,15 @@ export interface CollectionOptions {
 
 class VersionQueries implements QueryRoot, CollectionSource {
   readonly #context: QueryContext
+  readonly #program: QueryProgram
   readonly #layout: HistoryLayout
   readonly #version: string
+  #declared: Relationships | null = null
 
   constructor(reader: QueryReader, program: QueryProgram, version: string, exports: ExportPlaces | undefined) {
     const context = { reader, dialect: dialectOf(reader.dialect) }
     this.#context = exports ? { ...context, exports: new ExportAccess(exports, program, version) } : context
+    this.#program = program
     this.#layout = program.layout
     this.#version = version
   }
@@ -105,6 +109,11 @@ class VersionQueries implements QueryRoot, CollectionSource {
       tables: rawTables(this.#layout, this.#version),
     })
     return new TableQuery(relation, context)
+  }
+
+  endsOf(type: string): Ends {
+    this.#declared ??= new Relationships(this.#program)
+    return this.#declared.endsOf(type)
   }
 
   stored(): NamedQuery[] {
