@@ -68,7 +68,7 @@ export class HandleReader implements QueryReader {
   async *stream(sql: string, params: readonly unknown[], options?: StreamOptions): AsyncIterable<Result> {
     this.#assertOpen()
     try {
-      yield* this.#reader.stream(sql, params, options)
+      yield* this.#watched(this.#reader.stream(sql, params, options))
     } catch (error) {
       throw await this.#told(error, [sql])
     }
@@ -81,10 +81,20 @@ export class HandleReader implements QueryReader {
   ): Promise<T> {
     this.#assertOpen()
     try {
-      return await this.#reader.together(statements, work, options)
+      const watching = (streams: readonly AsyncIterable<Result>[]): Promise<T> =>
+        work(streams.map((stream) => this.#watched(stream)))
+      return await this.#reader.together(statements, watching, options)
     } catch (error) {
       const texts = statements.map(({ text }) => text)
       throw await this.#told(error, texts)
+    }
+  }
+
+  /** Some stores go on reading what they have begun. */
+  async *#watched(stream: AsyncIterable<Result>): AsyncGenerator<Result> {
+    for await (const batch of stream) {
+      this.#assertOpen()
+      yield batch
     }
   }
 
