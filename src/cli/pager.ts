@@ -140,7 +140,12 @@ function linesOn(text: string, width: number): number {
 function pagerOf(env: Readonly<Record<string, string | undefined>>): readonly string[] | null {
   const wanted = env['PAGER']?.trim()
   if (env['TERM'] === 'dumb' || wanted === '' || wanted === 'cat') return null
-  if (wanted !== undefined) return process.platform === 'win32' ? wanted.split(/\s+/) : ['/bin/sh', '-c', wanted]
+  if (wanted !== undefined) {
+    // A name that is no program would only show the shell's complaint; anything longer is the shell's own business.
+    const program = /^([\w.+-]+)(?: +-[\w-]+)*$/.exec(wanted)?.[1]
+    if (program !== undefined && !isInstalled(program, env['PATH'] ?? '')) return null
+    return process.platform === 'win32' ? wanted.split(/\s+/) : ['/bin/sh', '-c', wanted]
+  }
   return isInstalled('less', env['PATH'] ?? '') ? ['less', '-FIRX'] : null
 }
 
