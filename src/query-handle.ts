@@ -1,5 +1,6 @@
 /** Stand-alone, read-only access to a history store (spec 06 §10): the composition root that picks its reader. */
 import type { DefinitionsObject } from './core/definition/model.ts'
+import { type Instant, instantFromDate } from './core/instant.ts'
 import { historyLayout } from './core/program/layout.ts'
 import { didYouMean } from './core/spelling.ts'
 import type { DefinitionsInput } from './definition-types.ts'
@@ -8,6 +9,7 @@ import { ConfigError, NotFoundError, QueryError } from './errors.ts'
 import { type HistoryPlace, historyPlace } from './history-place.ts'
 import type { HistoryReading } from './ports/reading.ts'
 import { Queries, type QuerySource, VersionQueries } from './queries.ts'
+import type { ExportPlaces } from './query/export/access.ts'
 import { HandleReader } from './query/handle-reader.ts'
 import type { QueryProgram } from './query/root.ts'
 
@@ -22,15 +24,23 @@ export interface ConnectQueryOptions {
  */
 export class DefactoQuery<D extends DefinitionsInput = DefinitionsInput> extends Queries<D> {
   readonly #reading: HistoryReading
+  readonly #exports: ExportPlaces
   readonly #given: QueryProgram
   readonly #source: QuerySource
   /** Definitions by version as the store keeps them; null: it does not. */
   #stored: ReadonlyMap<string, string | null>
   #closing: Promise<void> | null = null
 
-  private constructor(reading: HistoryReading, given: QueryProgram, version: string, stored: Stored) {
+  private constructor(
+    reading: HistoryReading,
+    exports: ExportPlaces,
+    given: QueryProgram,
+    version: string,
+    stored: Stored,
+  ) {
     super()
     this.#reading = reading
+    this.#exports = exports
     this.#given = given
     this.#stored = stored
     this.#source = this.#sourceOf(version, given)
@@ -53,7 +63,7 @@ export class DefactoQuery<D extends DefinitionsInput = DefinitionsInput> extends
     try {
       const stored = await storedVersions(reading)
       await reading.reader.refresh()
-      return new DefactoQuery<D>(reading, given, chosen(version, stored), stored)
+      return new DefactoQuery<D>(reading, await exportPlaces(), given, chosen(version, stored), stored)
     } catch (error) {
       await reading.close()
       throw error
@@ -101,7 +111,7 @@ export class DefactoQuery<D extends DefinitionsInput = DefinitionsInput> extends
 
   #sourceOf(version: string, program: QueryProgram): QuerySource {
     const reader = new HandleReader(this.#reading.reader, program.layout, version, () => this.#assertOpen())
-    return { reader, program, version }
+    return { reader, program, version, exports: this.#exports }
   }
 
   #assertOpen(): void {
@@ -168,6 +178,12 @@ async function openReading(place: HistoryPlace, namespace: string | undefined): 
       return openDuckdbReader({ path: place.path, namespace: namespace ?? 'defacto' })
     }
   }
+}
+
+/** A handle writes nothing to the store, so what it exports is not recorded there. */
+async function exportPlaces(): Promise<ExportPlaces> {
+  const { exportWriters } = await import('./export-writers.ts')
+  return { writers: exportWriters(), log: null, now: () => instantFromDate(new Date()) as Instant }
 }
 
 /** What reads YAML and checks definitions is loaded here, not by whoever imports this file. */

@@ -448,6 +448,60 @@ describePostgres('a handle on Postgres', () => {
   })
 })
 
+describe('a handle on a DuckDB file', () => {
+  let folder: string
+  let file: string
+  let engine: Defacto<typeof SUBSCRIPTIONS>
+  beforeEach(async () => {
+    folder = mkdtempSync(join(room(), 'connect-'))
+    file = join(folder, 'history.duckdb')
+    engine = await openSubscriptions({ database: join(folder, 'd.db'), version: 'v1' })
+    await engine.ingest('crm', RECORDS, { process: true })
+    await engine.tables().toStore(file)
+  })
+  afterEach(async () => {
+    await engine.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  test('gives what the engine gave when it was written', async () => {
+    for (const url of [`duckdb:///${file}`, `duckdb://${file}`]) {
+      await using handle = await DefactoQuery.connect(url, SUBSCRIPTIONS)
+      expect(handle.activeVersion).toBe('v1')
+      expect(await handle.table('customer').orderBy('email').rows()).toEqual(
+        await engine.table('customer').orderBy('email').rows(),
+      )
+      expect(await handle.history('customer').asOf('2024-01-01').count()).toBe(2)
+      expect(await handle.relationship('ordered_by').count()).toBe(1)
+      expect(await handle.query('select total from order_history').rows()).toEqual([{ total: 12.5 }])
+      expect(await handle.version('v1').table('customer').count()).toBe(2)
+    }
+    await engine.ingest('crm', [record('signed', 'cy@x', 4)], { process: true })
+    await using handle = await DefactoQuery.connect(`duckdb:///${file}`, SUBSCRIPTIONS)
+    expect(await handle.table('customer').count()).toBe(2)
+    await engine.tables().toStore(file)
+    expect(await handle.table('customer').count()).toBe(3)
+  })
+
+  test('refuses what does not fit, and what is none', async () => {
+    const connect = (url: string): Promise<Error> =>
+      DefactoQuery.connect(url, SUBSCRIPTIONS).catch((error: unknown) => error) as Promise<Error>
+    expect(await connect(`duckdb:///${join(folder, 'none.duckdb')}`)).toBeInstanceOf(StorageError)
+    expect(await connect(`duckdb:///${join(folder, 'd.db')}`)).toBeInstanceOf(Error)
+    expect(readdirSync(folder)).not.toContain('none.duckdb')
+    await using handle = await DefactoQuery.connect(`duckdb:///${file}`, withRegion)
+    await expect(handle.table('customer').rows()).rejects.toMatchObject({ code: 'E_QUERY_MISFIT' })
+    await handle.close()
+    await expect(handle.versions()).rejects.toMatchObject({ code: 'E_QUERY_CLOSED' })
+  })
+
+  test('exports to files, as every handle', async () => {
+    await using handle = await DefactoQuery.connect(`duckdb:///${file}`, SUBSCRIPTIONS)
+    await handle.table('customer').select('email').orderBy('email').toCsv(join(folder, 'c.csv'))
+    expect(readFileSync(join(folder, 'c.csv'), 'utf8').split(/\r?\n/)).toEqual(['email', 'ana@x', 'bo@x', ''])
+  })
+})
+
 describe('the entry of the package for queries', () => {
   test('loads neither engine nor drivers', async () => {
     const loaded = await program(`
