@@ -25,7 +25,7 @@ import { tick } from './engine/run-tick.ts'
 import { Serial } from './engine/serial.ts'
 import { withSlot, withStateSlot } from './engine/slot.ts'
 import { previewTick } from './engine/tick.ts'
-import { buildStateOf, isBuilt, statusOf, switchActive } from './engine/versions.ts'
+import { buildStateOf, historyCursor, isBuilt, statusOf, switchActive } from './engine/versions.ts'
 import { ConfigError, IngestError, LockHeld } from './errors.ts'
 import { exportWriters } from './export-writers.ts'
 import { entityTimeline, IdentityInspection, LedgerInspection } from './inspection.ts'
@@ -33,6 +33,7 @@ import { type OpenedSpace, openSpace } from './open-space.ts'
 import type { DefactoOptions } from './options.ts'
 import { operationsOf } from './orchestration-host.ts'
 import type { DeadLetterBox } from './ports/dead-letter.ts'
+import type { ExportRow } from './ports/exports.ts'
 import type { Logger } from './ports/logger.ts'
 import type { Operations } from './ports/operations.ts'
 import type { Holder, LockRow, Store } from './ports/store.ts'
@@ -325,6 +326,12 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
     return rows.map((row) => ({ ...row, dead: row.holder !== null && this.#isDead(row.holder) }))
   }
 
+  /** What was written out of the space, oldest first: the last export to every place (spec 05 §4.5). */
+  async exports(): Promise<readonly ExportRow[]> {
+    this.#assertOpen()
+    return this.#store.exports.list()
+  }
+
   // ── queries (the rest is in `queries.ts`) ──────────────────────────────────────────────────────────────────────
 
   /** The same entry points for another registered version, with that version's definitions. */
@@ -373,7 +380,8 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
 
   #source({ version, program }: Edition): QuerySource {
     const { reader, exports: log } = this.#store
-    return { reader, program, version, exports: { writers: this.#writers, log, now: () => this.#engine.now() } }
+    const exports = { writers: this.#writers, log, now: () => this.#engine.now() }
+    return { reader, program, version, exports, cursor: () => historyCursor(this.#engine, version) }
   }
 
   async #release(): Promise<void> {
