@@ -8,6 +8,7 @@ import type { QueryReader } from '../../src/ports/store.ts'
 import { createQueryRoot, type QueryRoot } from '../../src/query/root.ts'
 import { day } from '../../src/testing/contract/fixtures.ts'
 import { describePostgres, freshNamespace } from './postgres.ts'
+import { openDuckdbStore } from './query-duckdb.ts'
 import { type Cells, DEFINITIONS, entityRow, openQueryStore } from './query-store.ts'
 
 export interface AnyQueryStore {
@@ -21,7 +22,7 @@ export interface AnyQueryStore {
 }
 
 export interface QueryBackend {
-  readonly name: 'SQLite' | 'Postgres'
+  readonly name: 'SQLite' | 'Postgres' | 'DuckDB'
   readonly describe: typeof describe
   /** Of version `v1` unless told; on SQLite the tables of another one have its name in theirs. */
   open(definitions?: DefinitionsObject, version?: string): Promise<AnyQueryStore>
@@ -30,6 +31,7 @@ export interface QueryBackend {
 export const BACKENDS: readonly QueryBackend[] = [
   { name: 'SQLite', describe, open: openSqlite },
   { name: 'Postgres', describe: describePostgres as typeof describe, open: openPostgres },
+  { name: 'DuckDB', describe, open: openDuckdbStore },
 ]
 
 async function openSqlite(definitions: DefinitionsObject = DEFINITIONS, version = 'v1'): Promise<AnyQueryStore> {

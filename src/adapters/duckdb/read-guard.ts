@@ -18,6 +18,8 @@ export interface GuardRules {
   readonly functions: ReadonlySet<string>
   /** Views of the engine, which show the catalogue: no name of WITH may stand for one elsewhere. */
   readonly catalogue: ReadonlySet<string>
+  /** Tables and views that can be named without a schema, in lower case. */
+  readonly bare: ReadonlySet<string>
 }
 
 /** Functions that are not constant and yet know only their arguments, the clock or chance. */
@@ -33,7 +35,7 @@ const REFUSED = /^__|^json_(?:de)?serialize_|^json_execute_|^getvariable$|^curre
 const TABLE_FUNCTIONS = new Set(['unnest', 'range', 'generate_series', 'repeat', 'json_each', 'json_tree'])
 
 /** What the engine offers; the same as long as it lives. */
-export async function engineRules(connection: DuckDBConnection): Promise<Omit<GuardRules, 'schemas'>> {
+export async function engineRules(connection: DuckDBConnection): Promise<Pick<GuardRules, 'functions' | 'catalogue'>> {
   const functions = await connection.runAndReadAll(`select distinct function_name, function_type from duckdb_functions()
     where internal and (function_type in ('aggregate', 'macro')
       or (function_type = 'scalar' and stability = 'CONSISTENT'))`)
@@ -45,6 +47,13 @@ export async function engineRules(connection: DuckDBConnection): Promise<Omit<Gu
     functions: new Set([...allowed, ...HARMLESS.split(/\s+/), ...WINDOWS.split(' ')]),
     catalogue: new Set(views.getRows().map(([name]) => String(name))),
   }
+}
+
+export async function bareNames(connection: DuckDBConnection): Promise<ReadonlySet<string>> {
+  const result =
+    await connection.runAndReadAll(`select lower(table_name) from duckdb_tables() where schema_name = 'main'
+    union select lower(view_name) from duckdb_views() where schema_name = 'main'`)
+  return new Set(result.getRows().map(([name]) => String(name)))
 }
 
 /** Throws `QueryError` unless the text is one statement that reads nothing but histories and relationships. */
@@ -60,7 +69,7 @@ export async function checkStatement(connection: DuckDBConnection, sql: string, 
   collectCtes(tree.statements, names)
   for (const name of names) if (rules.catalogue.has(name)) throw notReadable(name)
   checkNodes(tree.statements, names, rules)
-  for (const name of connection.getTableNames(sql, true)) checkTable(name, rules)
+  for (const name of connection.getTableNames(sql, true)) checkTable(name, names, rules)
 }
 
 interface Tree {
@@ -122,12 +131,22 @@ function isForeign(called: Node): boolean {
   return (schema !== '' && schema !== 'main') || (called['catalog'] ?? '') !== ''
 }
 
-function checkTable(qualified: string, { schemas }: GuardRules): void {
-  const parts = [...qualified.matchAll(/"((?:[^"]|"")*)"|([^."]+)/g)].map(
-    ([, quoted, bare]) => quoted?.replaceAll('""', '"') ?? bare ?? '',
-  )
-  const [schema = '', name = ''] = parts
-  if (parts.length !== 2 || !schemas.has(schema) || !isReadable(name)) throw notReadable(qualified)
+const NAME = '(?:"((?:[^"]|"")*)"|([^."\\s]+))'
+/** With or without a schema, sometimes with the alias the statement gives it; names are quoted where they have to be. */
+const TABLE = new RegExp(`^(?:${NAME}\\.)?${NAME}(?: AS .*)?$`, 's')
+
+/** Names of recursive parts may be among them, without a schema: they are tables only if there is such a table. */
+function checkTable(found: string, ctes: ReadonlySet<string>, { schemas, bare }: GuardRules): void {
+  const [, quotedSchema, plainSchema, quotedName, plainName] = TABLE.exec(found) ?? []
+  const schema = unquoted(quotedSchema) ?? plainSchema
+  const name = unquoted(quotedName) ?? plainName ?? ''
+  const key = name.toLowerCase()
+  const allowed = schema === undefined ? ctes.has(key) && !bare.has(key) : schemas.has(schema) && isReadable(name)
+  if (!allowed) throw notReadable(found)
+}
+
+function unquoted(name: string | undefined): string | undefined {
+  return name?.replaceAll('""', '"')
 }
 
 function text(value: unknown): string {

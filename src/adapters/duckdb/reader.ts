@@ -11,7 +11,7 @@ import type { QueryReader, ReadOptions } from '../../ports/store.ts'
 import { openError, readError } from './errors.ts'
 import { type Driver, loadDriver, openInstance } from './instance.ts'
 import { historyTable, inSchema, nameClash, RELATIONSHIPS_VIEW, relationshipView, versionSchema } from './names.ts'
-import { checkStatement, engineRules, type GuardRules } from './read-guard.ts'
+import { bareNames, checkStatement, engineRules, type GuardRules } from './read-guard.ts'
 import { rowReader } from './values.ts'
 import { type StoredVersion, storedVersions } from './versions.ts'
 
@@ -69,6 +69,8 @@ class DuckdbQueryReader implements QueryReader {
   readonly #namespace: string
   readonly #connections = new Set<DuckDBConnection>()
   #opened: Opened | null = null
+  /** Of the engine, so the same for every file. */
+  #engine: Pick<GuardRules, 'functions' | 'catalogue'> | null = null
   #opening: Promise<void> | null = null
   #closed = false
 
@@ -153,9 +155,17 @@ class DuckdbQueryReader implements QueryReader {
       const versions = await storedVersions(handle, this.#namespace)
       const schemas = new Set(versions.map(({ version }) => versionSchema(this.#namespace, version)))
       checkName(this.#path, schemas)
-      const rules = { ...(await engineRules(handle)), schemas }
+      const bare = await bareNames(handle)
+      this.#engine ??= await engineRules(handle)
       const before = this.#opened
-      this.#opened = { instance, handle, rules, versions, checked: new Set(), file: file ?? '' }
+      this.#opened = {
+        instance,
+        handle,
+        versions,
+        checked: new Set(),
+        rules: { ...this.#engine, schemas, bare },
+        file: file ?? '',
+      }
       this.#connections.add(handle)
       // Queries that run keep their connections, and those the file.
       before?.instance.closeSync()

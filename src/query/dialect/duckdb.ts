@@ -9,7 +9,7 @@ import { QueryError } from '../../errors.ts'
 import type { ColumnType } from '../column.ts'
 import type { Dialect, FunctionSql } from '../dialect.ts'
 import { bound, type Fragment, text } from '../fragment.ts'
-import { jsonSteps, quotedPath } from '../json-path.ts'
+import { type JsonStep, jsonSteps, quotedPath } from '../json-path.ts'
 import { cellsJson } from '../loaded.ts'
 import type { CallTerm } from '../term.ts'
 import { standard } from './standard.ts'
@@ -202,16 +202,37 @@ function jsonNumber(arg: Fragment, to: string): Fragment {
   return text`case when regexp_full_match(${arg}, '${numbers}') then try_cast(${bare} as double) end`
 }
 
+/** What this reader takes for JSON, and others do not: commas behind the last member, and numbers that are none. */
+const STRING = '"([^"\\\\]|\\\\.)*"'
+const LENIENT = ',[ \\t\\n\\r]*[\\]}]|[iI][nN][fF]|[nN][aA][nN]'
+
 /** One kind of value at a path of JSON text. Text with a NUL in it is none: Postgres cannot hold it. */
 function jsonValue(json: Fragment, path: string, kind: PropertyType): Fragment {
-  const place = text`${bound(quotedPath(jsonSteps(path) ?? []))}::varchar`
-  const found = text`json_extract_string(${json}, ${place})`
-  const branches = {
-    string: text`when 'VARCHAR' then ${found}`,
-    number: text`when 'BIGINT' then ${jsonNumber(found, 'number')} when 'UBIGINT' then ${jsonNumber(found, 'number')} when 'HUGEINT' then ${jsonNumber(found, 'number')} when 'DOUBLE' then case when isfinite(try_cast(${found} as double)) then try_cast(${found} as double) end`,
-    integer: text`when 'BIGINT' then ${jsonNumber(found, 'integer')} when 'UBIGINT' then ${jsonNumber(found, 'integer')} when 'HUGEINT' then ${jsonNumber(found, 'integer')}`,
-    boolean: text`when 'BOOLEAN' then cast(${found} as boolean)`,
-    datetime: text``,
-  }
-  return text`case when json_valid(${json}) and not contains(${json}, '\\u0000') then case json_type(${json}, ${place}) ${branches[kind]} end end`
+  const places = jsonPlaces(jsonSteps(path) ?? [])
+  const place = places.at(-1) as Fragment
+  const holder = places.slice(0, -1).reduce((from, to) => text`json_extract(${from}, ${to})`, json)
+  const found = text`json_extract_string(${holder}, ${place})`
+  const numbers = "in ('BIGINT', 'UBIGINT', 'HUGEINT', 'DOUBLE')"
+  const type = text`json_type(${holder}, ${place})`
+  const value = {
+    string: text`when ${type} = 'VARCHAR' then ${found}`,
+    number: text`when ${type} ${numbers} then ${jsonNumber(found, 'number')}`,
+    integer: text`when ${type} ${numbers} then ${jsonNumber(found, 'integer')}`,
+    boolean: text`when ${type} = 'BOOLEAN' then cast(${found} as boolean)`,
+    datetime: text`when false then null`,
+  }[kind]
+  const strict = text`not regexp_matches(regexp_replace(${json}, '${STRING}', '', 'g'), '${LENIENT}')`
+  return text`case when json_valid(${json}) and ${strict} and not contains(${json}, '\\u0000') then case ${value} end end`
+}
+
+/** A star stands for any name, quoted or not, so a name with one in it is written as a pointer. */
+function jsonPlaces(steps: readonly JsonStep[]): Fragment[] {
+  const star = steps.findIndex((step) => typeof step === 'string' && step.includes('*'))
+  if (star === -1) return [placeOf(quotedPath(steps))]
+  const pointer = `/${String(steps[star]).replaceAll('~', '~0').replaceAll('/', '~1')}`
+  return [placeOf(quotedPath(steps.slice(0, star))), placeOf(pointer), ...jsonPlaces(steps.slice(star + 1))]
+}
+
+function placeOf(path: string): Fragment {
+  return text`${bound(path)}::varchar`
 }
