@@ -51,6 +51,7 @@ export interface StepActivities {
   readonly vacuum: Step
   readonly verifyCold: Step
   readonly pruneMetadata: Step
+  readonly exportTables: Step
 }
 export type StepName = keyof StepActivities
 export type Activities = ControlActivities & StepActivities

@@ -4,6 +4,7 @@
  *   npm run bench -- --store postgres --events 10000,100000,1000000
  *   npm run bench -- --store postgres --shards 4 --events 200000
  *   npm run bench -- --tiered --events 100000,1000000
+ *   npm run bench -- --queries --store postgres --events 1000000
  *   npm run bench -- --orchestration --events 1000000
  *   npm run bench -- --orchestration --parts empty,recovery
  */
@@ -12,6 +13,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type OrchestrationResult, orchestrationText, PARTS } from './orchestration-result.ts'
 import { growthText, sizeText } from './print.ts'
+import { type QueriesResult, queriesText } from './queries-result.ts'
 import type { SizeResult } from './result.ts'
 import { type ShardsResult, shardsText } from './shards-result.ts'
 import { STORES } from './store.ts'
@@ -23,23 +25,26 @@ const { values } = parseArgs({
     events: { type: 'string' },
     shards: { type: 'string' },
     tiered: { type: 'boolean', default: false },
+    queries: { type: 'boolean', default: false },
     orchestration: { type: 'boolean', default: false },
     parts: { type: 'string', default: PARTS.join(',') },
     json: { type: 'boolean', default: false },
   },
 })
-const { store, shards, tiered, orchestration, json } = values
+const { store, shards, tiered, queries, orchestration, json } = values
 const parts = values.parts.split(',')
-const usual = shards !== undefined ? '200000' : orchestration ? '100000' : '10000,100000'
+const usual = shards !== undefined ? '200000' : orchestration || queries ? '100000' : '10000,100000'
 const sizes = (values.events ?? usual).split(',').map(Number)
 const isKnown = STORES.some((name) => name === store) && sizes.every((size) => Number.isInteger(size) && size >= 1000)
 const isDivided = shards === undefined || (store === 'postgres' && Number(shards) > 1 && sizes.length === 1 && !tiered)
-const areParts = parts.every((part) => PARTS.some((name) => name === part)) && (!orchestration || sizes.length === 1)
+const areParts =
+  parts.every((part) => PARTS.some((name) => name === part)) && (!(orchestration || queries) || sizes.length === 1)
 if (!isKnown || !isDivided || !areParts) {
   process.stderr.write(
     `usage: npm run bench -- [--store ${STORES.join('|')}] [--events 10000,100000] [--json]
        npm run bench -- --store postgres --shards 4 [--events 200000] [--json]
        npm run bench -- --tiered [--store ${STORES.join('|')}] [--events 10000,100000] [--json]
+       npm run bench -- --queries [--store ${STORES.join('|')}] [--events 100000] [--json]
        npm run bench -- --orchestration [--events 100000] [--parts ${PARTS.join(',')}] [--json]
 sizes are at least 1000, shards at least 2\n`,
   )
@@ -49,6 +54,9 @@ sizes are at least 1000, shards at least 2\n`,
 if (orchestration) {
   const result = measured<OrchestrationResult>('orchestration.ts', [String(sizes[0]), parts.join(',')])
   process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : orchestrationText(result))
+} else if (queries) {
+  const result = measured<QueriesResult>('queries.ts', [store, String(sizes[0])])
+  process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : queriesText(result))
 } else if (tiered) compareSizes<TieredResult>('tiered.ts', tieredText, tieredGrowthText)
 else if (shards === undefined) compareSizes<SizeResult>('measure.ts', sizeText, growthText)
 else {

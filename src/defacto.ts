@@ -315,6 +315,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
       working: () => this.#working,
       settle: (edition) => this.#settle(edition, edition.version === this.#working.version),
       status: (version) => this.buildStatus(version),
+      queries: (edition) => new VersionQueries(this.#source(edition)),
       close: () => this.close(),
     })
   }

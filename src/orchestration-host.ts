@@ -19,6 +19,8 @@ import { buildStateOf } from './engine/versions.ts'
 import type { ChunkCounts, IngestChunk, Operations, RunCall } from './ports/operations.ts'
 import type { Counters } from './ports/runs.ts'
 import type { Unit } from './ports/store.ts'
+import type { Queries } from './queries.ts'
+import { exportAs } from './query/export/export-as.ts'
 import { createQueryRoot } from './query/root.ts'
 import type { BuildResult, BuildStatus, Snapshot } from './results.ts'
 
@@ -30,6 +32,7 @@ export interface HostParts {
   /** After a build: readers see it, and change over to its version if that is wanted. */
   settle(edition: Edition): Promise<void>
   status(version?: string): Promise<BuildStatus>
+  queries(edition: Edition): Queries
   close(): Promise<void>
 }
 
@@ -117,6 +120,15 @@ export function operationsOf(parts: HostParts): Operations {
       const host = within(call)
       const kept = retention === undefined ? Number.MAX_SAFE_INTEGER : await retentionBound(host, retention, asOf)
       return (await pruneCold(host, { ...coldCall(call), before: Math.min(kept, before ?? kept) })).rows
+    },
+    async exportTables(call, { version, to, format, types, relationships, history }) {
+      const tables = parts.queries(await edition(version)).tables({ types, relationships })
+      const { signal, onChunk } = call
+      const written = await exportAs(history ? tables.history() : tables, format, to, {
+        ...(signal && { signal }),
+        onProgress: ({ rows }) => onChunk?.({ phase: 'rows', done: rows, total: 0 }),
+      })
+      return { tables: tables.size, rows: written.reduce((sum, { rows }) => sum + rows, 0) }
     },
     compact: (call) => compactCold(within(call), coldCall(call)),
     vacuum: (call) => vacuumCold(within(call), coldCall(call)),

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { ProjectConfig } from './config/define.ts'
 import type { LoadedProject } from './config/project.ts'
+import type { TablesExport } from './core/pipeline/model.ts'
 import { ConfigError } from './errors.ts'
 import type { DefactoOptions } from './options.ts'
 import { freshnessOf } from './orchestration/assets/freshness.ts'
@@ -37,6 +38,8 @@ export interface OpInput {
   readonly flush: { readonly upTo?: number }
   readonly prune: { readonly pipeline?: string; readonly before?: number }
   readonly maintain: { readonly compact?: boolean; readonly vacuum?: boolean; readonly verify?: boolean }
+  /** `to`: a folder, file or URL; `format`: default parquet. */
+  readonly export: Pick<TablesExport, 'to'> & Partial<TablesExport>
 }
 
 export interface SubmitOptions {

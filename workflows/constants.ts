@@ -15,6 +15,7 @@ export const WORKFLOW = {
   flush: 'flush',
   prune: 'prune',
   maintain: 'maintain',
+  export: 'exportTables',
 } as const satisfies Record<RunOp, string>
 
 /** What an operation calls, in this order; each one as long as it says that there is more. */
@@ -26,6 +27,7 @@ export const CHUNKS: Readonly<Record<Exclude<RunOp, 'pipeline' | 'backfill'>, re
   flush: ['flushChunks'],
   prune: ['pruneChunks'],
   maintain: ['compactChunks', 'vacuum', 'verifyCold', 'pruneMetadata'],
+  export: ['exportTables'],
 }
 
 interface StepTimes {
@@ -48,6 +50,8 @@ export const STEP: Readonly<Record<StepName, StepTimes>> = {
   // Reads the whole archive, and begins anew where it is stopped.
   verifyCold: { queue: 'cold', startToClose: '4 hours' },
   pruneMetadata: { queue: 'cold', startToClose: '15 minutes' },
+  // Begins anew where it is stopped.
+  exportTables: { queue: 'io', startToClose: '1 hour' },
 }
 export const HEARTBEAT = '30 seconds'
 
@@ -60,6 +64,7 @@ export const PRIORITY: Readonly<Record<RunOp, number>> = {
   pipeline: 3,
   flush: 4,
   prune: 4,
+  export: 4,
   backfill: 5,
   maintain: 5,
 }
@@ -74,6 +79,7 @@ export const SHARED_ID: Readonly<Record<RunOp, boolean>> = {
   prune: true,
   maintain: true,
   check: false,
+  export: false,
   backfill: false,
 }
 

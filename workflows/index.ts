@@ -81,13 +81,14 @@ export const check = (ref: Ref): Promise<ClosedRun> => chunks(ref, 'check')
 export const flush = (ref: Ref): Promise<ClosedRun> => chunks(ref, 'flush')
 export const prune = (ref: Ref): Promise<ClosedRun> => chunks(ref, 'prune')
 export const maintain = (ref: Ref): Promise<ClosedRun> => chunks(ref, 'maintain')
+export const exportTables = (ref: Ref): Promise<ClosedRun> => chunks(ref, 'export')
 
 // What began with one edition of this code ends with it; what is short or only waits goes on with a newer one. Workers
 // without versions must not say so.
 const versioned = (versioningBehavior: 'PINNED' | 'AUTO_UPGRADE') => () =>
   workflowInfo().currentDeploymentVersion?.deploymentName ? { versioningBehavior } : {}
 for (const workflow of [runPipeline, backfill, build]) setWorkflowOptions(versioned('PINNED'), workflow)
-for (const workflow of [ingest, tick, check, flush, prune, maintain]) {
+for (const workflow of [ingest, tick, check, flush, prune, maintain, exportTables]) {
   setWorkflowOptions(versioned('AUTO_UPGRADE'), workflow)
 }
 setWorkflowOptions(versioned('AUTO_UPGRADE'), scheduledPipeline)

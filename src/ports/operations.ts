@@ -6,6 +6,7 @@
 import type { DefinitionsObject } from '../core/definition/model.ts'
 import type { RawRecord } from '../core/event.ts'
 import type { Instant } from '../core/instant.ts'
+import type { TablesExport } from '../core/pipeline/model.ts'
 import type { BuildMode, BuildProgress, BuildResult, BuildStatus, TickResult } from '../results.ts'
 import type { Swept, Verified } from './archive.ts'
 import type { Logger } from './logger.ts'
@@ -117,6 +118,11 @@ export interface Operations {
     call: RunCall,
     options: { before?: number; retention?: { hotDays?: number; hotRows?: number }; asOf?: Instant },
   ): Promise<number>
+  /** Tables of one snapshot to files or another database, whole or not at all (spec 06 §7). `to`: absolute, or a URL. */
+  exportTables(
+    call: RunCall,
+    request: TablesExport & { readonly version?: string },
+  ): Promise<{ readonly tables: number; readonly rows: number }>
   compact(call: RunCall): Promise<{ before: number; after: number }>
   vacuum(call: RunCall): Promise<Swept>
   verify(call: RunCall): Promise<Verified>

@@ -23,6 +23,7 @@ export const RUN_OPS = [
   'flush',
   'prune',
   'maintain',
+  'export',
 ] as const
 export type RunOp = (typeof RUN_OPS)[number]
 export const RUN_STATUSES = [

@@ -97,6 +97,12 @@ export const PIPELINE_CASES: readonly DefinitionCase[] = [
 
   at('P01', 'inputs.files.source', 'wbe', "source 'wbe', which is not defined (did you mean 'web'?)"),
   p('P01', { 'steps[0].ingest.inputs': ['flies'] }, 'steps[0].ingest.inputs', "(did you mean 'files'?)"),
+  p(
+    'P01',
+    { 'steps[1]': { export: { to: 'out/', types: ['nobody'] } } },
+    'steps[1].export.types',
+    "entity 'nobody', which is not defined",
+  ),
   p('P01', { 'steps[3].check.only': ['nothing'] }, 'steps[3].check.only', "check 'nothing', which is not defined"),
   at(
     'P01',
@@ -129,7 +135,7 @@ export const PIPELINE_CASES: readonly DefinitionCase[] = [
   at('P03', 'inputs.files.kind', 'kafka', "input 'kafka' is not available in this version of the package"),
   at('P03', 'inputs.files.format', 'xml', "unknown format 'xml'"),
   p('P03', { 'steps[1]': 'biuld' }, 'steps[1]', "unknown step kind 'biuld': expected one of ingest, build"),
-  p('P03', { 'steps[1]': { export: { to: 'out/' } } }, 'steps[1]', "step 'export' is not available in this version"),
+  p('P03', { 'steps[1]': { expire: {} } }, 'steps[1]', "step 'expire' is not available in this version"),
   at('P03', 'checks.rows.kind', 'erasures_closed', "check 'erasures_closed' is not available in this version"),
   p('P03', { 'checks.free.expect': { op: '~', value: 1 } }, 'checks.free.expect.op', "unknown operator '~'"),
   p('P03', { 'alerts[0].on': ['failre'] }, 'alerts[0].on[0]', "(did you mean 'failure'?)"),
@@ -189,6 +195,12 @@ export const PIPELINE_CASES: readonly DefinitionCase[] = [
 
   at('P11', 'inputs.rows.database', 'postgresql://me:hush@db/x', 'secret in clear'),
   at('E01', 'alerts[0].to.webhook.url', 'file:///etc/passwd', 'http:// or https://'),
+  p(
+    'P11',
+    { 'steps[1]': { export: { to: 'bolt://me:hush@graph', format: 'neo4j' } } },
+    'steps[1].export.to',
+    'secret in clear',
+  ),
   at('P11', 'alerts[0].to.webhook.secret', 'hush', 'secret in clear'),
   at('P11', 'alerts[0].to.webhook.url', 'https://me:hush@a.example', 'secret in clear'),
   p(

@@ -6,6 +6,7 @@ import { givenIndex } from '../definition/read.ts'
 import { didYouMean } from '../spelling.ts'
 import type { PipelineBody, StepBody } from './body.ts'
 import { checkProcessingTime } from './check-schedule.ts'
+import { clearPassword } from './check-secrets.ts'
 import { stepIds } from './normalize.ts'
 
 export function checkSteps(check: Check, path: Path, body: PipelineBody): void {
@@ -33,6 +34,7 @@ export function checkSteps(check: Check, path: Path, body: PipelineBody): void {
     }
     checkNames(check, body, step, (key) => at(i, key))
     if (step.kind === 'tick') checkProcessingTime(check, at(i, 'as_of'), step.body.as_of, ['scheduled', 'now'])
+    if (step.kind === 'export') clearPassword(check, at(i, 'to'), step.body.to)
     if (step.kind === 'prune') checkPrune(check, at(i), body, steps.slice(0, i), step)
   }
   const circle = circleOf(steps, ids)
@@ -51,6 +53,9 @@ export function checkSteps(check: Check, path: Path, body: PipelineBody): void {
 function checkNames(check: Check, body: PipelineBody, step: StepBody, at: (key: string) => Path): void {
   if (step.kind === 'ingest') known('input', step.body.inputs, Object.keys(body.inputs ?? {}), at('inputs'))
   if (step.kind === 'check') known('check', step.body.only, Object.keys(body.checks ?? {}), at('only'))
+  if (step.kind === 'export' && !check.partial && !check.damaged(['entities'])) {
+    known('entity', step.body.types, Object.keys(check.definitions.entities), at('types'))
+  }
 
   function known(noun: string, names: readonly string[] | null | undefined, all: readonly string[], path: Path): void {
     for (const name of names ?? []) {

@@ -75,6 +75,18 @@ export interface InboxInput extends InputBase {
 }
 export type Input = FilesInput | S3Input | PostgresInput | InboxInput
 
+/** Where a step writes tables. */
+export interface TablesExport {
+  /** Folder, file or URL; references are put in when it runs. */
+  readonly to: string
+  readonly format: (typeof EXPORT_FORMATS)[number]
+  /** Empty: all. */
+  readonly types: readonly string[]
+  readonly relationships: boolean
+  readonly history: boolean
+}
+export const EXPORT_FORMATS = ['parquet', 'csv', 'duckdb', 'snapshot', 'neo4j'] as const
+
 interface StepBase {
   readonly id: string
   readonly needs: readonly string[]
@@ -92,6 +104,7 @@ export type Step = StepBase &
     /** `before`: a sequence; null: the pipeline's retention. */
     | { readonly kind: 'prune'; readonly before: number | null }
     | { readonly kind: 'maintain'; readonly compact: boolean; readonly vacuum: boolean; readonly verify: boolean }
+    | ({ readonly kind: 'export' } & TablesExport)
   )
 export type StepKind = Step['kind']
 

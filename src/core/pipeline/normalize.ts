@@ -203,6 +203,11 @@ function stepOf(step: StepBody, base: StepBase, inputs: readonly string[]): Step
       const { compact, vacuum, verify } = step.body
       return { ...base, kind: 'maintain', compact: compact ?? true, vacuum: vacuum ?? true, verify: verify ?? true }
     }
+    case 'export': {
+      const { to, format, types, relationships, history } = step.body
+      const which = { types: types ?? [], relationships: relationships ?? true, history: history ?? false }
+      return { ...base, kind: 'export', to, format: format ?? 'parquet', ...which }
+    }
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { ofKinds, type Rule, rules } from '../definition/rules.ts'
-import { ALERT_EVENTS } from './model.ts'
+import { ALERT_EVENTS, EXPORT_FORMATS } from './model.ts'
 
 const optional = <T extends z.ZodType>(node: T) => node.nullish()
 const text = (about: string) => z.string().min(1).describe(about)
@@ -204,13 +204,23 @@ export const stepKinds = {
       verify: optional(yesNo('Read every archived file; default true.')),
     })
     .describe('Look after the archive, and let old metadata go.'),
+  export: z
+    .strictObject({
+      ...stepBase,
+      to: text('Folder or file relative to the project, or a URL; a password as reference to a variable or file.'),
+      format: optional(choice(EXPORT_FORMATS, 'What is written; default parquet.', "'format'")),
+      types: optional(texts('Entity types; default all.')),
+      relationships: optional(yesNo('Edges too; default true.')),
+      history: optional(yesNo('All rows, not the current ones alone; default false.')),
+    })
+    .describe('Write the tables to files or another database.'),
 } as const
 const STEP_KINDS = Object.keys(stepKinds) as (keyof typeof stepKinds)[]
 const step = ofKinds(
   z
     .union([z.enum(STEP_KINDS), ...STEP_KINDS.map((kind) => z.strictObject({ [kind]: stepKinds[kind].nullable() }))])
     .describe('A kind, or a map with the kind as its only key.'),
-  { noun: 'step', key: null, bare: true, of: stepKinds, later: ['expire', 'export', 'erase_queue'] },
+  { noun: 'step', key: null, bare: true, of: stepKinds, later: ['expire', 'erase_queue'] },
 )
 
 const schedule = z

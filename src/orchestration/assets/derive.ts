@@ -1,6 +1,6 @@
 /** Assets of definitions and pipelines. Pure. */
 import type { DefinitionsObject } from '../../core/definition/model.ts'
-import type { Pipeline, StepKind } from '../model.ts'
+import type { Pipeline, StepKind, TablesExport } from '../model.ts'
 import type { Asset, AssetKind } from './model.ts'
 
 /** Operations that write assets of a kind. */
@@ -13,6 +13,12 @@ export const WRITERS: Readonly<Record<AssetKind, readonly StepKind[]>> = {
   entity: ['build', 'tick'],
   relationship: ['build', 'tick'],
   cold: ['flush', 'maintain'],
+  export: ['export'],
+}
+
+/** What a step of a pipeline exports, as an asset. */
+export function exportName(pipeline: string, step: string): string {
+  return `export/${pipeline}/${step}`
 }
 
 /** `tiered: false` leaves out the archive. In order of the flow: sources first. */
@@ -46,7 +52,22 @@ export function assetsOf(
     add('relationship', `relationship/${type}`, type, upstream)
   }
   if (options.tiered ?? true) add('cold', 'cold', null, [{ name: 'ledger', label: 'flush' }])
+  const written = assets.filter(({ kind }) => kind === 'entity' || kind === 'history' || kind === 'relationship')
+  for (const { name: pipeline, steps } of pipelines) {
+    for (const step of steps) {
+      if (step.kind !== 'export') continue
+      const from = written.filter((asset) => isExported(asset, step)).map(({ name }) => ({ name, label: step.format }))
+      const name = exportName(pipeline, step.id)
+      assets.push({ name, kind: 'export', subject: `${pipeline}/${step.id}`, upstream: from, pipelines: [pipeline] })
+    }
+  }
   return assets
+}
+
+function isExported({ kind, subject }: Asset, step: TablesExport): boolean {
+  if (kind === 'relationship') return step.relationships
+  const isWanted = step.types.length === 0 || step.types.includes(subject ?? '')
+  return isWanted && kind === (step.history ? 'history' : 'entity')
 }
 
 function writes({ steps, inputs }: Pipeline, kind: AssetKind, subject: string | null): boolean {

@@ -24,11 +24,14 @@ export async function assetInfos(
     last.set(ops.join(' '), run)
   }
   const ingests = await runs.list({ op: WRITERS.source, status: ['succeeded'], limit: RUNS_BACK })
+  const exports = await runs.list({ op: WRITERS.export, status: ['succeeded'], limit: RUNS_BACK })
+  const lastOf = ({ kind, subject }: Asset): RunRow | undefined => {
+    if (kind === 'source') return ingests.find((run) => sourceOf(run) === subject)
+    if (kind === 'export') return exports.find((run) => `${run.pipeline}/${run.step}` === subject)
+    return last.get(WRITERS[kind].join(' '))
+  }
   return assets.map((asset) => {
-    const run =
-      asset.kind === 'source'
-        ? ingests.find((each) => sourceOf(each) === asset.subject)
-        : last.get(WRITERS[asset.kind].join(' '))
+    const run = lastOf(asset)
     return {
       ...asset,
       dataVersion: versions[asset.kind],
@@ -58,6 +61,8 @@ export async function dataVersions(context: Orchestration): Promise<Readonly<Rec
     entity: built,
     relationship: built,
     cold: cold === null || cold.flushed === 0 ? null : at(cold.flushed),
+    // It holds what was built when it was written.
+    export: null,
   }
 }
 

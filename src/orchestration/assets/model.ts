@@ -10,12 +10,13 @@ export type AssetKind =
   | 'relationship'
   | 'cold'
   | 'dead_letters'
+  | 'export'
 
 export interface Asset {
   /** `source/kiosk`, `ledger`, `entity/member/history`, … */
   readonly name: string
   readonly kind: AssetKind
-  /** Source, entity type or relationship type; null where there is one of the kind. */
+  /** Source, entity type, relationship type, or pipeline and step of an export; null where there is one of the kind. */
   readonly subject: string | null
   /** Assets that it is made from. */
   readonly upstream: readonly { readonly name: string; readonly label: string }[]

@@ -55,6 +55,7 @@ function idOf({ operations }: Orchestration, run: Pick<RunRow, 'runId' | 'op' | 
       return op
     case 'backfill':
     case 'check':
+    case 'export':
       return `${op}/${runId}`
   }
 }

@@ -1,7 +1,7 @@
 /** What a run made of which asset, with the asset's data version (spec 10 §1, §9). */
 
 import type { Json, NewRunEvent, RunOp, RunRow } from '../../ports/runs.ts'
-import { assetsOf } from '../assets/derive.ts'
+import { assetsOf, exportName } from '../assets/derive.ts'
 import type { AssetKind } from '../assets/model.ts'
 import { inputOf, pipelineOf } from '../pinned.ts'
 import type { ControlContext } from './common.ts'
@@ -12,6 +12,7 @@ const KINDS: Partial<Record<RunOp, readonly AssetKind[]>> = {
   tick: ['entity', 'history', 'relationship'],
   flush: ['cold'],
   prune: ['cold'],
+  export: [],
 }
 /** Counters of which at least one says that the run has changed something. */
 const CHANGES: Partial<Record<RunOp, readonly string[]>> = {
@@ -19,6 +20,7 @@ const CHANGES: Partial<Record<RunOp, readonly string[]>> = {
   tick: ['effects_produced', 'entities_affected'],
   flush: ['rows_flushed'],
   prune: ['rows_pruned'],
+  export: ['tables_exported'],
 }
 
 /** One event per asset that a succeeded step has changed. */
@@ -32,6 +34,7 @@ export async function madeBy(context: ControlContext, run: RunRow): Promise<read
     .map(({ name }) => name)
   const source = sourceOf(run)
   if (source !== null) names.unshift(`source/${source}`)
+  if (run.op === 'export' && run.pipeline !== null) names.push(exportName(run.pipeline, run.step ?? ''))
   const to = run.toSeq ?? (await operations.head())
   const metadata: Made['metadata'] = {
     ...rowsOf(run),
@@ -58,6 +61,8 @@ function rowsOf({ op, stats }: RunRow): { rows_added: number; rows_changed: numb
       return { rows_added: 0, rows_changed: of('entities_affected') }
     case 'flush':
       return { rows_added: of('rows_flushed'), rows_changed: 0 }
+    case 'export':
+      return { rows_added: of('rows_exported'), rows_changed: 0 }
     default:
       return { rows_added: 0, rows_changed: of('rows_pruned') }
   }

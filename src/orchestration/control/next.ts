@@ -77,5 +77,9 @@ function inputsOf(pipeline: Pipeline, step: Step): readonly (readonly [string, {
       return one({ before: step.before })
     case 'maintain':
       return one({ compact: step.compact, vacuum: step.vacuum, verify: step.verify })
+    case 'export': {
+      const { to, format, types, relationships, history } = step
+      return one({ to, format, types, relationships, history })
+    }
   }
 }

@@ -7,6 +7,7 @@ import { planInput } from '../ingest/plan.ts'
 import { ingestPart } from '../ingest/read.ts'
 import { buildChunks, planBuild, tickChunks } from './build.ts'
 import { compactChunks, flushChunks, pruneChunks, pruneMetadata, vacuum, verifyCold } from './cold.ts'
+import { exportTables } from './export.ts'
 
 export const STEPS: Readonly<Record<string, StepFunction>> = {
   planInput,
@@ -22,11 +23,16 @@ export const STEPS: Readonly<Record<string, StepFunction>> = {
   vacuum,
   verifyCold,
   pruneMetadata,
+  exportTables,
 }
 
 const HOUR_MS = 3_600_000
 /** How long calls may work of steps that begin anew when they are stopped, a little less than their activities; others 5 minutes. */
-export const BUDGET_MS: Readonly<Record<string, number>> = { runCheck: 0.9 * HOUR_MS, verifyCold: 3.9 * HOUR_MS }
+export const BUDGET_MS: Readonly<Record<string, number>> = {
+  runCheck: 0.9 * HOUR_MS,
+  exportTables: 0.9 * HOUR_MS,
+  verifyCold: 3.9 * HOUR_MS,
+}
 
 /** In this order, each as long as it says that there is more. Pipelines and backfills are made of runs (`nextStep`). */
 export const CHUNKS: Readonly<Record<RunOp, readonly string[]>> = {
@@ -39,4 +45,5 @@ export const CHUNKS: Readonly<Record<RunOp, readonly string[]>> = {
   flush: ['flushChunks'],
   prune: ['pruneChunks'],
   maintain: ['compactChunks', 'vacuum', 'verifyCold', 'pruneMetadata'],
+  export: ['exportTables'],
 }
