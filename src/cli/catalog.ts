@@ -96,7 +96,7 @@ export const CATALOG: readonly CatalogEntry[] = [
   {
     name: 'explain',
     group: 'Read',
-    summary: 'describe an error or warning code',
+    summary: 'tell where a value comes from, or what a code means',
     load: async () => (await import('./commands/explain.ts')).command,
   },
   {

@@ -16,3 +16,17 @@ export function snakeKeys(value: object): Record<string, unknown> {
     Object.entries(value).map(([key, item]) => [key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`), item]),
   )
 }
+
+/** As `snakeKeys`, of the objects inside too, but for values and definitions, whose keys are the user's own. */
+export function snakeDeep(value: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(snakeKeys(value)).map(([key, item]) => [key, OWN.has(key) ? item : inner(item)]),
+  )
+}
+
+const OWN = new Set(['value', 'before', 'definition'])
+
+function inner(item: unknown): unknown {
+  if (Array.isArray(item)) return item.map(inner)
+  return typeof item === 'object' && item !== null ? snakeDeep(item) : item
+}

@@ -3,6 +3,7 @@ import { type Paint, paintFor } from './colour.ts'
 import { csvHeader, csvLine } from './csv.ts'
 import { adviceFor, reportOf } from './errors.ts'
 import { jsonText } from './json.ts'
+import { sqlProblems } from './sql-problems.ts'
 import type { TableOptions } from './table.ts'
 
 export type Format = 'text' | 'json' | 'jsonl' | 'csv'
@@ -169,7 +170,8 @@ export class Output {
     const report = reportOf(error)
     if (this.format === 'json' && !wasShown(error)) await this.write(`${jsonText(documentOf(null, error))}\n`)
     const { red, dim, bold } = this.paintErr
-    const lines = [`${red(bold('error'))} ${dim(report.code)} ${report.message}`]
+    const message = sqlProblems(error, this.paintErr, this.width) ?? report.message
+    const lines = [`${red(bold('error'))} ${dim(report.code)} ${message}`]
     const advice = adviceFor(error)
     if (advice !== null && !this.quiet) lines.push(dim(advice))
     if (this.verbose && error instanceof Error && error.stack) lines.push(dim(error.stack), ...causes(error).map(dim))

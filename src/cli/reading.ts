@@ -1,5 +1,10 @@
-/** What commands that show rows share: the limit on a terminal, the line below the table. */
+/** What commands that read histories share: where they read, the limit on a terminal, the line below the table. */
+import { holdsDefinitions } from '../config/file.ts'
+import type { Defacto } from '../index.ts'
+import type { Queries } from '../queries.ts'
+import type { Options } from './command.ts'
 import type { Context } from './context.ts'
+import { text } from './options.ts'
 import type { Row } from './output.ts'
 import { countText } from './summary.ts'
 import type { TableOptions } from './table.ts'
@@ -12,6 +17,40 @@ export const ROW_OPTIONS = [
   { flags: '--limit <n>', description: 'at most so many rows; 0: all (default: 100 on a terminal, else all)' },
   { flags: '-x, --records', description: 'a line for every value instead of a table' },
 ] as const
+
+/** Reading without a space: exports, and histories that somebody else fills. */
+export const CONNECT = {
+  flags: '--connect <url>',
+  description: 'read this history store alone, e.g. duckdb:///analytics.duckdb, without the space',
+} as const
+
+export interface Reading {
+  /** Queries of the version that is asked for. */
+  readonly root: Queries
+  /** Null: with `--connect` there is no space. */
+  readonly space: Defacto | null
+}
+
+/** What `--connect` and `--version` say, opened for reading until the command ends. */
+export async function openReading(context: Context, options: Options): Promise<Reading> {
+  const url = text(options, 'connect')
+  const version = text(options, 'version')
+  if (url === undefined) {
+    const space = await context.openToRead()
+    return { root: version === undefined ? space : space.version(version), space }
+  }
+  const { DefactoQuery } = await import('../query-handle.ts')
+  const { namespace } = context.globals
+  const folder = (await context.project()).definitions
+  // Without a project, the definitions that the store keeps have to do.
+  const definitions = holdsDefinitions(folder) ? folder : NOTHING
+  const handle = await DefactoQuery.connect(url, definitions, version, namespace === undefined ? {} : { namespace })
+  context.onClose(() => handle.close())
+  // Definitions that the store keeps tell what is in it; those of the project stand in for them.
+  return { root: handle.version(handle.activeVersion), space: null }
+}
+
+const NOTHING = { entities: {}, sources: {}, schemas: {} } as const
 
 interface Streamable {
   readonly columns: readonly string[] | null

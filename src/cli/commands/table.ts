@@ -2,8 +2,8 @@ import { NotFoundError } from '../../errors.ts'
 import type { TableQuery } from '../../query/table-query.ts'
 import type { CommandSpec, Options } from '../command.ts'
 import type { Context } from '../context.ts'
-import { count, flag, instant, jsonObject, list, text } from '../options.ts'
-import { ROW_OPTIONS, showRows } from '../reading.ts'
+import { count, flag, instant, jsonObject, list } from '../options.ts'
+import { CONNECT, openReading, ROW_OPTIONS, showRows } from '../reading.ts'
 
 export const READ_OPTIONS = [
   { flags: '--as-of <time>', description: 'as it was at this instant' },
@@ -12,6 +12,7 @@ export const READ_OPTIONS = [
   { flags: '--order-by <columns>', description: 'sort by these columns' },
   ...ROW_OPTIONS,
   { flags: '--version <name>', description: 'version (default: the active one)' },
+  CONNECT,
 ] as const
 
 export const command: CommandSpec = {
@@ -39,9 +40,7 @@ export async function readType(
   const where = jsonObject(options, 'where')
   const asOf = instant(options, 'asOf')
   const limit = count(options, 'limit')
-  const version = text(options, 'version')
-  const defacto = await context.openToRead()
-  const root = version === undefined ? defacto : defacto.version(version)
+  const { root } = await openReading(context, options)
   // The state at an instant is read from the history.
   let query = relationOf(root, type, kind === 'history' || asOf !== undefined)
   if (asOf !== undefined) query = query.asOf(asOf)
