@@ -5,7 +5,16 @@ import { compareText } from '../../src/core/expression/code-points.ts'
 import { levels, type Step, shortestPath } from '../../src/query/graph/search.ts'
 
 const NODES = 'abcdefghij'.split('')
-const graphs = fc.array(fc.tuple(fc.constantFrom(...NODES), fc.constantFrom(...NODES)), { maxLength: 30 })
+/** Edges between letters that are near each other, so that paths are long; shuffled, so that the order of ids means nothing. */
+const graphs = fc
+  .tuple(
+    fc.array(fc.tuple(fc.nat(NODES.length - 1), fc.nat(3)), { minLength: 12, maxLength: 30 }),
+    fc.shuffledSubarray(NODES.slice(1, -1), { minLength: NODES.length - 2 }),
+  )
+  .map(([edges, inner]) => {
+    const ids = ['a', ...inner, 'j']
+    return edges.map(([from, far]) => [ids[from], ids[Math.min(from + far, ids.length - 1)]] as [string, string])
+  })
 
 type Pairs = readonly (readonly [string, string])[]
 const both = (pairs: Pairs): Pairs => [...pairs, ...pairs.map(([a, b]) => [b, a] as const)]
