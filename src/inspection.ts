@@ -133,8 +133,19 @@ export async function entityTimeline(
     entityType,
     entries: describeChanges(definition, result.changes, {
       events: options.all ? events : undefined,
-      merges: await identity.mergesInto(survivor),
+      merges: await mergesBehind(identity, survivor),
     }),
     ...(survivor === entityId ? {} : { resolvedFrom: entityId }),
   }
+}
+
+/** Merges into the entity, and into those that were merged into it. */
+async function mergesBehind(
+  identity: Store['identity'],
+  entityId: string,
+): Promise<Awaited<ReturnType<Store['identity']['mergesInto']>>> {
+  const found = await identity.mergesInto(entityId)
+  // Merges never go round in a circle: a survivor is merged into nobody.
+  for (const { from } of found) found.push(...(await identity.mergesInto(from)))
+  return found
 }

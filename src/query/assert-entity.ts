@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { compareTime } from '../core/instant.ts'
 import { didYouMean } from '../core/spelling.ts'
 import type { Column } from './column.ts'
-import { col, lit } from './expression.ts'
+import { desc, lit } from './expression.ts'
 import { instantOf } from './instants.ts'
 import { originOf } from './relation.ts'
 import type { QueryRoot } from './root.ts'
@@ -13,7 +13,7 @@ import { TableQuery } from './table-query.ts'
 
 /**
  * Throws Node's `AssertionError` (with `actual` and `expected`) if no type knows the id, the entity has no current row,
- * or `state` or a named property differs. Reads rows of this id only.
+ * or `state` or a named property differs. Reads the entity's current row, and only without one a past row.
  */
 export async function assertEntity(
   root: Pick<QueryRoot, 'tables'>,
@@ -21,41 +21,47 @@ export async function assertEntity(
   expected: { readonly state?: string } & Readonly<Record<string, unknown>>,
 ): Promise<void> {
   const collection = root.tables({ relationships: false })
-  const found = await locate(collection, entityId)
-  if (found === undefined) fail(`No entity has the id '${entityId}'`, undefined, expected)
-  const { type, merged, open } = found
-  if (merged !== null) fail(`Entity '${entityId}' (${type}) was merged into '${merged}'`, undefined, expected)
-  if (!open) fail(`Entity '${entityId}' (${type}) has no current row: it was erased`, undefined, expected)
-  const query = collection.get(type)
-  const row = await query.filter({ [`${type}_id`]: entityId }).first()
-  if (row === undefined) fail(`Entity '${entityId}' (${type}) has no current row`, undefined, expected)
+  const type = await typeOf([...collection], (query) => query, entityId)
+  const query = type === undefined ? undefined : collection.get(type)
+  const row = await query?.filter({ [`${type}_id`]: entityId }).first()
+  if (type === undefined || query === undefined || row === undefined)
+    return noCurrentRow(collection, entityId, expected)
   compare(type, entityId, row, expected, query.relation.columns ?? [])
 }
 
-interface Found {
-  readonly type: string
-  readonly merged: string | null
-  readonly open: boolean
+/** The type of which the entity has a row, from one indexed look-up per type in a single statement. */
+async function typeOf(
+  queries: readonly [type: string, query: TableQuery][],
+  rowsOf: (query: TableQuery) => TableQuery,
+  entityId: string,
+): Promise<string | undefined> {
+  const [first, ...rest] = queries.map(([type, query]) =>
+    rowsOf(query)
+      .filter({ [`${type}_id`]: entityId })
+      .select({ type: lit(type) })
+      .limit(1),
+  )
+  if (first === undefined) return undefined
+  const row = await rest.reduce((all, part) => all.union(part), first).first()
+  return row === undefined ? undefined : String(row.type)
 }
 
-/** The type that has rows of the id, from one indexed look-up per type in a single statement. */
-async function locate(collection: ReturnType<QueryRoot['tables']>, entityId: string): Promise<Found | undefined> {
-  const parts = [...collection.history()].map(([type, query]) =>
-    everyRow(query)
-      .filter({ [`${type}_id`]: entityId })
-      .select({ type: lit(type), merged: col('merged_into'), open: col('valid_to').isNull() }),
-  )
-  const [first, ...rest] = parts
-  if (first === undefined) return undefined
-  const rows = await rest.reduce((all, part) => all.union(part), first).rows()
-  const [any] = rows
-  if (any === undefined) return undefined
-  const merged = rows.find((row) => row.merged !== null)?.merged
-  return {
-    type: String(any.type),
-    merged: typeof merged === 'string' ? merged : null,
-    open: rows.some((row) => row.open === true),
-  }
+/** Why there is none, from the newest of the past rows. */
+async function noCurrentRow(
+  collection: ReturnType<QueryRoot['tables']>,
+  entityId: string,
+  expected: Readonly<Record<string, unknown>>,
+): Promise<never> {
+  const type = await typeOf([...collection.history()], everyRow, entityId)
+  if (type === undefined) fail(`No entity has the id '${entityId}'`, undefined, expected)
+  const newest = await everyRow(collection.history().get(type))
+    .filter({ [`${type}_id`]: entityId })
+    .orderBy(desc('valid_from'))
+    .select('merged_into')
+    .first()
+  const into = newest?.merged_into ?? null
+  if (into !== null) fail(`Entity '${entityId}' (${type}) was merged into '${into}'`, undefined, expected)
+  fail(`Entity '${entityId}' (${type}) has no current row: it was erased`, undefined, expected)
 }
 
 /** The query's table without any condition: rows of merged-away entities included. */
@@ -99,7 +105,8 @@ function same(column: Column, actual: unknown, expected: unknown): boolean {
   // 5 and 5n are the same integer.
   const integers = typeof actual === 'bigint' || typeof expected === 'bigint'
   if (integers) return String(actual) === String(expected) && column.type === 'integer'
-  return isDeepStrictEqual(actual, expected)
+  // 0 and -0 are the same number.
+  return actual === expected || isDeepStrictEqual(actual, expected)
 }
 
 /** With an actual value Node appends the difference to the message. */

@@ -18,7 +18,10 @@ export interface TimelineEvent {
   readonly timestamp: string | { toString(): string }
 }
 
-/** Entries in the order of the changes; merges and unchanged events stand where their time puts them. */
+/**
+ * Entries in the order of the changes; merges and unchanged events stand where their time puts them, those of one instant
+ * in the order in which they were interpreted.
+ */
 export function describeChanges(
   entity: EntityDef,
   changes: readonly Change[],
@@ -29,6 +32,7 @@ export function describeChanges(
   const changed = new Set(changes.map(({ cause }) => (cause.kind === 'event' ? cause.sequence : null)))
   const quiet = (options.events ?? []).filter((event) => !changed.has(event.sequence))
   const merges = (options.merges ?? []).map((merge) => ({
+    sequence: Number.POSITIVE_INFINITY,
     timestamp: merge.timestamp,
     eventType: '_merge',
     eventId: merge.reason,
@@ -36,6 +40,7 @@ export function describeChanges(
   }))
   const others = [
     ...quiet.map((event) => ({
+      sequence: event.sequence,
       timestamp: event.timestamp.toString(),
       eventType: event.eventType,
       eventId: event.eventId,
@@ -43,7 +48,7 @@ export function describeChanges(
     })),
     ...merges,
   ]
-  return interleave(entries, others)
+  return interleave(entries, changes.map(rankOf), others)
 }
 
 function entryOf(change: Change, before: Change | undefined, names: readonly string[]): TimelineEntry {
@@ -81,34 +86,51 @@ function propertyEffect(name: string, old: Value, now: Value): string | null {
   return from === to ? null : `${name}: ${from} → ${to}`
 }
 
-/** Puts stateless entries between the changes by time, after changes of the same instant. */
+/**
+ * Of the events of one instant, those with a smaller number come before the change. A rule comes after the events of the
+ * instant at which it was due, but right behind the event that entered a state whose time had passed already.
+ */
+function rankOf({ cause, snapshot }: Change, index: number, changes: readonly Change[]): number {
+  if (cause.kind === 'event') return cause.sequence
+  const before = changes[index - 1]?.snapshot.validFrom.toString()
+  return before === snapshot.validFrom.toString() ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
+}
+
+type Stateless = Pick<TimelineEntry, 'timestamp' | 'eventType' | 'eventId' | 'effects'> & { readonly sequence: number }
+
+/** Puts stateless entries between the changes, `ranks[i]` being that of `entries[i]`; merges after the changes of an instant. */
 function interleave(
   entries: readonly TimelineEntry[],
-  others: readonly Pick<TimelineEntry, 'timestamp' | 'eventType' | 'eventId' | 'effects'>[],
+  ranks: readonly number[],
+  others: readonly Stateless[],
 ): TimelineEntry[] {
-  const sorted = others
-    .map((entry, order) => ({ entry, order }))
-    .sort((a, b) => compareText(a.entry.timestamp, b.entry.timestamp) || a.order - b.order)
+  const sorted = [...others].sort((a, b) => compareText(a.timestamp, b.timestamp) || compare(a.sequence, b.sequence))
   const out: TimelineEntry[] = []
   let next = 0
   let state: string | null = null
-  const flush = (until: string | null): void => {
+  const flush = (until: string | null, rank: number): void => {
     for (; next < sorted.length; next++) {
-      const { entry } = sorted[next] as (typeof sorted)[number]
-      if (until !== null && compareText(entry.timestamp, until) >= 0) return
+      const { sequence, ...entry } = sorted[next] as Stateless
+      const order = until === null ? -1 : compareText(entry.timestamp, until) || compare(sequence, rank)
+      if (order >= 0) return
       out.push({ ...entry, stateBefore: state, stateAfter: state })
     }
   }
-  for (const entry of entries) {
-    flush(entry.timestamp)
+  for (const [i, entry] of entries.entries()) {
+    flush(entry.timestamp, ranks[i] as number)
     out.push(entry)
     state = entry.stateAfter
   }
-  flush(null)
+  flush(null, 0)
   return out
 }
 
 /** Canonical instants order as text. */
 function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** Also of infinite numbers. */
+function compare(a: number, b: number): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
