@@ -131,6 +131,8 @@ export function fileError(error: unknown, operation: string, path: string): unkn
 export function isDriverError(error: Error): boolean {
   return (
     /^[A-Z][A-Za-z -]{1,40} (?:Error|exception)/.test(error.message) ||
+    // Of the appender.
+    error.message.startsWith('Failed to ') ||
     error.message === 'INTERRUPT Error: Interrupted!'
   )
 }
