@@ -381,7 +381,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
 
   #source({ version, program }: Edition): QuerySource {
     const { reader, exports: log } = this.#store
-    const exports = { writers: this.#writers, log, now: () => this.#engine.now() }
+    const exports = { writers: this.#writers, log, space: this.#store.spaceId, now: () => this.#engine.now() }
     return { reader, program, version, exports, cursor: () => historyCursor(this.#engine, version) }
   }
 

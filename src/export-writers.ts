@@ -9,7 +9,15 @@ import { type FileOwner, writeWhole } from './adapters/files/whole-file.ts'
 import { isDead, processStartTime } from './adapters/host/process-identity.ts'
 import { ConfigError } from './errors.ts'
 import { isPostgres, sqlitePath } from './options.ts'
-import type { ExportTable, ExportWriters, StoredVersion, WriteOptions, Written } from './ports/exports.ts'
+import type {
+  ExportedGraph,
+  ExportTable,
+  ExportWriters,
+  Neo4jOptions,
+  StoredVersion,
+  WriteOptions,
+  Written,
+} from './ports/exports.ts'
 
 export function exportWriters(): ExportWriters {
   const owner = fileOwner()
@@ -47,6 +55,18 @@ export function exportWriters(): ExportWriters {
         throw new ConfigError('a snapshot needs a file or a server; :memory: would be gone at once')
       const { writeSqliteSnapshot } = await import('./adapters/sqlite/snapshot-file.ts')
       return writeSqliteSnapshot(resolve(path), tables, options)
+    },
+    async neo4j(url: string, graph: ExportedGraph, { auth, prune = true, ...options }: Neo4jOptions = {}) {
+      const [{ Neo4jServer }, { writeGraph }] = await Promise.all([
+        import('./adapters/neo4j/driver.ts'),
+        import('./adapters/neo4j/export.ts'),
+      ])
+      const server = await Neo4jServer.open(url, auth)
+      try {
+        return await writeGraph(server, graph, { ...options, prune })
+      } finally {
+        await server.close()
+      }
     },
   }
 }

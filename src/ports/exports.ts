@@ -70,6 +70,42 @@ export interface StoredVersion {
   readonly definitions: string
 }
 
+/** Entities of one type on their way into a graph database: `{type}_id` and all other columns. */
+export interface ExportedNodes {
+  readonly type: string
+  readonly table: ExportTable
+}
+
+/** Edges under the name they were written with: the ends, `relationship_type`, and the columns of the edge. */
+export interface ExportedEdges {
+  readonly type: string
+  /** Entity types at the ends. */
+  readonly sources: readonly string[]
+  readonly targets: readonly string[]
+  readonly table: ExportTable
+}
+
+export interface ExportedGraph {
+  /** Whose nodes and edges they are. */
+  readonly space: string
+  readonly version: string
+  /** Canonical text. */
+  readonly at: string
+  /** All types of the version, whatever is exported of them. */
+  readonly entityTypes: readonly string[]
+  readonly relationshipTypes: readonly string[]
+  /** To be read one after the other, nodes first. */
+  readonly nodes: readonly ExportedNodes[]
+  readonly edges: readonly ExportedEdges[]
+}
+
+export interface Neo4jOptions extends WriteOptions {
+  /** Wins over user and password of the address. */
+  readonly auth?: readonly [user: string, password: string]
+  /** Removes what the space had there and has no more; default true. */
+  readonly prune?: boolean
+}
+
 export interface WriteOptions {
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: ExportProgress) => void
@@ -85,6 +121,8 @@ export interface ExportWriters {
   store(path: string, version: StoredVersion, tables: readonly ExportTable[], options?: WriteOptions): Promise<Written>
   /** As `duckdb`, into any database that histories can be read from. */
   snapshot(url: string, tables: readonly ExportTable[], options?: WriteOptions): Promise<Written>
+  /** Merges nodes and edges into a Neo4j database, those of other spaces left alone. */
+  neo4j(url: string, graph: ExportedGraph, options?: Neo4jOptions): Promise<Written>
   /** Text made piece by piece, for JSON. */
   text(path: string, pieces: AsyncIterable<string>, options?: WriteOptions): Promise<Written>
 }

@@ -13,6 +13,7 @@ import {
   writeNodeLink,
 } from './export/graph-json.ts'
 import type { GraphExportOptions, GraphTables } from './export/graph-rows.ts'
+import { exportNeo4j, type Neo4jExportOptions } from './export/neo4j.ts'
 import type { NamedQuery } from './export/tables.ts'
 import type { Ends } from './graph/relationships.ts'
 import type { AnyRow } from './row-types.ts'
@@ -23,6 +24,8 @@ export interface CollectionSource {
   table(type: string): TableQuery
   history(type: string): TableQuery
   relationship(type: string, options?: { history?: boolean }): TableQuery
+  /** Current edges that were written under this name, not under the inverse one. */
+  written(type: string): TableQuery
   /** Declared types of the entities a relationship joins. */
   endsOf(type: string): Ends
   /** All rows of all tables of the version, hidden columns included, by the names of spec 06 §1. */
@@ -137,6 +140,16 @@ export class TableCollection implements Iterable<[string, TableQuery]> {
     return typeof first === 'string'
       ? writeNodeLink(this.#graph(), first, options)
       : nodeLinkGraph(this.#graph(), first)
+  }
+
+  /**
+   * Nodes with the label of their type in title case, edges with the name they were written with in capitals, into a Neo4j
+   * database (spec 06 §7.1): `bolt://user:password@host:7687`. What this space had there and has no more is removed unless
+   * `prune` is false; other spaces and what is none of ours stay as they are. An export that failed is completed by the next.
+   */
+  toNeo4j(url: string, options: Neo4jExportOptions = {}): Promise<ExportRecord> {
+    const written = (type: string): TableQuery => this.#source.written(type)
+    return exportNeo4j({ ...this.#graph(), written }, url, options)
   }
 
   #graph(): GraphTables {

@@ -111,6 +111,15 @@ class VersionQueries implements QueryRoot, CollectionSource {
     return new TableQuery(relation, context)
   }
 
+  written(type: string): TableQuery {
+    const edges = this.relationship(type)
+    const inverses = this.#layout.relationships.find((edge) => edge.type === type)?.inverses ?? []
+    if (inverses.length === 0) return edges
+    const ends = this.relationships().filter({ relationship_type: type }).select('source_id', 'target_id')
+    const on = ['source_id', 'target_id'] as const
+    return edges.join(ends, { left: [...on], right: [...on], how: 'semi' })
+  }
+
   endsOf(type: string): Ends {
     this.#declared ??= new Relationships(this.#program)
     return this.#declared.endsOf(type)

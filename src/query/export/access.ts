@@ -13,6 +13,8 @@ export interface ExportPlaces {
   readonly writers: ExportWriters
   /** Null: a handle that may not write to the space; its exports are not recorded. */
   readonly log: ExportLog | null
+  /** Id of the space; left out where the handle does not know it. */
+  readonly space?: string
   now(): Instant
 }
 
@@ -37,6 +39,21 @@ export class ExportAccess {
 
   now(): Instant {
     return this.#places.now()
+  }
+
+  get space(): string | null {
+    return this.#places.space ?? null
+  }
+
+  /** All types of the version. */
+  types(): { readonly entityTypes: readonly string[]; readonly relationshipTypes: readonly string[] } {
+    const relationshipTypes = this.#program.layout.relationships.map(({ type }) => type)
+    return { entityTypes: this.#types, relationshipTypes }
+  }
+
+  /** Every name under which edges of these relationships may have been written, once. */
+  writtenAs(types: readonly string[]): readonly string[] {
+    return this.#relationships.writtenAs(types)
   }
 
   /** The version as a file of histories describes it. */
