@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, describe, it } from 'vitest'
 import { type Orchestrator, ThresholdError } from '../../src/index.ts'
@@ -61,6 +63,42 @@ describe.each(places)('runs in this process, $name', ({ config }) => {
     assert.equal((await again.result())['events_ingested'] ?? 0, 0)
     const [, build] = await orchestrator.log.runs.children(again.id)
     assert.equal(build?.mode, 'SKIP')
+  })
+
+  it('exports what it has built, and says where; again over the files of before', async () => {
+    const files = { export: { id: 'files', to: 'out/tables', format: 'csv', types: ['person'], relationships: false } }
+    const analytics = { export: { to: 'out/people.duckdb', format: 'duckdb', history: true, needs: ['build'] } }
+    const orchestrator = await open({ nightly: { ...nightly, steps: ['ingest', 'build', files, analytics] } })
+    for (const [name, count] of [
+      ['a', 5],
+      ['b', 12],
+    ] as const) {
+      await project.write(`in/${name}.ndjson`, joined(count, name === 'a' ? 0 : 5))
+      const run = await orchestrator.submit('pipeline', { pipeline: 'nightly' })
+      const people = name === 'a' ? 5 : 17
+      await run.result()
+      const steps = await orchestrator.log.runs.children(run.id)
+      const [written, copied] = steps.slice(2).map(({ stats }) => [stats['tables_exported'], stats['rows_exported']])
+      assert.deepEqual(written, [1, people])
+      // Everybody joined, and fell silent since.
+      assert.deepEqual(copied, [1, 2 * people])
+      const lines = (await readFile(join(project.folder, 'out', 'tables', 'person.csv'), 'utf8')).trim().split(/\r?\n/)
+      assert.equal(lines.length, people + 1)
+    }
+    const assets = await orchestrator.assets.list()
+    const asset = assets.find(({ name }) => name === 'export/nightly/files')
+    assert.deepEqual(asset?.upstream, [{ name: 'entity/person', label: 'csv' }])
+    assert.equal(asset?.materialized?.op, 'export')
+    const listed = await orchestrator.opened.defacto.exports()
+    assert.deepEqual(
+      listed.map(({ path, format }) => [path, format]),
+      [
+        [join(project.folder, 'out', 'tables', 'person.csv'), 'csv'],
+        [join(project.folder, 'out', 'people.duckdb'), 'duckdb'],
+      ],
+    )
+    const nowhere = await orchestrator.submit('export', { to: 'in/a.ndjson/x', format: 'csv' })
+    await assert.rejects(nowhere.result(), { code: 'E_STORAGE', message: /part of the path is a file/ })
   })
 
   it('gives the same run for the same key, and refuses another request with it', async () => {

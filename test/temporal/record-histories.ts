@@ -19,7 +19,7 @@ import { until } from './until.ts'
 const INTO = join(import.meta.dirname, '..', 'histories')
 const good = peoplePipeline(
   { schedule: { every: '7d' }, checks: { valid: { kind: 'history_valid', asset: 'entity/person/history' } } },
-  ['ingest', 'build', 'tick', 'check', 'flush', 'prune', 'maintain'],
+  ['ingest', 'build', 'tick', 'check', { export: { to: 'out', format: 'csv' } }, 'flush', 'prune', 'maintain'],
 )
 const bad = {
   ...peoplePipeline({ retry: { attempts: 1, backoff: '1s' } }),
