@@ -1,6 +1,5 @@
 /** The DuckDB store of query tests: a file that is written anew when rows have been inserted since it was read. */
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { writeTables } from '../../src/adapters/duckdb/history-file.ts'
 import { openDuckdbReader } from '../../src/adapters/duckdb/reader.ts'
@@ -11,12 +10,13 @@ import type { QueryReader } from '../../src/ports/store.ts'
 import { createQueryRoot } from '../../src/query/root.ts'
 import type { AnyQueryStore } from './query-backends.ts'
 import { type Cells, DEFINITIONS } from './query-store.ts'
+import { room } from './room.ts'
 
 export async function openDuckdbStore(
   definitions: DefinitionsObject = DEFINITIONS,
   version = 'v1',
 ): Promise<AnyQueryStore> {
-  const folder = await mkdtemp(join(tmpdir(), 'defacto-duckdb-'))
+  const folder = await mkdtemp(join(room(), 'defacto-duckdb-'))
   const path = join(folder, 'histories.duckdb')
   const layout = historyLayout(definitions)
   const store = { namespace: 'space', version, layout, definitions: JSON.stringify(definitions) }

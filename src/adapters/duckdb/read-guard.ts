@@ -132,8 +132,8 @@ function isForeign(called: Node): boolean {
 }
 
 const NAME = '(?:"((?:[^"]|"")*)"|([^."\\s]+))'
-/** With or without a schema, sometimes with the alias the statement gives it; names are quoted where they have to be. */
-const TABLE = new RegExp(`^(?:${NAME}\\.)?${NAME}(?: AS .*)?$`, 's')
+/** With or without a schema, sometimes with the alias or sample the statement gives it; names are quoted where they have to be. */
+const TABLE = new RegExp(`^(?:${NAME}\\.)?${NAME}(?: (?:AS|TABLESAMPLE) .*)?$`, 's')
 
 /** Names of recursive parts may be among them, without a schema: they are tables only if there is such a table. */
 function checkTable(found: string, ctes: ReadonlySet<string>, { schemas, bare }: GuardRules): void {
