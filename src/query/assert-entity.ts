@@ -59,8 +59,8 @@ async function noCurrentRow(
     .orderBy(desc('valid_from'))
     .select('merged_into')
     .first()
-  const into = newest?.merged_into ?? null
-  if (into !== null) fail(`Entity '${entityId}' (${type}) was merged into '${into}'`, undefined, expected)
+  const merged = newest?.merged_into ?? null
+  if (merged !== null) fail(`Entity '${entityId}' (${type}) was merged into '${merged}'`, undefined, expected)
   fail(`Entity '${entityId}' (${type}) has no current row: it was erased`, undefined, expected)
 }
 
