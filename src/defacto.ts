@@ -28,6 +28,7 @@ import { previewTick } from './engine/tick.ts'
 import { buildStateOf, historyCursor, isBuilt, statusOf, switchActive } from './engine/versions.ts'
 import { ConfigError, IngestError, LockHeld } from './errors.ts'
 import { exportWriters } from './export-writers.ts'
+import type { GraphPlace } from './graph-place.ts'
 import { entityTimeline, IdentityInspection, LedgerInspection } from './inspection.ts'
 import { type OpenedSpace, openSpace } from './open-space.ts'
 import type { DefactoOptions } from './options.ts'
@@ -62,6 +63,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
   readonly #writers = exportWriters()
   readonly #editions: Editions
   readonly #schedule: ColdSchedule | null
+  readonly #graphPlace: GraphPlace | null
   readonly #cleanup: () => Promise<void>
   readonly #letters: DeadLetterBox | null
   readonly #isDead: (holder: Holder) => boolean
@@ -77,6 +79,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
     this.#programOptions = parts.programOptions
     this.#working = parts.working
     this.#readable = parts.readable
+    this.#graphPlace = parts.graph
     this.#cleanup = parts.cleanup
     this.#letters = parts.letters
     this.#isDead = parts.isDead
@@ -94,7 +97,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
   }
 
   /** Opens a project directory, a definitions object or a `Definitions` (spec 09 §2). */
-  static async open<D extends DefinitionsInput>(
+  static async open<const D extends DefinitionsInput>(
     config: string | D | Definitions,
     options: DefactoOptions = {},
   ): Promise<Defacto<D>> {
@@ -107,7 +110,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
     return Defacto.#open(await Definitions.fromDirectory(path), withDatabase(path, options))
   }
 
-  static async fromConfig<D extends DefinitionsInput>(
+  static async fromConfig<const D extends DefinitionsInput>(
     config: D | Definitions,
     options: DefactoOptions = {},
   ): Promise<Defacto<D>> {
@@ -141,6 +144,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
       if (compare) instance.#schedule?.start()
       return instance
     } catch (error) {
+      await opened.graph?.close()
       await opened.engine.store.close()
       await opened.cleanup()
       throw error
@@ -382,7 +386,9 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
   #source({ version, program }: Edition): QuerySource {
     const { reader, exports: log } = this.#store
     const exports = { writers: this.#writers, log, space: this.#store.spaceId, now: () => this.#engine.now() }
-    return { reader, program, version, exports, cursor: () => historyCursor(this.#engine, version) }
+    const graph = this.#graphPlace?.of(this.#store.spaceId, version, program)
+    const cursor = (): Promise<string> => historyCursor(this.#engine, version)
+    return { reader, program, version, exports, cursor, ...(graph && { graph }) }
   }
 
   async #release(): Promise<void> {
@@ -390,6 +396,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
     await this.#writes.idle()
     await this.ledger.tiers.idle()
     await this.#engine.deadLetter?.close()
+    await this.#graphPlace?.close()
     await this.#store.close()
     await this.#cleanup()
   }

@@ -21,6 +21,7 @@ import { type Edition, Engine } from './engine/engine.ts'
 import { isOver } from './engine/slot.ts'
 import { buildStateOf, registerVersion } from './engine/versions.ts'
 import { ConfigError } from './errors.ts'
+import { type GraphPlace, openGraphPlace } from './graph-place.ts'
 import { type CheckedOptions, checkOptions, isPostgres, sqlitePath } from './options.ts'
 import type { DeadLetterBox, DeadLetterSink } from './ports/dead-letter.ts'
 import type { Logger } from './ports/logger.ts'
@@ -40,6 +41,8 @@ export interface OpenedSpace {
   readonly cold: ColdLedger | null
   /** Whether a holder of this machine is known to be gone. */
   readonly isDead: (holder: Holder) => boolean
+  /** Null: graph operations read the store. */
+  readonly graph: GraphPlace | null
   /** What the dead letter sink stored; null for other sinks than file and table, and none. */
   readonly letters: DeadLetterBox | null
   /** Removes what was made only for this process. */
@@ -67,7 +70,11 @@ export async function openSpace(definitions: Definitions, given: object, compare
   const program = compileProgram(definitions.toObject(), programOptions)
   const sink = deadLetterSink(options.deadLetter)
   const clock = options.clock ?? (() => new Date())
-  const { store, cold, cleanup } = await openStore(options, clock, logger)
+  const graph = options.graph === undefined ? null : await openGraphPlace(options.graph)
+  const { store, cold, cleanup } = await openStore(options, clock, logger).catch(async (error) => {
+    await graph?.close()
+    throw error
+  })
   try {
     const deadLetter = sink === 'table' ? new TableDeadLetterSink(store, () => clockInstant(clock)) : sink
     const engine = new Engine({
@@ -94,11 +101,13 @@ export async function openSpace(definitions: Definitions, given: object, compare
       cleanup,
       catchUp: options.catchUp !== false,
       cold,
+      graph,
       letters: lettersOf(deadLetter, store),
       isDead,
       ...chosen,
     }
   } catch (error) {
+    await graph?.close()
     await store.close()
     await cleanup()
     throw error

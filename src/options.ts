@@ -31,6 +31,8 @@ export interface DefactoOptions {
   /** Where events go that leave the database (spec 07 §4): a URL or folder, or that with when and how. */
   coldLedger?: string | ColdLedgerOptions
   deadLetter?: FileDeadLetterOptions | TableDeadLetterOptions | DeadLetterSink
+  /** Where graph operations read: `bolt://user:password@host:7687`, filled by `toNeo4j` (spec 06 §9.3); default: the store. */
+  graph?: string
   logLevel?: LogLevel
   logFormat?: LogFormat
   logger?: LogTarget
@@ -64,6 +66,7 @@ const NAMES: readonly (keyof DefactoOptions)[] = [
   'namespace',
   'coldLedger',
   'deadLetter',
+  'graph',
   'logLevel',
   'logFormat',
   'logger',
@@ -81,7 +84,7 @@ const NAMES: readonly (keyof DefactoOptions)[] = [
 ]
 
 /** Options of the specification that this version of the package does not offer; named so that nobody guesses. */
-const NOT_OFFERED = ['workers', 'kafka', 'graph', 'redactionKey'] as const
+const NOT_OFFERED = ['workers', 'kafka', 'redactionKey'] as const
 
 const CHOICES: Partial<Record<keyof DefactoOptions, readonly string[]>> = {
   logLevel: ['DEBUG', 'INFO', 'WARNING', 'ERROR'],
@@ -150,7 +153,7 @@ export function checkOptions(given: object): CheckedOptions {
   if (leaseMs !== undefined && !(Number.isSafeInteger(leaseMs) && Number(leaseMs) >= 1000)) {
     throw new ConfigError(`option 'leaseMs' must be a whole number of milliseconds, at least 1000`)
   }
-  for (const name of ['database', 'version', 'namespace']) {
+  for (const name of ['database', 'version', 'namespace', 'graph']) {
     if (options[name] !== undefined && (typeof options[name] !== 'string' || options[name] === '')) {
       throw new ConfigError(`option '${name}' must be a non-empty text`)
     }

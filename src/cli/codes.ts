@@ -308,6 +308,11 @@ export const CODES = define([
     'the SQL of a graph search was asked for',
     'Its rows are fetched when the query runs: call rows(), stream() or another terminal. Exit 2.',
   ],
+  [
+    'E_QUERY_GRAPH',
+    'a question the graph database cannot answer, or Cypher it refuses',
+    'The message says why: nothing exported yet, another version, the past, a write, GDS missing. Exit 2.',
+  ],
   ['E_QUERY_CLOSED', 'a query handle that was closed', 'Connect again. Exit 2.'],
   [
     'E_QUERY_MISFIT',

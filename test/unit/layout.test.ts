@@ -87,7 +87,7 @@ describe('imports', () => {
     expect(
       [...new Set(outside.map(({ from }) => from))].filter(
         (from) =>
-          !/^src\/(open-space|export-writers|query-handle|cold-place|definitions|dead-letters|input-readers|orchestrator\/space)\.ts$/.test(
+          !/^src\/(open-space|export-writers|query-handle|graph-place|cold-place|definitions|dead-letters|input-readers|orchestrator\/space)\.ts$/.test(
             from,
           ),
       ),
