@@ -30,7 +30,7 @@ export const CATALOG: readonly CatalogEntry[] = [
   {
     name: 'graph',
     group: 'Project',
-    summary: 'draw states, lineage, assets or pipelines',
+    summary: 'draw the definitions; neighbours, paths and communities of entities',
     load: async () => (await import('./commands/graph.ts')).command,
   },
   {

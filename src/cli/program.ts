@@ -64,6 +64,7 @@ export async function parseArguments(argv: readonly string[], streams: ParserStr
     if (error.code === 'commander.help') {
       throw new UsageError(subcommandHint(wanted, program))
     }
+    if (error.code === 'commander.excessArguments') refuseSubcommand(wanted, words[1], program)
     throw new UsageError(error.message.replace(/^error: /, '').replaceAll('\n', ' '), { cause: error })
   }
   return chosen
@@ -74,6 +75,13 @@ function subcommandHint(wanted: string | undefined, program: Command): string {
   return inner === undefined || inner.length === 0
     ? 'no command given; see `defacto --help`'
     : `${wanted} needs one of: ${inner.join(', ')}`
+}
+
+/** A command that works alone and has others below it was given a word that is none of those. */
+function refuseSubcommand(wanted: string | undefined, word: string | undefined, program: Command): void {
+  const inner = program.commands.find((command) => command.name() === wanted)?.commands.map((command) => command.name())
+  if (inner === undefined || inner.length === 0 || word === undefined || inner.includes(word)) return
+  throw new UsageError(`unknown command '${wanted} ${word}'${didYouMean(word, inner)}; there are: ${inner.join(', ')}`)
 }
 
 function prepare(command: Command, streams: ParserStreams): void {

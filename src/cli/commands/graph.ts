@@ -7,16 +7,23 @@ import { assetDiagram, type Diagram, lineageDiagram, stateDiagram } from '../gra
 import { pipelineDiagram } from '../graph/pipeline.ts'
 import { dot, mermaid } from '../graph/render.ts'
 import { text } from '../options.ts'
+import { centrality, communities, components, similar } from './graph-analytics.ts'
+import { neighbors, path, related, traverse } from './graph-entities.ts'
 
 export const command: CommandSpec = {
   name: 'graph',
-  summary: 'draw states, lineage, assets or pipelines of the definitions',
+  summary: 'draw the definitions, or look at the graph of entities',
+  subcommands: [neighbors, traverse, path, related, components, communities, centrality, similar],
   options: [
     { flags: '--what <what>', description: 'default: states', choices: ['states', 'lineage', 'assets', 'pipeline'] },
     { flags: '--format <format>', description: 'default: mermaid', choices: ['mermaid', 'dot', 'json'] },
     { flags: '--entity <type>', description: 'states of this entity type only' },
   ],
-  examples: ['defacto graph > states.mmd', 'defacto graph --what lineage --format dot | dot -Tsvg > lineage.svg'],
+  examples: [
+    'defacto graph > states.mmd',
+    'defacto graph --what lineage --format dot | dot -Tsvg > lineage.svg',
+    'defacto graph neighbors ana@example.com',
+  ],
   async run(context, _args, options) {
     const project = await context.project()
     const { Definitions } = await import('../../index.ts')

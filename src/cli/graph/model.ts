@@ -15,7 +15,7 @@ export interface DiagramEdge {
   readonly label: string
 }
 export interface Diagram {
-  readonly what: 'states' | 'lineage' | 'assets' | 'pipeline'
+  readonly what: 'states' | 'lineage' | 'assets' | 'pipeline' | 'entities'
   readonly nodes: readonly DiagramNode[]
   readonly edges: readonly DiagramEdge[]
 }
