@@ -34,9 +34,9 @@ export function lineageOf(definitions: DefinitionsObject): Lineage {
     for (const [eventType, event] of Object.entries(events)) {
       for (const [field, mapping] of Object.entries(event.mappings)) {
         const target = graph.node('event', eventType, field)
-        for (const path of mapping.compute === undefined
-          ? [mapping.from ?? field]
-          : pathsRead(mapping.compute, 'event')) {
+        // A mapping with neither is a constant.
+        const copied = mapping.from === undefined ? [] : [mapping.from]
+        for (const path of mapping.compute === undefined ? copied : pathsRead(mapping.compute, 'event')) {
           graph.edge(graph.node('source', source, path), target, mapping.compute === undefined ? 'copy' : 'compute')
         }
       }

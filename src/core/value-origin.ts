@@ -48,10 +48,11 @@ export function mappingOf(
   if (source === null) return UNMAPPED
   const mapping = getOwn(getOwn(source.events, event.eventType)?.mappings ?? {}, field)
   if (mapping !== null) {
-    const { from = field, compute = null } = mapping
+    const { from, compute = null } = mapping
+    const copied = from === undefined ? [] : [from]
     return {
       mapping: `sources.${event.source}.events.${event.eventType}.mappings.${field}`,
-      rawFields: compute === null ? [from] : pathsRead(compute, 'event'),
+      rawFields: compute === null ? copied : pathsRead(compute, 'event'),
       compute,
     }
   }
