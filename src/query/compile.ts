@@ -238,33 +238,42 @@ class Compiler {
     const columns = new Map(relation.columns.map((column, i) => [column.name, at(relation.terms[i] as Term)]))
     const block = { ...source([], null, left), columns }
     if (relation.how === 'semi' || relation.how === 'anti') {
-      const exists = text`exists (select 1 from (${rightSql as Fragment}) as ${right} where ${on})`
+      // Asked for each row of the left side, rows that were left to chance would be others every time.
+      const held = hasLimit(relation.right) ? this.#alias() : null
+      const others = held ?? text`(${rightSql as Fragment})`
+      const exists = text`exists (select 1 from ${others} as ${right} where ${on})`
       const pair = relation.how === 'semi' ? pairOf(relation.on) : null
       // SQLite takes this one into the arms of a view over several tables, down to their indexes.
       const among =
-        pair &&
-        text`${this.term(at(pair.left))} in (select ${this.term(at(pair.right))} from (${rightSql as Fragment}) as ${right})`
+        pair && text`${this.term(at(pair.left))} in (select ${this.term(at(pair.right))} from ${others} as ${right})`
       const condition = among ?? (relation.how === 'anti' ? text`not ${exists}` : exists)
       // The condition stands in a sub-select of its own so that later steps fold into an ordinary block.
       const inner = text`select ${left}.* from (${leftSql as Fragment}) as ${left} where ${condition}`
       const alias = this.#alias()
-      return source(text`(${inner}) as ${alias}`, relation.columns, alias)
+      if (held === null) return source(text`(${inner}) as ${alias}`, relation.columns, alias)
+      const once = text`with ${held} as materialized (${rightSql as Fragment})`
+      return source(text`(${once} ${inner}) as ${alias}`, relation.columns, alias)
     }
     const outer = relation.how === 'full' && !isEquality(relation.on) ? 'left' : relation.how
-    const sides = text`(${leftSql as Fragment}) as ${left} ${outer} join (${rightSql as Fragment}) as ${right}`
-    const joined = { ...block, from: text`${sides} on ${on}` }
-    if (outer === relation.how) return joined
-    // Postgres joins fully by equality only; for other conditions the rows that only the right side has are added.
+    if (outer === relation.how) {
+      const sides = text`(${leftSql as Fragment}) as ${left} ${outer} join (${rightSql as Fragment}) as ${right}`
+      return { ...block, from: text`${sides} on ${on}` }
+    }
+    // Postgres joins fully by equality only; for other conditions the rows that only the right side has are added. Both
+    // sides are read once, so that limits leave the same rows to both parts.
+    const [ours, theirs] = [this.#alias(), this.#alias()]
+    const ctes = text`with ${ours} as materialized (${leftSql as Fragment}), ${theirs} as materialized (${rightSql as Fragment})`
+    const joined = { ...block, from: text`${ours} as ${left} left join ${theirs} as ${right} on ${on}` }
     const unmatched = relation.terms.map((term) =>
       term.op === 'column' && term.side === 'left' ? nullOf(term.type) : at(term),
     )
     const rest = this.render({
       ...block,
-      from: text`(${rightSql as Fragment}) as ${right} where not exists (select 1 from (${leftSql as Fragment}) as ${left} where ${on})`,
+      from: text`${theirs} as ${right} where not exists (select 1 from ${ours} as ${left} where ${on})`,
       columns: new Map(relation.columns.map((column, i) => [column.name, unmatched[i] as Term])),
     })
     const alias = this.#alias()
-    return source(text`(${this.render(joined)} union all ${rest}) as ${alias}`, relation.columns, alias)
+    return source(text`(${ctes} ${this.render(joined)} union all ${rest}) as ${alias}`, relation.columns, alias)
   }
 
   /** Spec 06 §4: the closure follows `merged_into` from the selected entities down to every loser. */
@@ -348,6 +357,12 @@ function columnOf(block: Block, name: string): Term {
 
 function inline(term: Term, block: Block): Term {
   return substitute(term, (column) => columnOf(block, column.name))
+}
+
+function hasLimit(relation: Relation): boolean {
+  if (relation.kind === 'limit') return true
+  if ('input' in relation) return hasLimit(relation.input)
+  return 'left' in relation && (hasLimit(relation.left) || hasLimit(relation.right))
 }
 
 /** May become a sub-select, where a window would see one row. */
