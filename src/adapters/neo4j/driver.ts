@@ -14,7 +14,7 @@ export interface ReadOptions {
 }
 
 /** A transaction that was in somebody's way, or lost its connection, is tried again for so long. */
-const RETRY_MS = 15_000
+const RETRY_MS = 30_000
 const CONNECT_MS = 10_000
 
 export class Neo4jServer {
@@ -23,6 +23,7 @@ export class Neo4jServer {
   readonly shown: string
   readonly #driver: Driver
   readonly #database: { readonly database: string } | undefined
+  #reached = false
 
   private constructor(neo4j: Neo4j, address: Neo4jAddress) {
     const { uri, login, database, shown } = address
@@ -78,6 +79,9 @@ export class Neo4jServer {
   async #session<T>(mode: 'READ' | 'WRITE', work: (session: Session) => Promise<T>): Promise<T> {
     const session = this.#driver.session({ defaultAccessMode: this.neo4j.session[mode], ...this.#database })
     try {
+      // A server that cannot be reached at all is told of at once; later its connections are tried again.
+      if (!this.#reached) await this.#driver.verifyConnectivity(this.#database)
+      this.#reached = true
       return await work(session)
     } catch (error) {
       throw failure(error, this.shown)
