@@ -94,6 +94,18 @@ export const SUBSCRIPTIONS = defineDefinitions({
   },
 } as const)
 
+/** The same with one property more. */
+export const WITH_REGION = {
+  ...SUBSCRIPTIONS,
+  entities: {
+    ...SUBSCRIPTIONS.entities,
+    customer: {
+      ...SUBSCRIPTIONS.entities.customer,
+      properties: { ...SUBSCRIPTIONS.entities.customer.properties, region: { type: 'string', default: 'eu' } },
+    },
+  },
+} as const
+
 type Fields = Record<string, unknown>
 
 /** A record of `kind` about the person with this mail address, on a day of January 2024. */

@@ -316,6 +316,11 @@ function libpqUrl(url: string): string {
 export function maskedUrl(url: string): string {
   const match = /^(postgres(?:ql)?:\/\/)(?:([^:@/?]*)(?::[^@/?]*)?@)?([^?#]*)/.exec(url)
   if (match === null) throw new ConfigError('the database URL must look like postgresql://user@host:5432/database')
-  const [, scheme, user, place] = match
+  const [, scheme, user, place = ''] = match
+  // A password with a character that has a meaning in URLs was not taken for one.
+  if (place.includes('@') || NO_PORT.test(place)) return `${scheme}***`
   return `${scheme}${user === undefined || user === '' ? '' : `${user}@`}${place}`
 }
+
+/** A colon, outside the brackets of an IPv6 address, that no number follows. */
+const NO_PORT = /^[^[/]*:(?!\d*(?:[/,]|$))/
