@@ -100,6 +100,12 @@ export const CATALOG: readonly CatalogEntry[] = [
     load: async () => (await import('./commands/explain.ts')).command,
   },
   {
+    name: 'export',
+    group: 'Read',
+    summary: 'write tables to files, a database or a graph',
+    load: async () => (await import('./commands/export.ts')).command,
+  },
+  {
     name: 'run',
     group: 'Run',
     summary: 'start, list, follow, cancel and retry runs',

@@ -131,21 +131,19 @@ export class Context {
       const { Definitions } = await import('../index.ts')
       const definitions = await Definitions.fromDirectory(project.definitions)
       definitions.assertValid()
-      throw new NotFoundError(
-        `the database ${await this.#databaseFile()} does not exist yet; the first ingest makes it`,
-      )
+      throw new NotFoundError(`the database ${await this.databaseFile()} does not exist yet; the first ingest makes it`)
     }
     return this.open({ activate: 'never', ...overrides })
   }
 
   /** False for a database in a file that nobody made yet. */
   async hasDatabase(): Promise<boolean> {
-    const path = await this.#databaseFile()
+    const path = await this.databaseFile()
     return path === null || existsSync(path)
   }
 
   /** Null: the database is in memory or on a server. */
-  async #databaseFile(): Promise<string | null> {
+  async databaseFile(): Promise<string | null> {
     const path = String((await this.project()).value('database')).replace(/^sqlite:\/\/(?=\/)/, '')
     return path === ':memory:' || /^[a-z][a-z0-9+.-]*:/i.test(path) ? null : path
   }

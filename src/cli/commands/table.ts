@@ -61,7 +61,7 @@ interface Readable {
 }
 
 /** An entity type, a relationship type, or `relationships` for all of them. */
-function relationOf(root: Readable, type: string, history: boolean): TableQuery {
+export function relationOf(root: Readable, type: string, history: boolean): TableQuery {
   if (type === 'relationships') return root.relationships({ history })
   try {
     return history ? root.history(type) : root.table(type)
