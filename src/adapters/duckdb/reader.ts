@@ -183,10 +183,11 @@ class DuckdbQueryReader implements QueryReader {
       const { columns, fetch } = await this.#start(state, connection, statement, limit)
       let rows: unknown[][] = []
       for (let chunk = await fetch(); chunk !== null; chunk = await fetch()) {
-        rows = rows.length === 0 ? chunk : [...rows, ...chunk]
-        while (rows.length >= batchSize) {
-          yield { columns, rows: rows.slice(0, batchSize) }
-          rows = rows.slice(batchSize)
+        for (const row of chunk) {
+          rows.push(row)
+          if (rows.length < batchSize) continue
+          yield { columns, rows }
+          rows = []
         }
       }
       if (rows.length > 0) yield { columns, rows }
