@@ -84,7 +84,7 @@ export type ExprNode =
       readonly rest: readonly ExprNode[]
     }
   | { readonly kind: 'query'; readonly query: QueryNode; readonly exists: boolean }
-  | { readonly kind: 'cast'; readonly to: string; readonly arg: ExprNode }
+  | { readonly kind: 'cast'; readonly to: string; readonly at: number; readonly arg: ExprNode }
   | { readonly kind: 'literal'; readonly type: 'integer' | 'number' | 'string' | 'boolean' | 'unknown' }
   /** Any other combination; `boolean` where the operator yields one. */
   | { readonly kind: 'parts'; readonly parts: readonly ExprNode[]; readonly boolean: boolean }

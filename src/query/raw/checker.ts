@@ -6,7 +6,7 @@ import { closest } from '../../core/spelling.ts'
 import type { Column, ColumnType } from '../column.ts'
 import type { TableName, TableRelation } from '../relation.ts'
 import type { BodyNode, ExprNode, ItemNode, Name, QueryNode, SelectNode, SourceNode, TableNode } from './ast.ts'
-import { ALLOWED_FUNCTIONS } from './functions.ts'
+import { ALLOWED_FUNCTIONS, CAST_TYPES } from './functions.ts'
 import { SqlProblem } from './lexer.ts'
 import { EMPTY_SCOPE, type Scope, type Source, visibleNames } from './scope.ts'
 
@@ -264,6 +264,9 @@ class Checker {
         return node.type
       case 'cast':
         this.#expr(node.arg, scope)
+        if (!CAST_TYPES.has(node.to)) {
+          this.#report(`cast to "${node.to}" is not allowed in queries`, node.at, closest(node.to, CAST_TYPES))
+        }
         return typeNamed(node.to)
       case 'query': {
         const columns = this.query(node.query, scope)

@@ -84,7 +84,8 @@ export class ExpressionParser {
     let operand = this.#primary()
     for (;;) {
       if (this.takeWord('collate')) this.name('a collation')
-      else if (this.takeSymbol('::')) operand = { kind: 'cast', to: this.#typeName(), arg: operand }
+      else if (this.takeSymbol('::'))
+        operand = { kind: 'cast', at: this.token.start, to: this.#typeName(), arg: operand }
       else if (this.#takeTimeZone()) operand = { kind: 'parts', parts: [operand, this.#primary()], boolean: false }
       else break
     }
@@ -193,14 +194,16 @@ export class ExpressionParser {
     this.expectSymbol('(')
     const arg = this.expression()
     this.expectWord('as')
+    const at = this.token.start
     const to = this.#typeName()
     this.expectSymbol(')')
-    return { kind: 'cast', to, arg }
+    return { kind: 'cast', at, to, arg }
   }
 
   #typeName(): string {
     let type = this.name('a type').text.toLowerCase()
-    while (this.isWord('precision', 'varying', 'with', 'without', 'time', 'zone')) type += ` ${this.advance().text}`
+    while (this.isWord('precision', 'varying', 'with', 'without', 'time', 'zone'))
+      type += ` ${this.advance().text.toLowerCase()}`
     if (this.takeSymbol('(')) {
       this.expressions()
       this.expectSymbol(')')

@@ -36,6 +36,27 @@ export const ALLOWED_FUNCTIONS: ReadonlyMap<string, Result> = new Map(
   table.flatMap(([result, names]) => names.split(' ').map((name): [string, Result] => [name, result])),
 )
 
+/** Types that values may be cast to: those of values. `regclass` and its like look names up in the catalogue. */
+export const CAST_TYPES: ReadonlySet<string> = new Set([
+  ...'int integer bigint smallint tinyint hugeint int2 int4 int8 real double float float4 float8 numeric decimal'.split(
+    ' ',
+  ),
+  ...'text varchar char character string bool boolean date time timestamp timestamptz interval json jsonb uuid blob'.split(
+    ' ',
+  ),
+  'double precision',
+  'character varying',
+  'time with time zone',
+  'time without time zone',
+  'timestamp with time zone',
+  'timestamp without time zone',
+])
+
+/** Types that look names up in the catalogue. */
+export function isForbiddenType(name: string): boolean {
+  return /^reg(?:class|proc|procedure|oper|operator|type|role|namespace|config|dictionary|collation)$/i.test(name)
+}
+
 /** What `validate: false` still refuses: files, code, catalogues, settings, other servers. */
 export function isForbiddenFunction(name: string): boolean {
   return FORBIDDEN.test(name)

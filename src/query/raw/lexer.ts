@@ -42,7 +42,7 @@ const SYMBOLS = [
 const WORD = /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/y
 const NUMBER = /(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?/y
 const SPACE = /[ \t\r\n]+/y
-const LINE_COMMENT = /--[^\n]*/y
+const LINE_COMMENT = /--[^\n\r]*/y
 
 export function tokenize(sql: string): Token[] {
   const tokens: Token[] = []

@@ -1,5 +1,5 @@
 /** The part of the check that nothing switches off: one statement, and it only reads (spec 06 §6 rule 1). */
-import { isForbiddenFunction } from './functions.ts'
+import { isForbiddenFunction, isForbiddenType } from './functions.ts'
 import { SqlProblem, type Token } from './lexer.ts'
 
 /** Statements and clauses that write, lock, or change the session. */
@@ -37,6 +37,9 @@ export function readOnlyProblems(tokens: readonly Token[]): SqlProblem[] {
     if (token.kind === 'word' && WRITING.has(word)) report(`'${word}' is not allowed in a query`, token)
     const called = next?.kind === 'symbol' && next.text === '('
     if (token.kind === 'word' && word === 'replace' && !called) report("'replace' is not allowed in a query", token)
+    const before = tokens[i - 1]
+    const isType = before?.text === '::' || before?.text.toLowerCase() === 'as' || next?.kind === 'string'
+    if (isType && isForbiddenType(word)) report(`type "${word}" is not allowed in queries`, token)
     // Table functions may be called without parentheses.
     const pragma = word.startsWith('pragma_')
     if ((called && isForbiddenFunction(word)) || pragma) report(`function "${word}" is not allowed in queries`, token)
