@@ -7,7 +7,7 @@ import type { DefinitionsInput } from './definition-types.ts'
 import type { Definitions } from './definitions.ts'
 import { ConfigError, NotFoundError, QueryError } from './errors.ts'
 import { type HistoryPlace, historyPlace } from './history-place.ts'
-import type { HistoryReading } from './ports/reading.ts'
+import type { HistoryReading, StoredVersion } from './ports/reading.ts'
 import { Queries, type QuerySource, VersionQueries } from './queries.ts'
 import type { ExportPlaces } from './query/export/access.ts'
 import { HandleReader } from './query/handle-reader.ts'
@@ -27,8 +27,7 @@ export class DefactoQuery<D extends DefinitionsInput = DefinitionsInput> extends
   readonly #exports: ExportPlaces
   readonly #given: QueryProgram
   readonly #source: QuerySource
-  /** Definitions by version as the store keeps them; null: it does not. */
-  #stored: ReadonlyMap<string, string | null>
+  #stored: Stored
   #closing: Promise<void> | null = null
 
   private constructor(
@@ -89,8 +88,8 @@ export class DefactoQuery<D extends DefinitionsInput = DefinitionsInput> extends
   version(name: string): Queries {
     this.#assertOpen()
     assertKnown(name, this.#stored)
-    const text = this.#stored.get(name)
-    const program = typeof text === 'string' ? compiled(JSON.parse(text) as DefinitionsObject) : this.#given
+    const text = this.#stored.get(name)?.definitions ?? null
+    const program = text === null ? this.#given : compiled(JSON.parse(text) as DefinitionsObject)
     return new VersionQueries(this.#sourceOf(name, program))
   }
 
@@ -110,7 +109,11 @@ export class DefactoQuery<D extends DefinitionsInput = DefinitionsInput> extends
   }
 
   #sourceOf(version: string, program: QueryProgram): QuerySource {
-    const reader = new HandleReader(this.#reading.reader, program.layout, version, () => this.#assertOpen())
+    const reader = new HandleReader(this.#reading.reader, program.layout, version, {
+      layout: this.#stored.get(version)?.layout,
+      current: async () => (await storedVersions(this.#reading)).get(version)?.layout,
+      assertOpen: () => this.#assertOpen(),
+    })
     return { reader, program, version, exports: this.#exports }
   }
 
@@ -120,10 +123,11 @@ export class DefactoQuery<D extends DefinitionsInput = DefinitionsInput> extends
   }
 }
 
-type Stored = ReadonlyMap<string, string | null>
+/** What the store holds, by version. */
+type Stored = ReadonlyMap<string, StoredVersion>
 
 async function storedVersions(reading: HistoryReading): Promise<Stored> {
-  return new Map((await reading.versions()).map(({ version, definitions }) => [version, definitions]))
+  return new Map((await reading.versions()).map((row) => [row.version, row]))
 }
 
 function chosen(version: string | undefined, stored: Stored): string {

@@ -1,13 +1,31 @@
 /**
- * The reader behind a stand-alone handle (spec 06 §10): refuses once the handle is closed, and when the store refuses a
- * statement, says what the definitions expect that the store does not have. A statement that runs pays nothing for it.
+ * The reader behind a stand-alone handle (spec 06 §10): refuses once the handle is closed, and says what the definitions
+ * expect that the store does not have. Missing tables and columns are looked for when the store refuses a statement, so
+ * those that run pay nothing for it; columns of another type would give wrong values, so they are known beforehand.
  */
+import type { PropertyType } from '../core/definition/model.ts'
 import type { HistoryLayout } from '../core/history.ts'
 import { didYouMean } from '../core/spelling.ts'
 import { QueryError } from '../errors.ts'
 import type { QueryReader, ReadOptions } from '../ports/store.ts'
 import { type TableRelation, tableSql } from './relation.ts'
 import { rawTables } from './root.ts'
+
+/** What a handle tells its reader. */
+export interface StoreOfHandle {
+  /** What the tables were made for when the handle was connected; undefined: the store does not tell. */
+  readonly layout: HistoryLayout | undefined
+  /** The same now. */
+  current(): Promise<HistoryLayout | undefined>
+  /** Throws once the handle is closed. */
+  assertOpen(): void
+}
+
+interface OtherType {
+  readonly column: string
+  readonly wanted: PropertyType
+  readonly stored: PropertyType
+}
 
 interface Result {
   columns: string[]
@@ -23,13 +41,16 @@ export class HandleReader implements QueryReader {
   readonly #reader: QueryReader
   readonly #tables: ReadonlyMap<string, TableRelation>
   readonly #version: string
-  readonly #assertOpen: () => void
+  readonly #store: StoreOfHandle
+  /** Columns whose type in the store is another one, by table. */
+  #otherTypes: ReadonlyMap<string, readonly OtherType[]>
 
-  constructor(reader: QueryReader, layout: HistoryLayout, version: string, assertOpen: () => void) {
+  constructor(reader: QueryReader, layout: HistoryLayout, version: string, store: StoreOfHandle) {
     this.#reader = reader
     this.#tables = rawTables(layout, version)
     this.#version = version
-    this.#assertOpen = assertOpen
+    this.#store = store
+    this.#otherTypes = otherTypes(this.#tables, store.layout)
   }
 
   get dialect(): QueryReader['dialect'] {
@@ -37,27 +58,27 @@ export class HandleReader implements QueryReader {
   }
 
   get handle(): unknown {
-    this.#assertOpen()
+    this.#store.assertOpen()
     return this.#reader.handle
   }
 
   relation(version: string, kind: 'history' | 'relationship', name: string): string {
-    this.#assertOpen()
+    this.#store.assertOpen()
     return this.#reader.relation(version, kind, name)
   }
 
   relationshipsView(version: string): string {
-    this.#assertOpen()
+    this.#store.assertOpen()
     return this.#reader.relationshipsView(version)
   }
 
   async refresh(): Promise<void> {
-    this.#assertOpen()
+    this.#store.assertOpen()
     return this.#reader.refresh()
   }
 
   async all(sql: string, params: readonly unknown[], options?: ReadOptions): Promise<Result> {
-    this.#assertOpen()
+    await this.#assertReadable([sql])
     try {
       return await this.#reader.all(sql, params, options)
     } catch (error) {
@@ -66,7 +87,7 @@ export class HandleReader implements QueryReader {
   }
 
   async *stream(sql: string, params: readonly unknown[], options?: StreamOptions): AsyncIterable<Result> {
-    this.#assertOpen()
+    await this.#assertReadable([sql])
     try {
       yield* this.#watched(this.#reader.stream(sql, params, options))
     } catch (error) {
@@ -79,13 +100,13 @@ export class HandleReader implements QueryReader {
     work: (streams: readonly AsyncIterable<Result>[]) => Promise<T>,
     options?: StreamOptions,
   ): Promise<T> {
-    this.#assertOpen()
+    const texts = statements.map(({ text }) => text)
+    await this.#assertReadable(texts)
     try {
       const watching = (streams: readonly AsyncIterable<Result>[]): Promise<T> =>
         work(streams.map((stream) => this.#watched(stream)))
       return await this.#reader.together(statements, watching, options)
     } catch (error) {
-      const texts = statements.map(({ text }) => text)
       throw await this.#told(error, texts)
     }
   }
@@ -93,22 +114,45 @@ export class HandleReader implements QueryReader {
   /** Some stores go on reading what they have begun. */
   async *#watched(stream: AsyncIterable<Result>): AsyncGenerator<Result> {
     for await (const batch of stream) {
-      this.#assertOpen()
+      this.#store.assertOpen()
       yield batch
     }
+  }
+
+  /** Throws if the handle is closed, or a statement reads columns as what they are not. */
+  async #assertReadable(texts: readonly string[]): Promise<void> {
+    this.#store.assertOpen()
+    if (this.#misread(texts).length === 0) return
+    // They may have been built anew since.
+    this.#otherTypes = otherTypes(this.#tables, await this.#store.current())
+    const misread = this.#misread(texts)
+    if (misread.length > 0) throw this.#misfit(misread)
+  }
+
+  #misread(texts: readonly string[]): string[] {
+    return [...this.#otherTypes].flatMap(([name, columns]) => {
+      const relation = tableSql(this.#reader, (this.#tables.get(name) as TableRelation).table)
+      const about = texts.filter((text) => text.includes(relation))
+      return columns
+        .filter(({ column }) => about.some((text) => new RegExp(`\\b${column}\\b`).test(text)))
+        .map(({ column, wanted, stored }) => `column '${column}' of table ${name} is ${stored}, not ${wanted}`)
+    })
+  }
+
+  #misfit(found: readonly string[], cause?: unknown): QueryError {
+    return new QueryError(
+      `the definitions do not fit version '${this.#version}' of the store: ${found.join('; ')}. Connect with the definitions it was built with, or build it with these`,
+      { code: 'E_QUERY_MISFIT', details: { version: this.#version }, cause },
+    )
   }
 
   /** What is at the bottom of an error, as far as it can be told. */
   async #told(error: unknown, texts: readonly string[]): Promise<unknown> {
     // Whatever a query under way met when the handle was closed.
-    this.#assertOpen()
+    this.#store.assertOpen()
     if (!(error instanceof QueryError)) return error
-    const missing = (await this.#missing(texts)).join('; ')
-    if (missing === '') return error
-    return new QueryError(
-      `the definitions do not fit version '${this.#version}' of the store: ${missing}. Connect with the definitions it was built with, or build it with these`,
-      { code: 'E_QUERY_MISFIT', details: { version: this.#version }, cause: error },
-    )
+    const missing = await this.#missing(texts)
+    return missing.length === 0 ? error : this.#misfit(missing, error)
   }
 
   /** What tables of the statements should have by the definitions, and have not. */
@@ -139,4 +183,25 @@ export class HandleReader implements QueryReader {
       throw error
     }
   }
+}
+
+/** An integer is a number, too. */
+function otherTypes(
+  tables: ReadonlyMap<string, TableRelation>,
+  layout: HistoryLayout | undefined,
+): ReadonlyMap<string, readonly OtherType[]> {
+  const found = new Map<string, OtherType[]>()
+  for (const [name, { table, columns }] of tables) {
+    const stored = (table.kind === 'history' ? layout?.entities : layout?.relationships)?.find(
+      ({ type }) => type === table.name,
+    )
+    const types = new Map(stored?.columns.map((column) => [column.name, column.type]))
+    for (const { name: column, type: wanted } of columns) {
+      const is = types.get(column)
+      if (is === undefined || is === wanted || wanted === 'unknown' || (is === 'integer' && wanted === 'number'))
+        continue
+      found.set(name, [...(found.get(name) ?? []), { column, wanted, stored: is }])
+    }
+  }
+  return found
 }

@@ -74,6 +74,24 @@ describe('the packed package', () => {
     expect(node('try.mjs').trim()).toBe('1 object')
   })
 
+  test('reads a history store by an entry of its own', () => {
+    const program = `
+      import { Defacto } from 'defacto'
+      import { count, DefactoQuery } from 'defacto/query'
+      const definitions = {
+        entities: { cat: { starts: 'seen', identity: { name: {} }, states: { seen: { when: { met: { effects: ['create'] } } } } } },
+        sources: { app: { event_type: 'type', timestamp: 'at', events: { met: { mappings: { name: { from: 'name' } }, hints: { cat: ['name'] } } } } },
+      }
+      const space = await Defacto.open(definitions, { database: 'cats.db', logLevel: 'ERROR' })
+      await space.ingest('app', [{ type: 'met', at: '2024-01-01', name: 'Mia' }], { process: true })
+      await using handle = await DefactoQuery.connect('cats.db', definitions)
+      console.log(JSON.stringify(await handle.table('cat').agg({ n: count() }).rows()))
+      await space.close()
+    `
+    writeFileSync(join(scratch, 'user', 'read.mjs'), program)
+    expect(node('read.mjs').trim()).toBe('[{"n":1}]')
+  })
+
   test('brings its workflows as one file, made with the SDK it names', () => {
     const program = `
       import { existsSync } from 'node:fs'

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import type { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import type pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -79,6 +79,24 @@ describe('a handle on a SQLite file', () => {
     expect((await refused(file, { namespace: 'other' })).message).toMatch(/holds namespace 'shop', not 'other'/)
     expect((await refused(file, { namespace: 'no name' })).message).toMatch(/must match/)
     expect((await refused(file, { name_space: 'x' } as never)).message).toMatch(/unknown option 'name_space'/)
+  })
+
+  test('reads tables of other levels as they are, unless they say that it cannot', async () => {
+    const database = new DatabaseSync(file)
+    const level = (key: string, value: string): unknown =>
+      database.prepare('insert or replace into meta (key, value) values (?, ?)').run(key, value)
+    level('schema', '2')
+    {
+      await using handle = await DefactoQuery.connect(file, SUBSCRIPTIONS)
+      expect(await handle.table('customer').count()).toBe(2)
+    }
+    expect(database.prepare("select value from meta where key = 'schema'").get()).toEqual({ value: '2' })
+    level('schema_minimum', '999')
+    database.close()
+    expect(await refused(file)).toMatchObject({
+      code: 'E_MIGRATION',
+      message: expect.stringContaining('upgrade defacto'),
+    })
   })
 
   test('takes every form of an address, and no other', async () => {

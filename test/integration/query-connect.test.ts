@@ -156,6 +156,23 @@ for (const place of PLACES) {
       ).rejects.not.toMatchObject({ code: 'E_QUERY_MISFIT' })
     })
 
+    test('does not read a column as what it is not', async () => {
+      const { customer } = SUBSCRIPTIONS.entities
+      const properties = { ...customer.properties, note: { type: 'boolean' }, seats: { type: 'number' } } as const
+      const entities = { ...SUBSCRIPTIONS.entities, customer: { ...customer, properties } }
+      await using handle = await DefactoQuery.connect(url, { ...SUBSCRIPTIONS, entities })
+      await expect(handle.table('customer').rows()).rejects.toMatchObject({
+        code: 'E_QUERY_MISFIT',
+        message: expect.stringContaining("column 'note' of table customer_history is string, not boolean."),
+      })
+      await expect(handle.query('select note from customer_history').rows()).rejects.toThrow(/is string, not boolean/)
+      expect(await handle.table('customer').select('seats').orderBy('seats').rows()).toEqual([
+        { seats: 0 },
+        { seats: 3 },
+      ])
+      expect(await handle.table('order').count()).toBe(1)
+    })
+
     test('is of no use once it is closed', async () => {
       const handle = await DefactoQuery.connect(url, SUBSCRIPTIONS)
       const held = handle.table('customer')

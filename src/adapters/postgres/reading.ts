@@ -2,6 +2,7 @@
  * A Postgres namespace opened for nothing but reading (spec 06 §10): every session is read-only, and the user needs no
  * more than to see the tables of versions and the three small tables that tell which there are.
  */
+import type { HistoryLayout } from '../../core/history.ts'
 import { ConfigError } from '../../errors.ts'
 import type { HistoryReading } from '../../ports/reading.ts'
 import { Database } from './database.ts'
@@ -36,12 +37,13 @@ export async function openPostgresReader({ url, namespace }: PostgresReadingOpti
     const rows = await database.query(
       null,
       'versions',
-      `select l.version, v.definitions from ${names.infra('history_layouts')} l
+      `select l.version, v.definitions, l.layout from ${names.infra('history_layouts')} l
         left join ${names.infra('definition_versions')} v on v.version = l.version order by v.created_at, l.version`,
     )
-    return rows.map(([version, definitions]) => ({
+    return rows.map(([version, definitions, layout]) => ({
       version: version as string,
       definitions: (definitions ?? null) as string | null,
+      layout: JSON.parse(layout as string) as HistoryLayout,
     }))
   }
   try {

@@ -1,6 +1,7 @@
 /** A SQLite file opened for nothing but reading (spec 06 §10); its writers go on meanwhile. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { HistoryLayout } from '../../core/history.ts'
 import { StorageError } from '../../errors.ts'
 import type { HistoryReading } from '../../ports/reading.ts'
 import { Database } from './database.ts'
@@ -15,7 +16,7 @@ export interface SqliteReadingOptions {
 }
 
 /** Versions with tables; those that were only registered have none. */
-const VERSIONS = `select l.version, v.definitions from history_layouts l
+const VERSIONS = `select l.version, v.definitions, l.layout from history_layouts l
   left join definition_versions v on v.version = l.version order by v.created_at, l.version`
 
 /**
@@ -29,9 +30,10 @@ export async function openSqliteReader(options: SqliteReadingOptions): Promise<H
     reader,
     versions: async () => {
       const rows = await database.read(null, 'versions', (connection) => connection.all(VERSIONS))
-      return rows.map(([version, definitions]) => ({
+      return rows.map(([version, definitions, layout]) => ({
         version: version as string,
         definitions: (definitions ?? null) as string | null,
+        layout: JSON.parse(layout as string) as HistoryLayout,
       }))
     },
     close: async () => {
