@@ -113,6 +113,14 @@ export async function statusOf(
   return { state: own ?? { ...behind, dirty: all.some(({ dirty }) => dirty) }, shards }
 }
 
+/** Another text once the version's history may be another, by whatever process: builds, ticks and merges move it. */
+export async function historyCursor({ store }: Engine, version: string): Promise<string> {
+  const states = await store.builds.all(version)
+  return JSON.stringify(
+    states.map(({ generation, cursor, changeCursor, tickHorizon }) => [generation, cursor, changeCursor, tickHorizon]),
+  )
+}
+
 /** Hashes and times of the version as this process last built it; of any shard if it has not. */
 export async function latestState(engine: Engine, version: string): Promise<BuildState | undefined> {
   return (await engine.store.builds.get(version)) ?? newest(await engine.store.builds.all(version))

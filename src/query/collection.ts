@@ -15,7 +15,7 @@ import {
 import type { GraphExportOptions, GraphTables } from './export/graph-rows.ts'
 import { exportNeo4j, type Neo4jExportOptions } from './export/neo4j.ts'
 import type { NamedQuery } from './export/tables.ts'
-import type { Ends } from './graph/relationships.ts'
+import type { Relationships } from './graph/relationships.ts'
 import type { AnyRow } from './row-types.ts'
 import type { TableQuery } from './table-query.ts'
 
@@ -24,10 +24,10 @@ export interface CollectionSource {
   table(type: string): TableQuery
   history(type: string): TableQuery
   relationship(type: string, options?: { history?: boolean }): TableQuery
-  /** Current edges that were written under this name, not under the inverse one. */
-  written(type: string): TableQuery
-  /** Declared types of the entities a relationship joins. */
-  endsOf(type: string): Ends
+  /** Edges that were written under this name, not under the inverse one; current ones unless `history`. */
+  written(type: string, options?: { history?: boolean }): TableQuery
+  /** What the definitions say of relationships. */
+  declared(): Relationships
   /** All rows of all tables of the version, hidden columns included, by the names of spec 06 §1. */
   stored(): NamedQuery[]
 }
@@ -148,20 +148,12 @@ export class TableCollection implements Iterable<[string, TableQuery]> {
    * `prune` is false; other spaces and what is none of ours stay as they are. An export that failed is completed by the next.
    */
   toNeo4j(url: string, options: Neo4jExportOptions = {}): Promise<ExportRecord> {
-    const written = (type: string): TableQuery => this.#source.written(type)
-    return exportNeo4j({ ...this.#graph(), written }, url, options)
+    const { types, relationships, history } = this.#graph()
+    return exportNeo4j({ source: this.#source, types, relationships, history }, url, options)
   }
 
   #graph(): GraphTables {
-    const source = this.#source
-    return {
-      types: this.#types,
-      relationships: this.#edges,
-      history: this.#history,
-      table: (type) => source.table(type),
-      relationship: (type, options) => source.relationship(type, options),
-      endsOf: (type) => source.endsOf(type),
-    }
+    return { source: this.#source, types: this.#types, relationships: this.#edges, history: this.#history }
   }
 
   /** `{name: rows}`. */

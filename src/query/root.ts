@@ -9,8 +9,8 @@ import type { Column } from './column.ts'
 import { dialectOf } from './dialect/available.ts'
 import { ExportAccess, type ExportPlaces } from './export/access.ts'
 import type { NamedQuery } from './export/tables.ts'
-import { type BoolExpr, call, col } from './expression.ts'
-import { type Ends, Relationships } from './graph/relationships.ts'
+import { and, type BoolExpr, call, col } from './expression.ts'
+import { Relationships } from './graph/relationships.ts'
 import type { RawParams } from './raw/params.ts'
 import { type RawOptions, rawRelation } from './raw/raw-query.ts'
 import { columnTerm, filtered, type Relation, type TableRelation, tableSql } from './relation.ts'
@@ -53,6 +53,8 @@ export interface CollectionOptions {
   types?: readonly string[]
   relationships?: boolean
 }
+
+type Stored = Readonly<Record<'source_id' | 'target_id' | 'valid_from' | 'valid_to', string>>
 
 class VersionQueries implements QueryRoot, CollectionSource {
   readonly #context: QueryContext
@@ -111,18 +113,32 @@ class VersionQueries implements QueryRoot, CollectionSource {
     return new TableQuery(relation, context)
   }
 
-  written(type: string): TableQuery {
-    const edges = this.relationship(type)
+  written(type: string, options: { history?: boolean } = {}): TableQuery {
+    const edges = this.relationship(type, options)
     const inverses = this.#layout.relationships.find((edge) => edge.type === type)?.inverses ?? []
     if (inverses.length === 0) return edges
-    const ends = this.relationships().filter({ relationship_type: type }).select('source_id', 'target_id')
-    const on = ['source_id', 'target_id'] as const
-    return edges.join(ends, { left: [...on], right: [...on], how: 'semi' })
+    const all = this.relationships(options).filter({ relationship_type: type })
+    if (options.history !== true) {
+      const on = ['source_id', 'target_id'] as const
+      return edges.join(all.select(...on), { left: [...on], right: [...on], how: 'semi' })
+    }
+    // What both sides have written the view shows in pieces; one begins within the row that it is a piece of.
+    return (edges as TableQuery<Stored>).join(
+      all as TableQuery<Stored>,
+      (edge, piece) =>
+        and(
+          piece.source_id.eq(edge.source_id),
+          piece.target_id.eq(edge.target_id),
+          piece.valid_from.gte(edge.valid_from),
+          edge.valid_to.isNull().or(piece.valid_from.lt(edge.valid_to)),
+        ),
+      { how: 'semi' },
+    ) as TableQuery
   }
 
-  endsOf(type: string): Ends {
+  declared(): Relationships {
     this.#declared ??= new Relationships(this.#program)
-    return this.#declared.endsOf(type)
+    return this.#declared
   }
 
   stored(): NamedQuery[] {

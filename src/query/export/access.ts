@@ -51,11 +51,6 @@ export class ExportAccess {
     return { entityTypes: this.#types, relationshipTypes }
   }
 
-  /** Every name under which edges of these relationships may have been written, once. */
-  writtenAs(types: readonly string[]): readonly string[] {
-    return this.#relationships.writtenAs(types)
-  }
-
   /** The version as a file of histories describes it. */
   stored(namespace: string): StoredVersion {
     const { definitions, layout } = this.#program

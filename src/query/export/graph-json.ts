@@ -131,9 +131,10 @@ async function writeGraph(
   if (typeof path !== 'string' || path === '') {
     throw new QueryError('the export needs the path of a file', { code: 'E_QUERY_STEP', details: { step: format } })
   }
+  const { source, history } = tables
   const queries = [
-    ...tables.types.map((type) => tables.table(type)),
-    ...tables.relationships.map((type) => tables.relationship(type, { history: tables.history })),
+    ...tables.types.map((type) => source.table(type)),
+    ...tables.relationships.map((type) => source.written(type, { history })),
   ]
   const [first] = queries
   if (first === undefined) throw new QueryError('the collection is empty', { code: 'E_QUERY_STEP' })

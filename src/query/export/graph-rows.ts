@@ -3,20 +3,23 @@ import { didYouMean } from '../../core/spelling.ts'
 import { QueryError } from '../../errors.ts'
 import type { ExportTable, WriteOptions } from '../../ports/exports.ts'
 import { col } from '../expression.ts'
-import type { Ends } from '../graph/relationships.ts'
+import type { Relationships } from '../graph/relationships.ts'
 import type { TableQuery } from '../table-query.ts'
 import { type NamedQuery, withTables } from './tables.ts'
 
 /** What a collection says of itself to those who make a graph of it. */
 export interface GraphTables {
+  readonly source: {
+    table(type: string): TableQuery
+    /** Edges that were written under this name, with their properties. */
+    written(type: string, options: { history: boolean }): TableQuery
+    declared(): Relationships
+  }
   readonly types: readonly string[]
+  /** One name of each relationship. */
   readonly relationships: readonly string[]
   /** True: past edges too. Nodes are the entities as they are now, for an entity is one node. */
   readonly history: boolean
-  table(type: string): TableQuery
-  relationship(type: string, options: { history: boolean }): TableQuery
-  /** Declared types of the entities a relationship joins. */
-  endsOf(type: string): Ends
 }
 
 export interface GraphExportOptions extends WriteOptions {
@@ -63,8 +66,11 @@ export async function withGraph<T>(
     const message = `dangling is 'drop' or 'keep', not '${String(dangling)}'${didYouMean(String(dangling), DANGLING)}`
     throw new QueryError(message, { code: 'E_QUERY_STEP', details: { step: 'dangling' } })
   }
-  const nodes = tables.types.map((type): NamedQuery => ({ name: type, query: tables.table(type).drop(...TIMES) }))
-  const edges = tables.relationships.flatMap((type): NamedQuery[] => {
+  const nodes = tables.types.map(
+    (type): NamedQuery => ({ name: type, query: tables.source.table(type).drop(...TIMES) }),
+  )
+  const names = tables.source.declared().writtenAs(tables.relationships)
+  const edges = names.flatMap((type): NamedQuery[] => {
     const query = edgesOf(tables, type, dangling === 'keep')
     return query === null ? [] : [{ name: type, query }]
   })
@@ -78,23 +84,32 @@ export async function withGraph<T>(
 
 /** Null: there can be none, because one end has no type in the collection. */
 function edgesOf(tables: GraphTables, type: string, all: boolean): TableQuery | null {
-  const { history } = tables
-  const rows = tables.relationship(type, { history })
-  const edges = history ? rows : rows.drop('valid_from', 'valid_to')
+  const { source, history } = tables
+  const written = source.written(type, { history })
+  const edges = history ? written : written.drop('valid_from', 'valid_to')
   if (all) return edges
-  const { sources, targets } = tables.endsOf(type)
-  const from = idsOf(tables, sources)
-  const to = idsOf(tables, targets)
+  const ends = source.declared().endsOf(type)
+  const from = idsOf(tables, ends.sources)
+  const to = idsOf(tables, ends.targets)
   if (from === null || to === null) return null
-  return edges
-    .join(from, { left: 'source_id', right: 'id', how: 'semi' })
-    .join(to, { left: 'target_id', right: 'id', how: 'semi' })
+  return within(within(edges, 'source_id', from), 'target_id', to)
 }
 
-function idsOf(tables: GraphTables, types: readonly string[]): TableQuery | null {
+/** A plain semi join on each end would have SQLite try every pair of entities. */
+function within(edges: TableQuery, end: 'source_id' | 'target_id', entities: TableQuery<EntityId>): TableQuery {
+  const ends = edges as unknown as TableQuery<Record<typeof end, string>>
+  const found = ends.join(entities, (edge, { id }) => id.eq(edge[end]).and(id.notNull()), { how: 'semi' })
+  return found as unknown as TableQuery
+}
+
+interface EntityId {
+  readonly id: string
+}
+
+function idsOf(tables: GraphTables, types: readonly string[]): TableQuery<EntityId> | null {
   const [first, ...rest] = types
     .filter((type) => tables.types.includes(type))
-    .map((type) => tables.table(type).select({ id: col(`${type}_id`) }) as TableQuery)
+    .map((type) => tables.source.table(type).select({ id: col(`${type}_id`) }) as unknown as TableQuery<EntityId>)
   return first === undefined ? null : rest.reduce((all, ids) => all.union(ids), first)
 }
 

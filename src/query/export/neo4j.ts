@@ -1,9 +1,9 @@
 /** Collections as graphs in Neo4j, all tables of one snapshot of the store (spec 06 §7.1). */
 import { ConfigError, QueryError } from '../../errors.ts'
 import type { ExportedEdges, ExportRecord, Neo4jOptions } from '../../ports/exports.ts'
+import type { Relationships } from '../graph/relationships.ts'
 import type { TableQuery } from '../table-query.ts'
 import { exportsOf } from './access.ts'
-import type { GraphTables } from './graph-rows.ts'
 import { maskedAddress } from './place.ts'
 import { recorded } from './record.ts'
 import { type NamedQuery, withTables } from './tables.ts'
@@ -13,30 +13,39 @@ export interface Neo4jExportOptions extends Neo4jOptions {
   readonly space?: string
 }
 
-/** What a collection that goes to Neo4j says of itself beyond other graphs. */
-export interface WrittenTables extends GraphTables {
-  /** Edges that were written under this name, with their properties. */
-  written(type: string): TableQuery
+/** What a collection says of itself to those who write it to a graph database. */
+export interface WrittenTables {
+  readonly source: {
+    table(type: string): TableQuery
+    /** Current edges that were written under this name, with their properties. */
+    written(type: string): TableQuery
+    declared(): Relationships
+  }
+  readonly types: readonly string[]
+  /** One name of each relationship. */
+  readonly relationships: readonly string[]
+  readonly history: boolean
 }
 
 export async function exportNeo4j(
-  tables: WrittenTables,
+  { source, ...tables }: WrittenTables,
   url: string,
   { space: named, ...options }: Neo4jExportOptions = {},
 ): Promise<ExportRecord> {
   const [firstType] = tables.types
   if (firstType === undefined) throw step('the collection has no entity types')
   if (tables.history) throw step('Neo4j holds the graph as it is; call it on tables(), without history()')
-  const access = exportsOf(tables.table(firstType).context)
+  const access = exportsOf(source.table(firstType).context)
   const space = named ?? access.space
   if (space === null || space === '') {
     throw new ConfigError(
       "this handle does not know which space it reads: name it in the option 'space', the same each time",
     )
   }
-  const nodes = tables.types.map((type): NamedQuery => ({ name: type, query: tables.table(type) }))
-  const names = access.writtenAs(tables.relationships)
-  const edges = names.map((type): NamedQuery => ({ name: type, query: tables.written(type) }))
+  const declared = source.declared()
+  const nodes = tables.types.map((type): NamedQuery => ({ name: type, query: source.table(type) }))
+  const names = declared.writtenAs(tables.relationships)
+  const edges = names.map((type): NamedQuery => ({ name: type, query: source.written(type) }))
   const what = {
     path: maskedAddress(url),
     format: 'neo4j',
@@ -56,7 +65,7 @@ export async function exportNeo4j(
           nodes: read.slice(0, nodes.length).map((table) => ({ type: table.name, table })),
           edges: read
             .slice(nodes.length)
-            .map((table): ExportedEdges => ({ type: table.name, ...tables.endsOf(table.name), table })),
+            .map((table): ExportedEdges => ({ type: table.name, ...declared.endsOf(table.name), table })),
         },
         options,
       ),
