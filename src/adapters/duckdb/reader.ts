@@ -5,11 +5,13 @@
  * read from then on.
  */
 import { stat } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { DuckDBConnection, DuckDBInstance, DuckDBResult, DuckDBType, DuckDBValue } from '@duckdb/node-api'
 import { QueryError, StorageError } from '../../errors.ts'
 import type { QueryReader, ReadOptions } from '../../ports/store.ts'
 import { openError, readError } from './errors.ts'
 import { type Driver, loadDriver, openInstance } from './instance.ts'
+import { INTERRUPT_AGAIN_MS, Limit } from './limit.ts'
 import { historyTable, inSchema, nameClash, RELATIONSHIPS_VIEW, relationshipView, versionSchema } from './names.ts'
 import { bareNames, checkStatement, engineRules, type GuardRules } from './read-guard.ts'
 import { rowReader } from './values.ts'
@@ -18,10 +20,6 @@ import { type StoredVersion, storedVersions } from './versions.ts'
 const BATCH = 1000
 /** Texts remembered as checked. */
 const REMEMBERED = 1000
-/** An interruption is lost on a connection that does not run yet. */
-const INTERRUPT_AGAIN_MS = 20
-/** Longer limits are none; timers do not take them. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
 interface Result {
   columns: string[]
@@ -49,6 +47,8 @@ interface Opened {
   readonly checked: Set<string>
   /** Tells whether another file has taken its place. */
   readonly file: string
+  /** Queries under way; when another file has taken its place, the last one closes it. */
+  users: number
 }
 
 /** @throws StorageError if the file is missing, no DuckDB file, of a newer format, or held by a writer (recoverable) */
@@ -58,7 +58,7 @@ export async function openDuckdbReader(options: { path: string; namespace: strin
   return {
     reader,
     versions: async () => [...reader.versions],
-    close: async () => reader.close(),
+    close: () => reader.close(),
   }
 }
 
@@ -68,6 +68,8 @@ class DuckdbQueryReader implements QueryReader {
   readonly #path: string
   readonly #namespace: string
   readonly #connections = new Set<DuckDBConnection>()
+  /** Connections at work: they are not closed before they are done. */
+  readonly #busy = new Set<DuckDBConnection>()
   #opened: Opened | null = null
   /** Of the engine, so the same for every file. */
   #engine: Pick<GuardRules, 'functions' | 'catalogue'> | null = null
@@ -118,8 +120,7 @@ class DuckdbQueryReader implements QueryReader {
     work: (streams: readonly AsyncIterable<Result>[]) => Promise<T>,
     options: StreamOptions = {},
   ): Promise<T> {
-    const state = this.#state()
-    return work(statements.map((statement) => this.#stream(state, statement, options)))
+    return this.#using((state) => work(statements.map((statement) => this.#stream(state, statement, options))))
   }
 
   /** A connection of `@duckdb/node-api` for reading; instants come as the driver has them. */
@@ -127,13 +128,32 @@ class DuckdbQueryReader implements QueryReader {
     return this.#state().handle
   }
 
-  /** Ends streams that nobody has finished, too. */
-  close(): void {
+  /** Ends queries that run, and streams that nobody has finished. */
+  async close(): Promise<void> {
     this.#closed = true
+    while (this.#busy.size > 0) {
+      for (const connection of this.#busy) connection.interrupt()
+      await pause(INTERRUPT_AGAIN_MS)
+    }
     for (const connection of this.#connections) connection.closeSync()
     this.#connections.clear()
     this.#opened?.instance.closeSync()
     this.#opened = null
+  }
+
+  async #using<T>(work: (state: Opened) => Promise<T>): Promise<T> {
+    const state = this.#state()
+    state.users += 1
+    try {
+      return await work(state)
+    } finally {
+      this.#release(state)
+    }
+  }
+
+  #release(state: Opened): void {
+    state.users -= 1
+    if (state.users === 0 && state !== this.#opened) state.instance.closeSync()
   }
 
   #qualified(version: string, relation: string): string {
@@ -141,12 +161,16 @@ class DuckdbQueryReader implements QueryReader {
   }
 
   #state(): Opened {
-    if (this.#opened !== null) return this.#opened
-    throw new QueryError(`${this.#path} is closed`, { code: 'E_CLOSED' })
+    if (this.#opened !== null && !this.#closed) return this.#opened
+    throw this.#closedError()
+  }
+
+  #closedError(): QueryError {
+    return new QueryError(`${this.#path} is closed; open it again`, { code: 'E_QUERY_CLOSED' })
   }
 
   async #reopen(): Promise<void> {
-    if (this.#closed) this.#state()
+    if (this.#closed) throw this.#closedError()
     const file = await identityOf(this.#path)
     if (this.#opened !== null && (file === null || file === this.#opened.file)) return
     const instance = await openInstance(this.#path, { readOnly: true })
@@ -164,11 +188,11 @@ class DuckdbQueryReader implements QueryReader {
         versions,
         checked: new Set(),
         rules: { ...this.#engine, schemas, bare },
+        users: 0,
         file: file ?? '',
       }
       this.#connections.add(handle)
-      // Queries that run keep their connections, and those the file.
-      before?.instance.closeSync()
+      if (before?.users === 0) before.instance.closeSync()
     } catch (error) {
       instance.closeSync()
       throw openError(error, this.#path)
@@ -177,10 +201,11 @@ class DuckdbQueryReader implements QueryReader {
 
   async *#stream(state: Opened, statement: Statement, options: StreamOptions): AsyncGenerator<Result> {
     const { batchSize = BATCH } = options
-    const connection = await this.#connect(state)
-    const limit = new Limit(connection, options)
+    state.users += 1
+    let connection: DuckDBConnection | null = null
     try {
-      const { columns, fetch } = await this.#start(state, connection, statement, limit)
+      connection = await this.#connect(state)
+      const { columns, fetch } = await this.#start(state, connection, statement, new Limit(connection, options))
       let rows: unknown[][] = []
       for (let chunk = await fetch(); chunk !== null; chunk = await fetch()) {
         for (const row of chunk) {
@@ -192,7 +217,8 @@ class DuckdbQueryReader implements QueryReader {
       }
       if (rows.length > 0) yield { columns, rows }
     } finally {
-      this.#disconnect(connection)
+      if (connection !== null) this.#disconnect(connection)
+      this.#release(state)
     }
   }
 
@@ -201,14 +227,15 @@ class DuckdbQueryReader implements QueryReader {
     options: ReadOptions,
     work: (columns: string[], fetch: () => Promise<unknown[][] | null>) => Promise<T>,
   ): Promise<T> {
-    const state = this.#state()
-    const connection = await this.#connect(state)
-    try {
-      const { columns, fetch } = await this.#start(state, connection, statement, new Limit(connection, options))
-      return await work(columns, fetch)
-    } finally {
-      this.#disconnect(connection)
-    }
+    return this.#using(async (state) => {
+      const connection = await this.#connect(state)
+      try {
+        const { columns, fetch } = await this.#start(state, connection, statement, new Limit(connection, options))
+        return await work(columns, fetch)
+      } finally {
+        this.#disconnect(connection)
+      }
+    })
   }
 
   async #connect(state: Opened): Promise<DuckDBConnection> {
@@ -247,51 +274,16 @@ class DuckdbQueryReader implements QueryReader {
   }
 
   async #guard<T>(limit: Limit, work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw this.#closedError()
+    this.#busy.add(limit.connection)
     try {
       return await limit.during(work)
     } catch (error) {
       limit.throwIfAborted()
+      if (this.#closed) throw this.#closedError()
       throw readError(error, this.#path, limit.timeoutMs)
-    }
-  }
-}
-
-/** The limits of one query; while the engine works it is interrupted when one is reached. */
-class Limit {
-  readonly timeoutMs: number | undefined
-  readonly #connection: DuckDBConnection
-  readonly #signal: AbortSignal | undefined
-  readonly #deadline: number
-
-  constructor(connection: DuckDBConnection, { timeoutMs, signal }: ReadOptions) {
-    this.timeoutMs = timeoutMs
-    this.#connection = connection
-    this.#signal = signal
-    this.#deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs
-  }
-
-  throwIfAborted(): void {
-    this.#signal?.throwIfAborted()
-  }
-
-  async during<T>(work: () => Promise<T>): Promise<T> {
-    this.throwIfAborted()
-    const left = this.#deadline - performance.now()
-    if (left <= 0) throw new Error('INTERRUPT Error: too late')
-    if (left === Number.POSITIVE_INFINITY && this.#signal === undefined) return work()
-    let again: NodeJS.Timeout | undefined
-    const interrupt = (): void => {
-      this.#connection.interrupt()
-      again ??= setInterval(() => this.#connection.interrupt(), INTERRUPT_AGAIN_MS)
-    }
-    const timer = left <= MAX_TIMEOUT_MS ? setTimeout(interrupt, left) : undefined
-    this.#signal?.addEventListener('abort', interrupt, { once: true })
-    try {
-      return await work()
     } finally {
-      clearTimeout(timer)
-      clearInterval(again)
-      this.#signal?.removeEventListener('abort', interrupt)
+      this.#busy.delete(limit.connection)
     }
   }
 }

@@ -76,7 +76,7 @@ function plain(driver: Values, value: DuckDBValue): unknown {
     return canonical(value)
   }
   if (value instanceof driver.DuckDBDecimalValue) return value.scale === 0 ? value.value : Number(value.toString())
-  if (value instanceof driver.DuckDBBlobValue) return value.bytes
+  if (value instanceof driver.DuckDBBlobValue) return new Uint8Array(value.bytes)
   if (value instanceof driver.DuckDBListValue || value instanceof driver.DuckDBArrayValue) {
     return value.items.map((item) => plain(driver, item))
   }
