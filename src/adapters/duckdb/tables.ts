@@ -14,6 +14,11 @@ export interface TableRef {
 
 /** Rows of a vector. */
 const VECTOR = 2_048
+const FLUSH_BYTES = 16 * 1024 * 1024
+/** Rows of a vector that are weighed. */
+const WEIGHED = 32
+/** Instants remembered as DuckDB's. */
+const REMEMBERED = 8_192
 
 export const SQL_TYPES: Readonly<Record<PropertyType, string>> = {
   string: 'VARCHAR',
@@ -67,6 +72,17 @@ export async function appendChunks(
   }
 }
 
+/** How large a row is in memory, about, going by some of them. */
+export function rowBytes(rows: readonly (readonly unknown[])[]): number {
+  const step = Math.max(1, Math.floor(rows.length / WEIGHED))
+  let [bytes, count] = [0, 0]
+  for (let i = 0; i < rows.length; i += step) {
+    count += 1
+    for (const value of rows[i] ?? []) bytes += typeof value === 'string' ? value.length + 16 : 16
+  }
+  return count === 0 ? 0 : bytes / count
+}
+
 export function qualified(table: string | TableRef): string {
   if (typeof table === 'string') return quote(table)
   return table.schema === undefined ? quote(table.name) : `${quote(table.schema)}.${quote(table.name)}`
@@ -80,6 +96,8 @@ class Filler {
   /** Types of the columns as they are now; null: of unknown type, and nothing seen yet but null. */
   readonly #types: (PropertyType | null)[]
   readonly #open: readonly number[]
+  #waiting = 0
+  readonly #timestamps = new Map<unknown, DuckDBValue>()
   #appender: DuckDBAppender | null = null
   /** One for all rows: the memory of chunks is not known to the garbage collector, which frees them late. */
   #chunk: DuckDBDataChunk | null = null
@@ -104,6 +122,11 @@ class Filler {
       chunk.setColumnValues(index, this.#vector(rows, index, type ?? 'string'))
     })
     this.#appender.appendDataChunk(chunk)
+    this.#waiting += rows.length * rowBytes(rows)
+    if (this.#waiting < FLUSH_BYTES) return
+    // By itself the appender keeps a hundred vectors in memory, however large their rows are.
+    this.#appender.flushSync()
+    this.#waiting = 0
   }
 
   finish(): void {
@@ -159,6 +182,18 @@ class Filler {
     })
   }
 
+  /** Rows repeat their instants: most columns of a row, and of its neighbours, hold the same ones. */
+  #timestamp(value: unknown): DuckDBValue | undefined {
+    const known = this.#timestamps.get(value)
+    if (known !== undefined) return known
+    const instant = instantOf(value)
+    if (instant === null) return undefined
+    const made = new this.#driver.DuckDBTimestampTZValue(microsOf(instant))
+    if (this.#timestamps.size >= REMEMBERED) this.#timestamps.clear()
+    if (typeof value === 'string') this.#timestamps.set(value, made)
+    return made
+  }
+
   /** Undefined: the value is of another type. */
   #converter(type: PropertyType): (value: unknown) => DuckDBValue | undefined {
     switch (type) {
@@ -171,10 +206,7 @@ class Filler {
       case 'boolean':
         return (value) => (typeof value === 'boolean' ? value : undefined)
       case 'datetime':
-        return (value) => {
-          const instant = instantOf(value)
-          return instant === null ? undefined : new this.#driver.DuckDBTimestampTZValue(microsOf(instant))
-        }
+        return (value) => this.#timestamp(value)
     }
   }
 }
