@@ -341,6 +341,8 @@ describe('of random worlds', () => {
               expect(String(told.validFrom) <= asOf && (told.validTo === null || told.validTo > asOf)).toBe(true)
               origins.add(told.origin)
               expect(told.cause).not.toBeNull()
+              // An effect is found behind whatever came after the creation.
+              if (['default', 'never_set'].includes(told.origin)) expect(told.validFrom).toBe(row['created_time'])
               if (told.path === null) expect(told.origin).toBe('never_set')
               else expect(told.definition).not.toBeUndefined()
               if (told.origin === 'event' || told.origin === 'time_rule') {

@@ -158,3 +158,44 @@ it('puts merges and events without a change where their time belongs', () => {
   ])
   expect(describeChanges(member, [])).toEqual([])
 })
+
+it('keeps the order of one instant: by number, a rule after the events, or right behind the one that woke it', () => {
+  const instant = '2024-01-02'
+  const event = (sequence: number) => ({
+    sequence,
+    eventId: `e${sequence}`,
+    eventType: `type${sequence}`,
+    timestamp: at(instant),
+  })
+  const created = change({ time: '2024-01-01', state: 'new', before: null, sequence: 1 })
+  const order = (...changes: Change[]): string[] =>
+    describeChanges(member, [created, ...changes], {
+      events: [2, 3, 4].map(event),
+      merges: [{ from: 'lost', timestamp: '2024-01-02T00:00:00+00:00', reason: 'shared hint' }],
+    }).map((entry) => `${entry.eventType} ${entry.stateBefore}`)
+  expect(order(change({ time: instant, state: 'active', before: 'new', sequence: 3 }))).toEqual([
+    'type1 null',
+    'type2 new',
+    'type3 new',
+    'type4 active',
+    '_merge active',
+  ])
+  expect(order(change({ time: instant, state: 'active', before: 'new', rule: 'new.after[0]' }))).toEqual([
+    'type1 null',
+    'type2 new',
+    'type3 new',
+    'type4 new',
+    '_time_rule new',
+    '_merge active',
+  ])
+  const entered = change({ time: instant, state: 'active', before: 'new', sequence: 3 })
+  const left = change({ time: instant, state: 'new', before: 'active', rule: 'active.after[0]' })
+  expect(order(entered, left)).toEqual([
+    'type1 null',
+    'type2 new',
+    'type3 new',
+    '_time_rule active',
+    'type4 new',
+    '_merge new',
+  ])
+})
