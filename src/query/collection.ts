@@ -14,7 +14,7 @@ import {
 } from './export/graph-json.ts'
 import type { GraphExportOptions, GraphTables } from './export/graph-rows.ts'
 import { exportNeo4j, type Neo4jExportOptions } from './export/neo4j.ts'
-import type { NamedQuery } from './export/tables.ts'
+import { type NamedQuery, withTables } from './export/tables.ts'
 import type { Relationships } from './graph/relationships.ts'
 import type { AnyRow } from './row-types.ts'
 import type { TableQuery } from './table-query.ts'
@@ -156,11 +156,19 @@ export class TableCollection implements Iterable<[string, TableQuery]> {
     return { source: this.#source, types: this.#types, relationships: this.#edges, history: this.#history }
   }
 
-  /** `{name: rows}`. */
-  async toRows(): Promise<Record<string, AnyRow[]>> {
-    const out: [string, AnyRow[]][] = []
-    for (const [name, query] of this) out.push([name, await query.rows()])
-    return Object.fromEntries(out)
+  /** `{name: rows}`, all of one snapshot of the store. */
+  async toRows(options: { signal?: AbortSignal } = {}): Promise<Record<string, AnyRow[]>> {
+    return withTables(this.#named(), options, async (tables) => {
+      const all: [string, AnyRow[]][] = []
+      for (const { name, columns, chunks } of tables) {
+        const rows: AnyRow[] = []
+        for await (const chunk of chunks) {
+          for (const row of chunk) rows.push(Object.fromEntries(columns.map((column, i) => [column.name, row[i]])))
+        }
+        all.push([name, rows])
+      }
+      return Object.fromEntries(all)
+    })
   }
 }
 

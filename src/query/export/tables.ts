@@ -1,6 +1,6 @@
 /** Queries as tables on their way out, all of one snapshot of the store (spec 06 §7). */
 import { QueryError } from '../../errors.ts'
-import type { ExportColumn, ExportTable } from '../../ports/exports.ts'
+import type { ExportColumn, ExportTable, RowStream } from '../../ports/exports.ts'
 import type { ReadOptions } from '../../ports/store.ts'
 import { checkUnique } from '../column.ts'
 import { type Decode, decodeCell, decoderOf, knownColumns } from '../decode.ts'
@@ -39,11 +39,14 @@ export async function withTables<T>(
   for (const named of queries) ready.push(await prepare(named, read))
   const stored = ready.filter(({ relation }) => rowsAtHand(relation) === null)
   const statements = stored.map(({ relation }) => statementOf(relation, context))
-  const tables = (streams: readonly Chunks[]): ExportTable[] =>
+  const tables = (streams: readonly RowStream[]): ExportTable[] =>
     ready.map(({ name, relation, columns }) => {
       const rows = rowsAtHand(relation)
-      const chunks = rows === null ? streams[stored.findIndex((one) => one.relation === relation)] : oneChunk(rows)
-      return { name, columns, chunks: decoded(chunks ?? oneChunk([]), columns, context.maxRows) }
+      const stream = streams[stored.findIndex((one) => one.relation === relation)]
+      const chunks = decoded(stream ?? oneChunk(rows ?? []), columns, context.maxRows)
+      const isTyped = columns.every(({ type }) => type !== 'unknown')
+      if (stream?.parquet === undefined || !isTyped || context.maxRows !== undefined) return { name, columns, chunks }
+      return { name, columns, chunks, parquet: async (path) => stream.parquet?.(path, columns) ?? null }
     })
   if (stored.length === 0) return work(tables([]))
   return reader.together(statements, (streams) => work(tables(streams)), { ...read, batchSize: BATCH })
@@ -78,8 +81,12 @@ async function* decoded(
   for await (const { rows } of chunks) {
     seen += rows.length
     checkCount(seen, { maxRows })
+    if (changed.length === 0) {
+      yield rows
+      continue
+    }
     yield rows.map((row) => {
-      const cells = [...row]
+      const cells = row.slice()
       for (const [i, decode] of changed) cells[i] = decodeCell(decode, cells[i])
       return cells
     })
