@@ -94,7 +94,8 @@ class Compiler {
         const input = this.#for(
           relation.terms.filter(readsJson),
           this.block(relation.input),
-          (b) => b.distinct || (fixed && (b.limit !== null || b.keys !== null)),
+          // One row over everything is no longer one where no aggregate is left to say so.
+          (b) => b.distinct || b.keys?.length === 0 || (fixed && (b.limit !== null || b.keys !== null)),
         )
         const terms = relation.terms.map((term) => inline(term, input))
         return { ...input, columns: new Map(relation.columns.map((column, i) => [column.name, terms[i] as Term])) }
@@ -192,8 +193,7 @@ class Compiler {
       return term.to === undefined || term.to === type ? first : this.#dialect.cast(first, type, term.to)
     }
     if (term.fn === 'first' || term.fn === 'last') {
-      const turned = term.fn === 'last'
-      const order = (term.order ?? []).map((item) => ({ ...item, descending: item.descending !== turned }))
+      const order = term.fn === 'last' ? (term.order ?? []).flatMap(backwards) : (term.order ?? [])
       return this.#dialect.firstOf(first, this.#order(order), type)
     }
     return this.#dialect.functions[term.fn](args, term)
@@ -391,6 +391,15 @@ function carriedOrder(block: Block, outside: ReadonlyMap<string, Term>): OrderTe
 
 function sameColumn(a: Term, b: Term): boolean {
   return a === b || (a.op === 'column' && b.op === 'column' && a.name === b.name && a.source === b.source)
+}
+
+/** Nulls come last in both directions, so first when read from the end. */
+function backwards({ key, descending }: OrderTerm): OrderTerm[] {
+  const isNull: Term = { op: 'call', fn: 'isNull', args: [key], type: 'boolean' }
+  return [
+    { key: isNull, descending: true },
+    { key, descending: !descending },
+  ]
 }
 
 function nullOf(type: ColumnType): Term {
