@@ -28,7 +28,13 @@ export function exportWriters(): ExportWriters {
   return {
     async parquet(path: string, table: ExportTable, options?: WriteOptions): Promise<Written> {
       const { writeParquet } = await import('./adapters/duckdb/parquet-file.ts')
-      return whole(path, (temporary) => writeParquet(temporary, path, table, options))
+      return whole(path, async (temporary) => {
+        const rows = (await table.parquet?.(temporary)) ?? null
+        if (rows === null) return writeParquet(temporary, path, table, options)
+        options?.onProgress?.({ table: table.name, rows })
+        options?.signal?.throwIfAborted()
+        return rows
+      })
     },
     async csv(path: string, table: ExportTable, options?: WriteOptions): Promise<Written> {
       const { writeCsv } = await import('./adapters/files/csv-file.ts')

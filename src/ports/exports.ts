@@ -48,6 +48,17 @@ export interface ExportTable {
   readonly name: string
   readonly columns: readonly ExportColumn[]
   readonly chunks: AsyncIterable<readonly (readonly unknown[])[]>
+  /** As `RowStream.parquet`, in place of reading the chunks. */
+  readonly parquet?: (path: string) => Promise<number | null>
+}
+
+/** Rows of one statement. */
+export interface RowStream extends AsyncIterable<{ columns: string[]; rows: unknown[][] }> {
+  /**
+   * Where the store has a way of its own: writes the rows to a Parquet file, in place of reading them; returns how many
+   * they were. Null: not this time, they have to be read.
+   */
+  parquet?(path: string, columns: readonly ExportColumn[]): Promise<number | null>
 }
 
 export interface Written {

@@ -21,7 +21,7 @@ import type { Shard } from '../core/shard.ts'
 import type { Value } from '../core/value.ts'
 import type { BuildMode } from '../results.ts'
 import type { Archive } from './archive.ts'
-import type { ExportLog } from './exports.ts'
+import type { ExportLog, RowStream } from './exports.ts'
 import type { RunLog } from './runs.ts'
 import type { TierPort } from './tiers.ts'
 
@@ -485,7 +485,7 @@ export interface QueryReader {
    */
   together<T>(
     statements: readonly { readonly text: string; readonly params: readonly unknown[] }[],
-    work: (streams: readonly AsyncIterable<{ columns: string[]; rows: unknown[][] }>[]) => Promise<T>,
+    work: (streams: readonly RowStream[]) => Promise<T>,
     options?: ReadOptions & { batchSize?: number },
   ): Promise<T>
   /** The raw driver handle. */

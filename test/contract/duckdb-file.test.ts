@@ -1,5 +1,5 @@
 /** Tables written to DuckDB files (spec 06 §7): typed, whole or not at all, without anybody else's tables being touched. */
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { writeTables } from '../../src/adapters/duckdb/history-file.ts'
@@ -137,6 +137,18 @@ describe('tables', () => {
     const deep = join(folder, 'a', 'b', 'out.duckdb')
     await writeTables(deep, FLAT, [customers('x')])
     expect(await ask('select * from customer', deep)).toEqual([['x']])
+  })
+})
+
+describe('a link', () => {
+  it('goes on pointing at the file, whose permissions stay', async () => {
+    await writeTables(file, FLAT, [customers('a')])
+    await chmod(file, 0o600)
+    await symlink(file, join(folder, 'link'))
+    await writeTables(join(folder, 'link'), FLAT, [table('t', [{ name: 'n', type: 'integer' }], [[1]])])
+    expect(await ask('select name, n from customer, t')).toEqual([['a', '1']])
+    expect((await stat(file)).mode & 0o777).toBe(0o600)
+    expect((await lstat(join(folder, 'link'))).isSymbolicLink()).toBe(true)
   })
 })
 

@@ -279,6 +279,45 @@ describe('a file', () => {
     })
   })
 
+  it('gives Parquet by its own COPY, the same as rows that are read, of the file that is open', async () => {
+    const path = join(folder, 'copied.duckdb')
+    await writeCustomers(path, [
+      ['a', 2n ** 40n],
+      ['b', 2n ** 40n],
+    ])
+    await withReader(path, async ({ reader }) => {
+      const statement = {
+        text: `select sum(seats) as seats, max(valid_from) as at, $1::double as half from ${CUSTOMERS} where seats > $2::bigint`,
+        params: [0.5, 1n],
+      }
+      const columns = [
+        { name: 'seats', type: 'integer' },
+        { name: 'at', type: 'datetime' },
+        { name: 'half', type: 'number' },
+      ] as const
+      const target = join(folder, "it's.parquet")
+      await reader.together([statement], async ([stream]) => {
+        expect(await stream?.parquet?.(target, columns)).toBe(1)
+        const parquet = await openDuckdb(':memory:', { files: true })
+        const found = await parquet.runAndReadAll(`select * from read_parquet('${target.replace("'", "''")}')`)
+        expect(found.columnTypes().map(String)).toEqual(['BIGINT', 'TIMESTAMP WITH TIME ZONE', 'DOUBLE'])
+        expect(found.getRowsJson()).toEqual([[String(2n ** 41n), '2024-02-29 12:34:56.789012+00', 0.5]])
+        parquet.closeSync()
+        await writeCustomers(path, [['c', 1n]])
+        // Not what is read here any more.
+        expect(await stream?.parquet?.(target, columns)).toBeNull()
+      })
+      const refused = reader.together([{ text: 'select * from main._defacto_store', params: [] }], ([stream]) =>
+        Promise.resolve(stream?.parquet?.(target, [{ name: 'version', type: 'string' }])),
+      )
+      await expect(refused).rejects.toThrow(/may only read/)
+      const gone = reader.together([statement], async ([stream]) => stream?.parquet?.(target, columns), {
+        signal: AbortSignal.abort(new Error('enough')),
+      })
+      await expect(gone).rejects.toThrow('enough')
+    })
+  })
+
   it('that is called like the schema in it cannot be read, and says so', async () => {
     const path = join(folder, 'space_v1.duckdb')
     await writeCustomers(join(folder, 'named.duckdb'), [['a', 1n]])

@@ -3,7 +3,7 @@
  * (§1, §10). The rows go into a copy of the file, which takes its place when it is complete: readers of the old file go on,
  * and whoever is killed leaves it as it was.
  */
-import { constants, copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { constants, copyFile, mkdir, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { ConfigError } from '../../errors.ts'
@@ -32,7 +32,8 @@ export async function writeTables(
   tables: readonly ExportTable[],
   options: WriteOptions = {},
 ): Promise<Written> {
-  const file = resolve(path)
+  // A link goes on pointing at the file.
+  const file = await realpath(path).catch(() => resolve(path))
   if (target.format === 'store') checkName(file, target)
   const [folder, base] = [dirname(file), basename(file)]
   try {

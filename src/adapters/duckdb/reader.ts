@@ -6,9 +6,18 @@
  */
 import { stat } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { DuckDBConnection, DuckDBInstance, DuckDBResult, DuckDBType, DuckDBValue } from '@duckdb/node-api'
+import type {
+  DuckDBConnection,
+  DuckDBInstance,
+  DuckDBPreparedStatement,
+  DuckDBResult,
+  DuckDBType,
+  DuckDBValue,
+} from '@duckdb/node-api'
 import { QueryError, StorageError } from '../../errors.ts'
+import type { ExportColumn, RowStream } from '../../ports/exports.ts'
 import type { QueryReader, ReadOptions } from '../../ports/store.ts'
+import { type CopiedQuery, copyToParquet } from './copy-query.ts'
 import { openError, readError } from './errors.ts'
 import { type Driver, loadDriver, openInstance } from './instance.ts'
 import { INTERRUPT_AGAIN_MS, Limit } from './limit.ts'
@@ -117,10 +126,10 @@ class DuckdbQueryReader implements QueryReader {
   /** All connections to one opening of the file see the same state. */
   async together<T>(
     statements: readonly Statement[],
-    work: (streams: readonly AsyncIterable<Result>[]) => Promise<T>,
+    work: (streams: readonly RowStream[]) => Promise<T>,
     options: StreamOptions = {},
   ): Promise<T> {
-    return this.#using((state) => work(statements.map((statement) => this.#stream(state, statement, options))))
+    return this.#using((state) => work(statements.map((statement) => this.#rows(state, statement, options))))
   }
 
   /** A connection of `@duckdb/node-api` for reading; instants come as the driver has them. */
@@ -196,6 +205,36 @@ class DuckdbQueryReader implements QueryReader {
     } catch (error) {
       instance.closeSync()
       throw openError(error, this.#path)
+    }
+  }
+
+  #rows(state: Opened, statement: Statement, options: StreamOptions): RowStream {
+    return {
+      [Symbol.asyncIterator]: () => this.#stream(state, statement, options),
+      parquet: (path, columns) => this.#copy(state, statement, columns, path, options),
+    }
+  }
+
+  /** Null if another file has taken the place of the one that is read: COPY opens it by its name. */
+  async #copy(
+    state: Opened,
+    { text, params }: Statement,
+    columns: readonly ExportColumn[],
+    path: string,
+    options: ReadOptions,
+  ): Promise<number | null> {
+    const connection = await this.#connect(state)
+    const limit = new Limit(connection, options)
+    try {
+      return await this.#guard(limit, async () => {
+        if (!state.checked.has(text)) await this.#check(state, connection, text)
+        if (options.timeoutMs !== undefined || (await identityOf(this.#path)) !== state.file) return null
+        const bind: CopiedQuery['bind'] = (prepared) => bindAll(this.#driver, prepared, params)
+        const rows = await copyToParquet(this.#path, { text, bind, columns }, path, options.signal)
+        return (await identityOf(this.#path)) === state.file ? rows : null
+      })
+    } finally {
+      this.#disconnect(connection)
     }
   }
 
@@ -295,11 +334,15 @@ async function execute(
   params: readonly unknown[],
 ): Promise<DuckDBResult> {
   const prepared = await connection.prepare(sql)
+  bindAll(driver, prepared, params)
+  return prepared.stream()
+}
+
+function bindAll(driver: Driver, prepared: DuckDBPreparedStatement, params: readonly unknown[]): void {
   prepared.bind(
     params.map((value) => value as DuckDBValue),
     params.map((value) => typeOf(driver, value)),
   )
-  return prepared.stream()
 }
 
 function typeOf({ BIGINT, BOOLEAN, DOUBLE, SQLNULL, VARCHAR }: Driver, value: unknown): DuckDBType {

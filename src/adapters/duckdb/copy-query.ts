@@ -1,0 +1,53 @@
+/**
+ * Rows of a query on a DuckDB file as a Parquet file, by DuckDB's own COPY: no row passes through this process. The only
+ * instance on a file of histories that may touch other files; it runs one statement that was checked before.
+ */
+import type { DuckDBPreparedStatement } from '@duckdb/node-api'
+import type { ExportColumn } from '../../ports/exports.ts'
+import { literal, openDuckdb, quote } from './instance.ts'
+import { INTERRUPT_AGAIN_MS } from './limit.ts'
+import { SQL_TYPES } from './tables.ts'
+
+export interface CopiedQuery {
+  readonly text: string
+  /** Binds the values of the statement. */
+  bind(prepared: DuckDBPreparedStatement): void
+  readonly columns: readonly ExportColumn[]
+}
+
+/** Returns how many rows there are; null if a group of rows does not fit into memory: another way has to be taken. */
+export async function copyToParquet(
+  source: string,
+  query: CopiedQuery,
+  path: string,
+  signal?: AbortSignal,
+): Promise<number | null> {
+  const connection = await openDuckdb(source, { readOnly: true, files: true })
+  let again: NodeJS.Timeout | undefined
+  const interrupt = (): void => {
+    connection.interrupt()
+    again ??= setInterval(() => connection.interrupt(), INTERRUPT_AGAIN_MS)
+  }
+  try {
+    signal?.addEventListener('abort', interrupt, { once: true })
+    // What the columns are declared as: sums, for one, are wider here.
+    const cells = query.columns.map(({ name, type }) => {
+      const cell = quote(name)
+      return type === 'unknown' ? cell : `cast(${cell} as ${SQL_TYPES[type]}) as ${cell}`
+    })
+    const prepared = await connection.prepare(
+      `copy (select ${cells.join(', ')} from (${query.text}\n) as q) to ${literal(path)} (format parquet, compression zstd)`,
+    )
+    query.bind(prepared)
+    signal?.throwIfAborted()
+    return Number((await prepared.run()).rowsChanged)
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (error instanceof Error && /^Out of Memory Error/i.test(error.message)) return null
+    throw error
+  } finally {
+    clearInterval(again)
+    signal?.removeEventListener('abort', interrupt)
+    connection.closeSync()
+  }
+}
