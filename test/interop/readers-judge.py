@@ -73,7 +73,7 @@ def csv(path, types):
     )
     for name, kind in types.items():
         if kind == "datetime":
-            data[name] = pd.to_datetime(data[name], format="ISO8601", utc=True)
+            data[name] = pd.to_datetime(data[name], format="ISO8601", utc=True).astype("datetime64[us, UTC]")
     # What readers find out by themselves.
     guessed = duckdb.sql(f"describe select * from read_csv('{path}', sample_size=-1)").fetchall()
     return {"arrow": arrow(table), "pandas": frame(data), "duckdb": {row[0]: row[1] for row in guessed}}
@@ -101,7 +101,7 @@ def scores(path):
     found = loaded(path)
     return {
         "components": [sorted(part) for part in nx.weakly_connected_components(found)],
-        "pagerank": nx.pagerank(found, alpha=0.85, tol=1e-12, max_iter=1000),
+        "pagerank": nx.pagerank(found, alpha=0.85, tol=1e-15, max_iter=1000, weight=None),
         "betweenness": nx.betweenness_centrality(found),
         "degree": nx.degree_centrality(found),
     }

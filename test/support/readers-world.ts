@@ -29,7 +29,7 @@ const EDGE = {
 const edge = Object.fromEntries(Object.keys(EDGE).map((name) => [name, { from: `event.edge_${name}` }]))
 const orders = { type: 'placed_by', target: 'customer', cardinality: 'belongs_to', inverse: 'placed', properties: EDGE }
 
-export const READERS_DEFINITIONS = {
+export const READERS_DEFINITIONS: object = {
   entities: {
     customer: {
       starts: 'lead',
