@@ -59,6 +59,8 @@ export const FUNCTIONS = {
   between: scalar(['ordered'], 'boolean', 3),
   in: list,
   notIn: list,
+  /** The second argument is a bound JSON array of texts: a list of any length, which meets an index of the column. */
+  among: scalar(['string', 'string'], 'boolean'),
   isNull: scalar(['any'], 'boolean'),
   notNull: scalar(['any'], 'boolean'),
   like: scalar(['string', 'pattern'], 'boolean'),

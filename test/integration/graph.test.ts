@@ -237,7 +237,7 @@ for (const place of GRAPH_PLACES) {
     })
 
     it('unknown ids, those of merged entities too, give nothing but columns', async () => {
-      for (const id of ['', 'nobody', 'lost', 'a,b']) {
+      for (const id of ['', 'nobody', 'lost', 'a,b', 'a\0', '\\u0000"', '\ud800']) {
         const neighbors = graph.neighbors(id)
         assert.deepEqual(neighbors.columns, ['entity_id', 'relationship_type', 'direction', 'entity_type'])
         assert.deepEqual(await neighbors.rows(), [])

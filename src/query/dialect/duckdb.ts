@@ -30,6 +30,8 @@ export const duckdb: Dialect = {
   havingTakesAliases: true,
   functions: {
     ...standard,
+    among: ([value, list]) =>
+      text`(${value as Fragment} in (select unnest(from_json(${list as Fragment}::json, '["varchar"]'))))`,
     like: ([value, pattern]) => text`(${value as Fragment} like ${pattern as Fragment} escape '\\')`,
     ilike: ([value], term) => {
       const pattern = bound(lowered(plainText(term, 1)))

@@ -27,6 +27,12 @@ export const postgres: Dialect = {
     lte: compared('<='),
     between: ([value, low, high], term) =>
       text`(${binary(value, typeOf(term, 0))} between ${low as Fragment} and ${high as Fragment})`,
+    // An array is taken into the parts of a view, down to their indexes; a sub-select after `in` is not.
+    among: ([value], term) => {
+      const list = term.args[1]?.op === 'value' ? String(term.args[1].value) : '[]'
+      const json = list.replace(/\\\\|\\u0000/g, (found) => (found === '\\u0000' ? '\\ufffd' : found))
+      return text`(${value as Fragment} = any (array(select jsonb_array_elements_text(${bound(json)}::jsonb))))`
+    },
     like: ([value, pattern]) => text`(${value as Fragment} like ${pattern as Fragment} escape '\\')`,
     ilike: ([value, pattern]) => text`(${value as Fragment} ${BINARY} ilike ${pattern as Fragment} escape '\\')`,
     contains: ([value, part]) => text`(strpos(${value as Fragment}, ${part as Fragment}) > 0)`,
@@ -62,9 +68,11 @@ export const postgres: Dialect = {
         return text`${bound(value)}::bigint`
       case 'number':
         return number(value, type)
-      default:
+      default: {
+        const held = bound(withoutNul(value))
         // In hand-written SQL the text may stand for anything; the server finds out.
-        return type === 'unknown' ? bound(value) : text`${bound(value)}::${STORED[type]}`
+        return type === 'unknown' ? held : text`${held}::${STORED[type]}`
+      }
     }
   },
   cast(arg, from, to) {
@@ -84,8 +92,7 @@ export const postgres: Dialect = {
       const cell = `(r.cells ->> ${i})`
       return `${type === 'string' || type === 'unknown' ? cell : `${cell}::${STORED[type]}`} as ${quote(name)}`
     })
-    // Texts hold no U+0000 here; stored ones have U+FFFD in its place.
-    const json = cellsJson(rows, columns, (value) => value.replaceAll('\0', '\ufffd'))
+    const json = cellsJson(rows, columns, withoutNul)
     return text`select ${cells.join(', ')} from jsonb_array_elements(${bound(json)}::jsonb) as r (cells)`
   },
   // Unquoted names are folded to lower case, ASCII letters only.
@@ -99,6 +106,11 @@ const STORED = {
   boolean: 'boolean',
   datetime: 'timestamptz',
 } as const
+
+/** Texts hold no U+0000 here; stored ones have U+FFFD in its place. */
+function withoutNul(value: string): string {
+  return value.replaceAll('\0', '\ufffd')
+}
 
 function quote(name: string): string {
   if (name.includes('\0')) throw new QueryError('a name contains a NUL character', { code: 'E_QUERY_NAME' })

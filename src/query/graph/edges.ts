@@ -4,10 +4,11 @@
  */
 import type { GraphReadOptions } from '../../ports/graph.ts'
 import { col, lit } from '../expression.ts'
-import type { LoadedRelation } from '../relation.ts'
+import { filtered } from '../relation.ts'
 import type { QueryRoot } from '../root.ts'
 import { readAll } from '../run.ts'
 import { type QueryContext, TableQuery } from '../table-query.ts'
+import type { Term } from '../term.ts'
 import type { Step } from './search.ts'
 
 /** Ids that go into one statement. */
@@ -50,8 +51,8 @@ export class Edges {
     const against = edges.select({ from_id: col('target_id'), to_id: col('source_id') })
     const found: Step[] = []
     for (let at = 0; at < ids.length; at += AT_ONCE) {
-      const some = this.#given(ids.slice(at, at + AT_ONCE))
-      const of = (one: TableQuery): TableQuery => one.join(some, { left: 'from_id', right: 'id', how: 'semi' })
+      const some = ids.slice(at, at + AT_ONCE)
+      const of = (one: TableQuery): TableQuery => among(one, 'from_id', some)
       const rows = await this.read(directed ? of(along) : of(along).union(of(against)))
       for (const row of rows) found.push(row as unknown as Step)
     }
@@ -65,11 +66,7 @@ export class Edges {
     if (first === undefined) return found
     const all = rest.reduce((union, query) => union.union(query), first)
     for (let at = 0; at < ids.length; at += AT_ONCE) {
-      const rows = await this.read(
-        this.#given(ids.slice(at, at + AT_ONCE))
-          .join(all, 'id')
-          .select('id', 'type'),
-      )
+      const rows = await this.read(among(all, 'id', ids.slice(at, at + AT_ONCE)))
       for (const [id, type] of rows as [string, string][]) found.set(id, type)
     }
     return found
@@ -79,13 +76,15 @@ export class Edges {
     const { signal } = this.#options
     return (await readAll(query.relation, this.#context, signal ? { signal } : {})).rows
   }
+}
 
-  #given(ids: readonly string[]): TableQuery<{ id: string }> {
-    const rows: LoadedRelation = {
-      kind: 'loaded',
-      rows: ids.map((id) => [id]),
-      columns: [{ name: 'id', type: 'string' }],
-    }
-    return new TableQuery(rows, this.#context)
-  }
+/** Rows whose column is one of the ids; they go along as one bound value. */
+function among(query: TableQuery, column: string, ids: readonly string[]): TableQuery {
+  const list = JSON.stringify(ids.map((id) => id.toWellFormed()))
+  const args: Term[] = [
+    { op: 'column', name: column, type: 'string' },
+    { op: 'value', value: list, type: 'string' },
+  ]
+  const where: Term = { op: 'call', fn: 'among', args, type: 'boolean' }
+  return new TableQuery(filtered(query.relation, where), query.context)
 }
