@@ -31,7 +31,10 @@ export interface DefactoOptions {
   /** Where events go that leave the database (spec 07 §4): a URL or folder, or that with when and how. */
   coldLedger?: string | ColdLedgerOptions
   deadLetter?: FileDeadLetterOptions | TableDeadLetterOptions | DeadLetterSink
-  /** Where graph operations read: `bolt://user:password@host:7687`, filled by `toNeo4j` (spec 06 §9.3); default: the store. */
+  /**
+   * Where graph operations read (spec 06 §9.3): `bolt://user:password@host:7687`, filled by `toNeo4j`, or `memory`, a snapshot
+   * that is renewed when a build has moved on; default: the store.
+   */
   graph?: string
   logLevel?: LogLevel
   logFormat?: LogFormat

@@ -3,7 +3,7 @@ import { historyLayout } from '../../src/core/program/layout.ts'
 import { QueryError } from '../../src/errors.ts'
 import { dialectOf } from '../../src/query/dialect/available.ts'
 import { GraphAnalytics } from '../../src/query/graph/analytics.ts'
-import { GraphMemory } from '../../src/query/graph/memory.ts'
+import { GraphMemory, loadGraph } from '../../src/query/graph/memory.ts'
 import { type AnyQueryStore, BACKENDS } from '../support/query-backends.ts'
 import { DEFINITIONS, entityRow } from '../support/query-store.ts'
 
@@ -17,7 +17,7 @@ for (const backend of BACKENDS)
     const analytics = (): GraphAnalytics => {
       const program = { definitions: DEFINITIONS, layout: historyLayout(DEFINITIONS) }
       const known = cursor === undefined ? {} : { cursor: async () => cursor as string }
-      const memory = new GraphMemory(() => ({ reader: store.reader, program, version: 'v1', ...known }))
+      const memory = new GraphMemory(() => ({ reader: store.reader, program, version: 'v1', ...known }), loadGraph)
       return new GraphAnalytics(() => ({ reader: store.reader, dialect: dialectOf(store.reader.dialect) }), memory)
     }
     const placed = (source: string, target: string, cells = {}) => ({

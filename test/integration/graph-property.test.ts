@@ -166,16 +166,18 @@ for (const place of GRAPH_PLACES)
           const model = new Model(edges, asOf)
           const at = asOf === undefined ? {} : { asOf }
           const way = direction === undefined ? {} : { direction }
-          const all = await store.graph.neighbors(id, { ...way, ...at }).rows()
-          expect(sorted(all)).toEqual(sorted(model.neighbors(id, null, direction)))
-          const some = await store.graph.neighbors(id, { relationshipType: type, ...way, ...at }).rows()
-          expect(sorted(some)).toEqual(sorted(model.neighbors(id, type, direction)))
-          const reached = await store.graph.traverse(id, type, { depth, directed, ...at }).rows()
-          const expected = id === 'nobody' ? [] : model.traverse(id, type, depth, directed)
-          expect(sorted(reached)).toEqual(sorted(expected))
-          const only = types === undefined ? {} : { relationshipTypes: types }
-          const path = await store.graph.path(id, other, { maxDepth: depth, ...only, ...at })
-          expect(path).toEqual(id === 'nobody' ? [] : model.path(id, other, depth, types))
+          for (const graph of [store.graph, store.inMemory]) {
+            const all = await graph.neighbors(id, { ...way, ...at }).rows()
+            expect(sorted(all)).toEqual(sorted(model.neighbors(id, null, direction)))
+            const some = await graph.neighbors(id, { relationshipType: type, ...way, ...at }).rows()
+            expect(sorted(some)).toEqual(sorted(model.neighbors(id, type, direction)))
+            const reached = await graph.traverse(id, type, { depth, directed, ...at }).rows()
+            const expected = id === 'nobody' ? [] : model.traverse(id, type, depth, directed)
+            expect(sorted(reached)).toEqual(sorted(expected))
+            const only = types === undefined ? {} : { relationshipTypes: types }
+            const path = await graph.path(id, other, { maxDepth: depth, ...only, ...at })
+            expect(path).toEqual(id === 'nobody' ? [] : model.path(id, other, depth, types))
+          }
         }
       })
       await fc.assert(property, { numRuns: place.name === 'DuckDB' ? 8 : 30 })

@@ -22,7 +22,7 @@ import {
   type WrittenEdge,
 } from '../support/graph-places.ts'
 import { describeNeo4j, type FreshSpace, freshSpace, neo4jUrl } from '../support/neo4j.ts'
-import { entityRow } from '../support/query-store.ts'
+import { type Cells, entityRow } from '../support/query-store.ts'
 
 const [T0, T1] = ['2024-01-01T00:00:00+00:00', '2024-02-01T00:00:00.000001+00:00'] as const
 const PEOPLE = ['p', 'p,p', "p'", 'P', '"p"', '\uffee', '😀', ' ', 'p\\', '`', '$id', '}) RETURN 1 //']
@@ -43,7 +43,7 @@ const edge: fc.Arbitrary<WrittenEdge> = fc.constantFrom(...TYPES).chain((type) =
     target: fc.constantFrom(...ENDS[type][1]),
     from: fc.constantFrom(T0, T1),
     to: fc.constantFrom(null, null, null, '2024-03-01T00:00:00+00:00'),
-    cells: fc.constant(
+    cells: fc.constant<Cells>(
       type === 'placed_order' ? { channel: 'web', at: '2024-01-05T06:07:08.090807+00:00', items: 3 } : {},
     ),
   }),

@@ -57,6 +57,8 @@ export const GRAPH_DEFINITIONS: DefinitionsObject = {
 
 export interface GraphPlace extends AnyQueryStore {
   readonly graph: Graph
+  /** The same, core operations answered by snapshots in memory. */
+  readonly inMemory: Graph
 }
 
 export const GRAPH_PLACES: readonly Pick<QueryBackend, 'name' | 'describe' | 'open'>[] = BACKENDS.map((backend) =>
@@ -69,8 +71,9 @@ export async function openGraph(
 ): Promise<GraphPlace> {
   const store = await open(definitions)
   const program = { definitions, layout: historyLayout(definitions) }
-  const graph = new Graph(() => ({ reader: store.reader, program, version: 'v1' }))
-  return { ...store, graph }
+  const source = { reader: store.reader, program, version: 'v1' }
+  const graph = new Graph(() => source)
+  return { ...store, graph, inMemory: new Graph(() => ({ ...source, graph: 'memory' })) }
 }
 
 /** The store itself with its views and its guarded reader; rows are written beside it. */

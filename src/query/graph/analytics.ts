@@ -48,9 +48,9 @@ const DIGITS = 12
 
 export class GraphAnalytics {
   readonly #context: () => QueryContext
-  readonly #memory: GraphMemory
+  readonly #memory: GraphMemory<EntityGraph>
 
-  constructor(context: () => QueryContext, memory: GraphMemory) {
+  constructor(context: () => QueryContext, memory: GraphMemory<EntityGraph>) {
     this.#context = context
     this.#memory = memory
   }

@@ -13,14 +13,15 @@ import { type InstantInput, requireInstant } from '../instants.ts'
 import { createQueryRoot, type QueryRoot } from '../root.ts'
 import type { QueryContext, TableQuery } from '../table-query.ts'
 import { GraphAnalytics } from './analytics.ts'
-import { GraphMemory, type GraphSource as MemorySource } from './memory.ts'
+import { GraphMemory, loadGraph, type GraphSource as MemorySource } from './memory.ts'
+import { type EdgeLists, loadEdgeLists, MemoryGraph } from './memory-graph.ts'
 import { relatedColumns, relatedQuery } from './related.ts'
 import { Relationships } from './relationships.ts'
 import { StoreGraph } from './store-graph.ts'
 
 export interface GraphSource extends MemorySource {
-  /** What answers the core operations; the store unless given. */
-  readonly graph?: GraphBackend
+  /** What answers the core operations; the store unless given. `memory`: a snapshot, renewed when a build has moved on. */
+  readonly graph?: GraphBackend | 'memory'
   /** Left out: nothing can be exported. */
   readonly exports?: ExportPlaces
 }
@@ -77,11 +78,13 @@ interface View {
 export class Graph {
   readonly #source: () => GraphSource
   readonly #analytics: GraphAnalytics
+  readonly #edges: GraphMemory<EdgeLists>
 
   /** `source` is asked at every call, so that a closed handle is told of and another active version is followed. */
   constructor(source: () => GraphSource) {
     this.#source = source
-    this.#analytics = new GraphAnalytics(() => this.#view().context, new GraphMemory(source))
+    this.#analytics = new GraphAnalytics(() => this.#view().context, new GraphMemory(source, loadGraph))
+    this.#edges = new GraphMemory(source, loadEdgeLists)
   }
 
   /**
@@ -174,17 +177,21 @@ export class Graph {
     return this.#analytics.similar(...args)
   }
 
-  /** Renews the snapshot that analytics are computed on; builds do so by themselves. */
-  refresh(): Promise<void> {
-    return this.#analytics.refresh()
+  /** Renews the snapshots in memory; builds do so by themselves. */
+  async refresh(): Promise<void> {
+    if (this.#source().graph === 'memory') await this.#edges.refresh()
+    await this.#analytics.refresh()
   }
 
   #view(): View {
     const { reader, program, version, exports, graph } = this.#source()
     const root = createQueryRoot(reader, program, version, exports)
     const { context } = root.relationships()
-    const core = graph ?? new StoreGraph(root, program)
-    return { root, context, relationships: new Relationships(program), core, other: graph }
+    const relationships = new Relationships(program)
+    if (graph !== undefined && graph !== 'memory') return { root, context, relationships, core: graph, other: graph }
+    const store = new StoreGraph(root, program)
+    const core = graph === undefined ? store : new MemoryGraph((options) => this.#edges.graph(options), store)
+    return { root, context, relationships, core, other: undefined }
   }
 }
 

@@ -17,23 +17,25 @@ export interface GraphSource {
   cursor?(): Promise<string>
 }
 
-interface Snapshot {
+interface Snapshot<G> {
   readonly source: Pick<GraphSource, 'program' | 'version'>
   readonly cursor: string | undefined
-  readonly graph: Promise<EntityGraph>
+  readonly graph: Promise<G>
 }
 
-export class GraphMemory {
+export class GraphMemory<G> {
   readonly #source: () => GraphSource
-  #snapshot: Snapshot | null = null
+  readonly #load: (source: GraphSource, options: ReadOptions) => Promise<G>
+  #snapshot: Snapshot<G> | null = null
 
   /** `source` is asked at every call, so that a closed handle is told of and another active version is followed. */
-  constructor(source: () => GraphSource) {
+  constructor(source: () => GraphSource, load: (source: GraphSource, options: ReadOptions) => Promise<G>) {
     this.#source = source
+    this.#load = load
   }
 
   /** The snapshot at hand if nothing was built since, else a new one. Several who ask at once get the same one. */
-  async graph(options: ReadOptions = {}): Promise<EntityGraph> {
+  async graph(options: ReadOptions = {}): Promise<G> {
     const source = this.#source()
     // Asked before the rows are read: what is built meanwhile is in the snapshot or moves the cursor.
     const cursor = await source.cursor?.()
@@ -57,11 +59,11 @@ export class GraphMemory {
     await this.#take(source, await source.cursor?.(), options)
   }
 
-  #take(source: GraphSource, cursor: string | undefined, { timeoutMs }: ReadOptions): Promise<EntityGraph> {
+  #take(source: GraphSource, cursor: string | undefined, { timeoutMs }: ReadOptions): Promise<G> {
     // Nobody's signal: others may be waiting for the same snapshot.
-    const graph = loadGraph(source, timeoutMs === undefined ? {} : { timeoutMs })
+    const graph = this.#load(source, timeoutMs === undefined ? {} : { timeoutMs })
     if (cursor === undefined) return graph
-    const taken: Snapshot = { source, cursor, graph }
+    const taken: Snapshot<G> = { source, cursor, graph }
     this.#snapshot = taken
     graph.catch(() => {
       if (this.#snapshot === taken) this.#snapshot = null
@@ -74,7 +76,7 @@ export class GraphMemory {
  * Current rows of all entity types are nodes, current rows of all relationships edges. An end without a current row is a
  * node too, with the type its relationship declares: so say the core operations, which read edges alone (spec 06 §9.2).
  */
-async function loadGraph({ reader, program, version }: GraphSource, options: ReadOptions): Promise<EntityGraph> {
+export async function loadGraph({ reader, program, version }: GraphSource, options: ReadOptions): Promise<EntityGraph> {
   await reader.refresh()
   const root = createQueryRoot(reader, program, version)
   const types = program.layout.entities.map(({ type }) => type)
@@ -102,7 +104,9 @@ async function loadGraph({ reader, program, version }: GraphSource, options: Rea
 }
 
 /** The types that a relationship joins; of several entity types that declare it, those of the source where it is known. */
-function declaredEnds(program: QueryProgram): (type: string, source?: string) => { source: string; target: string } {
+export function declaredEnds(
+  program: QueryProgram,
+): (type: string, source?: string) => { source: string; target: string } {
   const first = new Map<string, { source: string; target: string }>()
   const known = new Map<string, { source: string; target: string }>()
   for (const [source, entity] of Object.entries(program.definitions.entities)) {
