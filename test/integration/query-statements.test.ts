@@ -17,7 +17,7 @@ describePostgres('statements that mean the same everywhere', () => {
 
   it('are many', () => expect(STATEMENTS.length).toBeGreaterThanOrEqual(40))
 
-  it.each(STATEMENTS)('%s', async (sql, params) => {
+  it.each(STATEMENTS.map(([sql, params]) => ({ sql, params })))('$sql', async ({ sql, params }) => {
     const [first, ...others] = await Promise.all(
       stores.map(async (store) => {
         const query = store.root.query(sql, params)

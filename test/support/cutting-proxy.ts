@@ -10,6 +10,8 @@ export interface CuttingProxy extends AsyncDisposable {
   readonly url: string
   /** Asked for every statement of the simple protocol, `begin` and `commit` among them. Null lets it pass. */
   decide: (statement: string) => Cut | null
+  /** Cuts every connection there is now; new ones come through. */
+  cut(): void
 }
 
 export async function cuttingProxy(url: string): Promise<CuttingProxy> {
@@ -53,6 +55,9 @@ export async function cuttingProxy(url: string): Promise<CuttingProxy> {
   target.port = new URL(url).port
   return Object.assign(proxy, {
     url: through.href,
+    cut() {
+      for (const socket of sockets) socket.destroy()
+    },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()
       server.close()
