@@ -203,6 +203,11 @@ export const CODES = define([
     'Use postgresql://…, a file path, sqlite:///path or :memory:. Exit 2.',
   ],
   [
+    'E_CONFIG_EXPORT_EXISTS',
+    'a file that is no earlier export of the space is where an export would go',
+    'Choose another place, or replace the file with --force. What the space exported itself is replaced without asking. Exit 2.',
+  ],
+  [
     'E_CONFIG_NOT_AVAILABLE',
     'something this version of the package does not offer',
     'The message says what to use instead. Exit 2.',
@@ -313,6 +318,7 @@ export const CODES = define([
     'a question the graph database cannot answer, or Cypher it refuses',
     'The message says why: nothing exported yet, another version, the past, a write, GDS missing. Exit 2.',
   ],
+  ['E_QUERY_GRAPH_ALGORITHM', 'graph analytics by a name nobody knows', 'The message lists the names. Exit 2.'],
   ['E_QUERY_CLOSED', 'a query handle that was closed', 'Connect again. Exit 2.'],
   [
     'E_QUERY_MISFIT',

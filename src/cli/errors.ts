@@ -83,6 +83,7 @@ export function adviceFor(error: unknown): string | null {
       // The message says the way out already.
       if (/^E_(COLD|LEDGER)_/.test(error.code)) return null
       if ('folder' in error.details) return 'Make room and run again.'
+      if (error.details['operation'] === 'export') return 'No half file was left behind.'
       return error.recoverable
         ? 'Nothing half done was kept. Run again; `defacto doctor` shows the state of the database.'
         : 'See the state of the database with `defacto doctor`.'

@@ -1,4 +1,5 @@
 /** Rows for programs: a document, lines, or CSV; streamed, so that memory stays flat and the first rows are out at once. */
+import { setImmediate as turn } from 'node:timers/promises'
 import { csvHeader, csvLine } from './csv.ts'
 import { jsonText } from './json.ts'
 import type { Row } from './output.ts'
@@ -59,8 +60,11 @@ async function writeEach(target: Target, rows: Rows, text: (row: Row, index: num
     for await (const row of rows) {
       waiting += text(row, written)
       written += 1
-      if (waiting.length >= BLOCK) await flush()
-      else idle ??= setImmediate(() => void flush())
+      if (waiting.length >= BLOCK) {
+        await flush()
+        // Stores in this process answer at once: Ctrl-C is heard here.
+        await turn()
+      } else idle ??= setImmediate(() => void flush())
     }
   } finally {
     await flush()

@@ -1,4 +1,5 @@
 /** Tables for people: numbers to the right, null as `—`, long text cut to the terminal. */
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Output, Row } from './output.ts'
 import { openScreen } from './pager.ts'
 import { countText } from './summary.ts'
@@ -43,6 +44,8 @@ export async function writeTable(
     }
     written += page.length
     page = []
+    // Stores in this process answer at once: Ctrl-C is heard here.
+    await turn()
   }
   try {
     for await (const row of rows) {

@@ -121,7 +121,8 @@ async function write(
   const own = space === null ? null : await context.databaseFile()
   await refuseStrangers(files, { space, own, force: flag(options, 'force') })
   const begun = performance.now()
-  const bar = await exportProgress(context, queries)
+  // To count the rows of hand-written SQL is to run it twice.
+  const bar = await exportProgress(context, text(options, 'query') === undefined ? queries : [])
   let records: readonly ExportRecord[]
   try {
     records = await work(queries, bar.options)

@@ -13,16 +13,16 @@ export interface ExportProgressBar {
   stop(): void
 }
 
-/** A bar for every table on a terminal: rows written, of how many, and how fast. */
+/** A bar for every table on a terminal: rows written, of how many where that is quickly counted, and how fast. */
 export async function exportProgress(
   context: Context,
-  tables: Iterable<readonly [name: string, query: TableQuery]>,
+  counted: Iterable<readonly [name: string, query: TableQuery]>,
 ): Promise<ExportProgressBar> {
   const { signal, output } = context
   if (!output.lively) return { options: { signal }, stop: () => {} }
   const bar = await context.progress()
   const totals = new Map<string, number>()
-  for (const [name, query] of tables) {
+  for (const [name, query] of counted) {
     signal.throwIfAborted()
     totals.set(name, await query.count())
   }
