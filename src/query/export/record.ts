@@ -1,5 +1,6 @@
 /** Every export has its row in the list of the space from before its first byte (spec 05 §4.5). */
 import { randomUUID } from 'node:crypto'
+import { DefactoError } from '../../errors.ts'
 import type { ExportFormat, ExportRecord, Written } from '../../ports/exports.ts'
 import type { ExportAccess } from './access.ts'
 
@@ -26,10 +27,15 @@ export async function recorded(
     written = await write()
   } catch (error) {
     // The failure that is told is the first one; a row too many is no harm.
-    if (!inParts) await log?.drop(row.exportId).catch(() => undefined)
+    if (!inParts && !isUndecided(error)) await log?.drop(row.exportId).catch(() => undefined)
     throw error
   }
   await log?.finish(row.exportId, written)
   const { exportId, path, format, entityTypes, at } = row
   return { exportId, path, format, version, entityTypes, at, ...written, recorded: log !== null }
+}
+
+/** A server that did not answer the commit may have committed. */
+function isUndecided(error: unknown): boolean {
+  return error instanceof DefactoError && error.details['outcome'] === 'unknown'
 }
