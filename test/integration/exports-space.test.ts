@@ -162,7 +162,7 @@ for (const [name, suite, open] of [
 
     it.skipIf(name === 'Postgres')('say so when the disk is full, and leave the old file', async () => {
       const small = at(folder, 'small')
-      if (!mount(small, '600k')) return
+      if (!mount(small, '300k')) return
       try {
         await join(space, 1000, 12_000)
         writeFileSync(at(small, 'p.csv'), 'old')
