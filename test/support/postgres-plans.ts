@@ -46,7 +46,7 @@ export interface PlanNode {
   readonly Plans?: readonly PlanNode[]
 }
 
-function* nodesOf(plan: PlanNode): Iterable<PlanNode> {
+export function* nodesOf(plan: PlanNode): Iterable<PlanNode> {
   yield plan
   for (const child of plan.Plans ?? []) yield* nodesOf(child)
 }
