@@ -15,6 +15,9 @@ export const MEMORY = ':memory:'
 const MEMORY_LIMIT = '512MB'
 const THREADS = 2
 
+/** Instances of this process: two must not share a folder. */
+let opened = 0
+
 export interface DuckdbOptions {
   /** The file must exist, others may read it at the same time, and nothing can be written. */
   readonly readOnly?: boolean
@@ -61,7 +64,7 @@ export async function openDuckdb(path: string, options: DuckdbOptions = {}): Pro
 export async function openInstance(path: string, options: DuckdbOptions = {}): Promise<DuckDBInstance> {
   const { DuckDBInstance } = await loadDriver()
   const inMemory = path === MEMORY
-  const spill = options.spill ?? (inMemory ? '' : `${path}.${process.pid}.tmp`)
+  const spill = options.spill ?? (inMemory ? '' : `${path}.${process.pid}-${opened++}.tmp`)
   const settings: Record<string, string> = {
     // By its content a file might be taken for one of another database, and an extension be asked for.
     ...(inMemory ? {} : { access_mode: options.readOnly === true ? 'READ_ONLY' : 'READ_WRITE' }),

@@ -4,27 +4,20 @@
  * open nobody can write to it, so all connections see one state; an export puts another file in its place, which queries
  * read from then on.
  */
-import { stat } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
-import type {
-  DuckDBConnection,
-  DuckDBInstance,
-  DuckDBPreparedStatement,
-  DuckDBResult,
-  DuckDBType,
-  DuckDBValue,
-} from '@duckdb/node-api'
-import { QueryError, StorageError } from '../../errors.ts'
+import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBResult, DuckDBType, DuckDBValue } from '@duckdb/node-api'
+import { QueryError } from '../../errors.ts'
 import type { ExportColumn, RowStream } from '../../ports/exports.ts'
 import type { QueryReader, ReadOptions } from '../../ports/store.ts'
 import { type CopiedQuery, copyToParquet } from './copy-query.ts'
-import { openError, readError } from './errors.ts'
-import { type Driver, loadDriver, openInstance } from './instance.ts'
+import { readError } from './errors.ts'
+import { type Driver, loadDriver } from './instance.ts'
 import { INTERRUPT_AGAIN_MS, Limit } from './limit.ts'
-import { historyTable, inSchema, nameClash, RELATIONSHIPS_VIEW, relationshipView, versionSchema } from './names.ts'
-import { bareNames, checkStatement, engineRules, type GuardRules } from './read-guard.ts'
+import { historyTable, inSchema, RELATIONSHIPS_VIEW, relationshipView, versionSchema } from './names.ts'
+import { identityOf, type OpenedFile, openFile } from './opened-file.ts'
+import { checkStatement } from './read-guard.ts'
 import { rowReader } from './values.ts'
-import { type StoredVersion, storedVersions } from './versions.ts'
+import type { StoredVersion } from './versions.ts'
 
 const BATCH = 1000
 /** Texts remembered as checked. */
@@ -46,20 +39,6 @@ export interface OpenedReader {
   close(): Promise<void>
 }
 
-/** One state of the file. */
-interface Opened {
-  readonly instance: DuckDBInstance
-  /** For callers, who close it with the reader. */
-  readonly handle: DuckDBConnection
-  readonly rules: GuardRules
-  readonly versions: readonly StoredVersion[]
-  readonly checked: Set<string>
-  /** Tells whether another file has taken its place. */
-  readonly file: string
-  /** Queries under way; when another file has taken its place, the last one closes it. */
-  users: number
-}
-
 /** @throws StorageError if the file is missing, no DuckDB file, of a newer format, or held by a writer (recoverable) */
 export async function openDuckdbReader(options: { path: string; namespace: string }): Promise<OpenedReader> {
   const reader = new DuckdbQueryReader(await loadDriver(), options.path, options.namespace)
@@ -79,9 +58,7 @@ class DuckdbQueryReader implements QueryReader {
   readonly #connections = new Set<DuckDBConnection>()
   /** Connections at work: they are not closed before they are done. */
   readonly #busy = new Set<DuckDBConnection>()
-  #opened: Opened | null = null
-  /** Of the engine, so the same for every file. */
-  #engine: Pick<GuardRules, 'functions' | 'catalogue'> | null = null
+  #opened: OpenedFile | null = null
   #opening: Promise<void> | null = null
   #closed = false
 
@@ -150,7 +127,7 @@ class DuckdbQueryReader implements QueryReader {
     this.#opened = null
   }
 
-  async #using<T>(work: (state: Opened) => Promise<T>): Promise<T> {
+  async #using<T>(work: (state: OpenedFile) => Promise<T>): Promise<T> {
     const state = this.#state()
     state.users += 1
     try {
@@ -160,7 +137,7 @@ class DuckdbQueryReader implements QueryReader {
     }
   }
 
-  #release(state: Opened): void {
+  #release(state: OpenedFile): void {
     state.users -= 1
     if (state.users === 0 && state !== this.#opened) state.instance.closeSync()
   }
@@ -169,7 +146,7 @@ class DuckdbQueryReader implements QueryReader {
     return inSchema(versionSchema(this.#namespace, version), relation)
   }
 
-  #state(): Opened {
+  #state(): OpenedFile {
     if (this.#opened !== null && !this.#closed) return this.#opened
     throw this.#closedError()
   }
@@ -182,33 +159,18 @@ class DuckdbQueryReader implements QueryReader {
     if (this.#closed) throw this.#closedError()
     const file = await identityOf(this.#path)
     if (this.#opened !== null && (file === null || file === this.#opened.file)) return
-    const instance = await openInstance(this.#path, { readOnly: true })
-    try {
-      const handle = await instance.connect()
-      const versions = await storedVersions(handle, this.#namespace)
-      const schemas = new Set(versions.map(({ version }) => versionSchema(this.#namespace, version)))
-      checkName(this.#path, schemas)
-      const bare = await bareNames(handle)
-      this.#engine ??= await engineRules(handle)
-      const before = this.#opened
-      this.#opened = {
-        instance,
-        handle,
-        versions,
-        checked: new Set(),
-        rules: { ...this.#engine, schemas, bare },
-        users: 0,
-        file: file ?? '',
-      }
-      this.#connections.add(handle)
-      if (before?.users === 0) before.instance.closeSync()
-    } catch (error) {
-      instance.closeSync()
-      throw openError(error, this.#path)
+    const opened = await openFile(this.#path, this.#namespace, file)
+    if (this.#closed) {
+      opened.instance.closeSync()
+      throw this.#closedError()
     }
+    const before = this.#opened
+    this.#opened = opened
+    this.#connections.add(opened.handle)
+    if (before?.users === 0) before.instance.closeSync()
   }
 
-  #rows(state: Opened, statement: Statement, options: StreamOptions): RowStream {
+  #rows(state: OpenedFile, statement: Statement, options: StreamOptions): RowStream {
     return {
       [Symbol.asyncIterator]: () => this.#stream(state, statement, options),
       parquet: (path, columns) => this.#copy(state, statement, columns, path, options),
@@ -217,7 +179,7 @@ class DuckdbQueryReader implements QueryReader {
 
   /** Null if another file has taken the place of the one that is read: COPY opens it by its name. */
   async #copy(
-    state: Opened,
+    state: OpenedFile,
     { text, params }: Statement,
     columns: readonly ExportColumn[],
     path: string,
@@ -238,7 +200,7 @@ class DuckdbQueryReader implements QueryReader {
     }
   }
 
-  async *#stream(state: Opened, statement: Statement, options: StreamOptions): AsyncGenerator<Result> {
+  async *#stream(state: OpenedFile, statement: Statement, options: StreamOptions): AsyncGenerator<Result> {
     const { batchSize = BATCH } = options
     state.users += 1
     let connection: DuckDBConnection | null = null
@@ -277,7 +239,7 @@ class DuckdbQueryReader implements QueryReader {
     })
   }
 
-  async #connect(state: Opened): Promise<DuckDBConnection> {
+  async #connect(state: OpenedFile): Promise<DuckDBConnection> {
     const connection = await state.instance.connect()
     this.#connections.add(connection)
     return connection
@@ -288,7 +250,7 @@ class DuckdbQueryReader implements QueryReader {
   }
 
   async #start(
-    state: Opened,
+    state: OpenedFile,
     connection: DuckDBConnection,
     { text, params }: Statement,
     limit: Limit,
@@ -306,7 +268,7 @@ class DuckdbQueryReader implements QueryReader {
     return { columns: result.columnNames(), fetch }
   }
 
-  async #check({ checked, rules }: Opened, connection: DuckDBConnection, text: string): Promise<void> {
+  async #check({ checked, rules }: OpenedFile, connection: DuckDBConnection, text: string): Promise<void> {
     await checkStatement(connection, text, rules)
     if (checked.size >= REMEMBERED) checked.delete(checked.values().next().value as string)
     checked.add(text)
@@ -356,18 +318,4 @@ function typeOf({ BIGINT, BOOLEAN, DOUBLE, SQLNULL, VARCHAR }: Driver, value: un
     default:
       return value === null ? SQLNULL : VARCHAR
   }
-}
-
-async function identityOf(path: string): Promise<string | null> {
-  const found = await stat(path, { bigint: true }).catch(() => null)
-  return found === null ? null : `${found.dev}:${found.ino}:${found.birthtimeNs}`
-}
-
-function checkName(path: string, schemas: ReadonlySet<string>): void {
-  const same = [...schemas].find((schema) => nameClash(path, schema))
-  if (same === undefined) return
-  throw new StorageError(
-    `open: ${path} is called like the schema "${same}" in it, which DuckDB cannot tell apart; rename the file`,
-    { details: { operation: 'open', driver: 'duckdb' } },
-  )
 }
