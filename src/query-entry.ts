@@ -3,6 +3,8 @@ export type { DefinitionsInput, EntityName, HistoryRow, Row } from './definition
 export * from './errors.ts'
 export type { Queries } from './queries.ts'
 export type { TableCollection } from './query/collection.ts'
+export type { GraphEdge, GraphJson, GraphNode, NodeLinkGraph, NodeLinkOptions } from './query/export/graph-json.ts'
+export type { GraphExportOptions } from './query/export/graph-rows.ts'
 export {
   and,
   asc,
@@ -27,6 +29,15 @@ export {
   sql,
   sum,
 } from './query/expression.ts'
+export type {
+  CentralityOptions,
+  CommunityOptions,
+  CommunityRow,
+  ComponentRow,
+  ScoreRow,
+  SimilarOptions,
+} from './query/graph/analytics.ts'
+export type { Graph, NeighborRow, TraverseRow } from './query/graph/graph.ts'
 export type { QueryRoot } from './query/root.ts'
 export type { GroupedQuery, TableQuery } from './query/table-query.ts'
 export { type ConnectQueryOptions, DefactoQuery } from './query-handle.ts'
