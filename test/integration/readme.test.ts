@@ -29,9 +29,16 @@ describe('the way in', () => {
 describe('documents', () => {
   const documents = [
     'README.md',
-    ...['getting-started', 'definitions', 'expressions', 'architecture', 'postgres', 'cold-tier', 'pipelines'].map(
-      (name) => `docs/${name}.md`,
-    ),
+    ...[
+      'getting-started',
+      'definitions',
+      'expressions',
+      'architecture',
+      'postgres',
+      'cold-tier',
+      'pipelines',
+      'queries',
+    ].map((name) => `docs/${name}.md`),
   ]
 
   test.each(documents)('%s links to what exists, with headings that exist', (document) => {

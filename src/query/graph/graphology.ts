@@ -1,20 +1,25 @@
 /** The graph library, optional packages that are loaded when they are first needed. */
 import { ConfigError } from '../../errors.ts'
 
-export function graphology() {
-  return loaded('graphology', () => import('graphology'))
+const load = {
+  graphology: () => import('graphology'),
+  'graphology-communities-louvain': () => import('graphology-communities-louvain'),
+}
+type Library = { readonly [name in keyof typeof load]: Awaited<ReturnType<(typeof load)[name]>> }
+/** Its types speak of an ES module, it is none: what it exports is the function itself. */
+type Louvain = Library['graphology-communities-louvain']['default']['default']
+
+export function graphology(): Promise<Library['graphology']> {
+  return loaded('graphology')
 }
 
-export async function louvainLibrary() {
-  const name = 'graphology-communities-louvain'
-  const { default: library } = await loaded(name, () => import('graphology-communities-louvain'))
-  // Its types speak of an ES module, it is none: what it exports is the function itself.
-  return library as unknown as typeof library.default
+export async function louvainLibrary(): Promise<Louvain> {
+  return (await loaded('graphology-communities-louvain')).default as unknown as Louvain
 }
 
-async function loaded<T>(name: string, load: () => Promise<T>): Promise<T> {
+async function loaded<K extends keyof typeof load>(name: K): Promise<Library[K]> {
   try {
-    return await load()
+    return (await load[name]()) as Library[K]
   } catch (error) {
     throw new ConfigError(`Graphs in memory need the package ${name}, which is not installed: npm install ${name}`, {
       code: 'E_CONFIG_DRIVER',
