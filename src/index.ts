@@ -79,7 +79,15 @@ export type {
   ScoreRow,
   SimilarOptions,
 } from './query/graph/analytics.ts'
-export type { Graph, NeighborRow, TraverseRow } from './query/graph/graph.ts'
+export type {
+  Graph,
+  NeighborRow,
+  NeighborsOptions,
+  PathGraphOptions,
+  RelatedOptions,
+  TraverseGraphOptions,
+  TraverseRow,
+} from './query/graph/graph.ts'
 export type { QueryRoot } from './query/root.ts'
 export type { GroupedQuery, TableQuery } from './query/table-query.ts'
 export { type ConnectQueryOptions, DefactoQuery } from './query-handle.ts'
