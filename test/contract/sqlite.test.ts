@@ -157,6 +157,7 @@ describe('migrations', () => {
       'migration/1',
       'migration/2',
       'migration/3',
+      'migration/4',
       'namespace',
       'schema',
       'schema_minimum',
@@ -169,7 +170,7 @@ describe('migrations', () => {
     for (const options of [{ migrations: 'check' }, { readOnly: true }] as const) {
       const error = await failure(options)
       expect(error).toBeInstanceOf(ConfigError)
-      expect(error.message).toContain('has tables of level 1, this package needs 3')
+      expect(error.message).toContain('has tables of level 1, this package needs 4')
     }
     const store = await open()
     expect([store.namespace, store.spaceId]).toEqual(['shop', 'a-b-c'])

@@ -206,8 +206,7 @@ create table tier_jobs (
   {
     number: 4,
     name: 'exports',
-    // A package that does not know the list would erase without naming the files that a person is in.
-    breaking: true,
+    breaking: false,
     sql: `
 -- What was written out of the space (spec 05 section 4.5). row_count null: begun, and not known to be complete.
 create table exports (
