@@ -34,8 +34,16 @@ const MACROS =
 const REFUSED = /^__|^json_(?:de)?serialize_|^json_execute_|^getvariable$|^current_setting$|^getenv$|^error$/
 const TABLE_FUNCTIONS = new Set(['unnest', 'range', 'generate_series', 'repeat', 'json_each', 'json_tree'])
 
-/** What the engine offers; the same as long as it lives. */
-export async function engineRules(connection: DuckDBConnection): Promise<Pick<GuardRules, 'functions' | 'catalogue'>> {
+type EngineRules = Pick<GuardRules, 'functions' | 'catalogue'>
+let engine: EngineRules | null = null
+
+/** What the engine offers: the same for every file that this process opens. */
+export async function engineRules(connection: DuckDBConnection): Promise<EngineRules> {
+  engine ??= await askEngine(connection)
+  return engine
+}
+
+async function askEngine(connection: DuckDBConnection): Promise<EngineRules> {
   const functions = await connection.runAndReadAll(`select distinct function_name, function_type from duckdb_functions()
     where internal and (function_type in ('aggregate', 'macro')
       or (function_type = 'scalar' and stability = 'CONSISTENT'))`)
