@@ -8,6 +8,7 @@ import { resolve } from 'node:path'
 import { type FileOwner, writeWhole } from './adapters/files/whole-file.ts'
 import { isDead, processStartTime } from './adapters/host/process-identity.ts'
 import { ConfigError } from './errors.ts'
+import { isDuckdbPath } from './history-place.ts'
 import { isPostgres, sqlitePath } from './options.ts'
 import type {
   ExportedGraph,
@@ -54,7 +55,7 @@ export function exportWriters(): ExportWriters {
         const { writePostgresSnapshot } = await import('./adapters/postgres/snapshot.ts')
         return writePostgresSnapshot(url, tables, options)
       }
-      const file = /^duckdb:\/\/\/(.+)$/s.exec(url)?.[1]
+      const file = /^duckdb:\/\/\/(.+)$/s.exec(url)?.[1] ?? (isDuckdbPath(url) ? url : undefined)
       if (file !== undefined) return writeDuckdb(resolve(file), tables, options)
       const path = sqlitePath(url)
       if (path === ':memory:')

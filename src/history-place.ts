@@ -8,7 +8,13 @@ export type HistoryPlace =
   | { readonly kind: 'sqlite' | 'duckdb'; readonly path: string }
 
 const SCHEMES = ['postgresql', 'postgres', 'sqlite', 'duckdb']
-const FORMS = 'postgresql://user@host/database, sqlite:///path, a bare path of a SQLite file, or duckdb:///path'
+const FORMS =
+  'postgresql://user@host/database, sqlite:///path, duckdb:///path, or a bare path, of DuckDB if it ends in .duckdb, else of SQLite'
+
+/** Bare paths say by their end what is in the file. */
+export function isDuckdbPath(path: string): boolean {
+  return /\.(?:duckdb|ddb)$/i.test(path)
+}
 
 /** `ConfigError` for what is none of the known forms; texts of the URL behind its scheme are not repeated. */
 export function historyPlace(url: string): HistoryPlace {
@@ -20,7 +26,7 @@ export function historyPlace(url: string): HistoryPlace {
     if (meant !== undefined && SCHEMES.includes(meant)) {
       throw new ConfigError(`'${meant}:' lacks its slashes; a history store is named by ${FORMS}`)
     }
-    return file('sqlite', url)
+    return file(isDuckdbPath(url) ? 'duckdb' : 'sqlite', url)
   }
   if (scheme === 'postgresql' || scheme === 'postgres') return { kind: 'postgres', url }
   if (scheme !== 'sqlite' && scheme !== 'duckdb') {

@@ -46,7 +46,8 @@ export class DefactoQuery<D extends DefinitionsInput = DefinitionsInput> extends
   }
 
   /**
-   * Opens `postgresql://…`, `postgres://…`, `sqlite:///path`, a bare path of a SQLite file, or `duckdb:///path`.
+   * Opens `postgresql://…`, `postgres://…`, `sqlite:///path`, `duckdb:///path`, or a bare path, of DuckDB if
+   * it ends in `.duckdb`, else of SQLite.
    * `version` may be left out if the store holds exactly one.
    * @throws ConfigError, StorageError, DefinitionError or NotFoundError: nothing stays open then
    */

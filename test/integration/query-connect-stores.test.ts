@@ -301,7 +301,7 @@ describe('a handle on a DuckDB file', () => {
   })
 
   test('gives what the engine gave when it was written', async () => {
-    for (const url of [`duckdb:///${file}`, `duckdb://${file}`]) {
+    for (const url of [`duckdb:///${file}`, `duckdb://${file}`, file]) {
       await using handle = await DefactoQuery.connect(url, SUBSCRIPTIONS)
       expect(handle.activeVersion).toBe('v1')
       expect(await handle.table('customer').orderBy('email').rows()).toEqual(
