@@ -47,6 +47,7 @@ export type { Queries } from './queries.ts'
 export type { TableCollection } from './query/collection.ts'
 export type { GraphEdge, GraphJson, GraphNode, NodeLinkGraph, NodeLinkOptions } from './query/export/graph-json.ts'
 export type { GraphExportOptions } from './query/export/graph-rows.ts'
+export type { Neo4jExportOptions } from './query/export/neo4j.ts'
 export {
   and,
   asc,
