@@ -28,6 +28,7 @@ import {
   withoutHidden,
 } from './relation.ts'
 import { type ResolveScope, resolveCondition, resolveOrder, resolveRow } from './resolve.ts'
+import { RowStream } from './row-stream.ts'
 import type {
   AggRow,
   Aggregates,
@@ -257,14 +258,18 @@ export class TableQuery<R = AnyRow> {
   }
 
   /** The rows one by one from one consistent snapshot; memory holds at most a batch (default 1000). */
-  async *stream(options: ReadRowOptions & { batchSize?: number } = {}): AsyncGenerator<R, void, void> {
+  stream(options: ReadRowOptions & { batchSize?: number } = {}): AsyncGenerator<R, void, void> {
+    return new RowStream(this.#batches(options))
+  }
+
+  async *#batches(options: ReadRowOptions & { batchSize?: number }): AsyncGenerator<R[], void, void> {
     const batchSize = options.batchSize ?? 1000
     if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw problem('stream', 'batchSize must be at least 1')
     const read = { batchSize, ...(options.signal && { signal: options.signal }) }
     let decode: ((row: unknown[]) => Row) | undefined
     for await (const chunk of readChunks(this.relation, this.context, read)) {
       decode ??= rowDecoder(shownColumns(this.relation), chunk.columns, options)
-      for (const row of chunk.rows) yield decode(row) as R
+      yield chunk.rows.map(decode) as R[]
     }
   }
 
