@@ -224,7 +224,7 @@ export const rules: Rule[] = [
   {
     id: 'query.max-rows',
     spec: '06 §6',
-    off: { file: 'src/query/table-query.ts', find: 'limit: maxRows + 1', replace: 'limit: maxRows' },
+    off: { file: 'src/query/run.ts', find: 'limit: maxRows + 1', replace: 'limit: maxRows' },
     async check() {
       const query = open().root.query('select 1 as x from customer_history', [], { maxRows: 2 })
       await assert.rejects(query.rows(), /maxRows/)
