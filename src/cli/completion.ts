@@ -33,17 +33,20 @@ function paths(tree: CompletionTree): { path: string; words: string[]; files: bo
   return found
 }
 
-function choices(tree: CompletionTree): Map<string, readonly string[]> {
-  const found = new Map<string, readonly string[]>()
-  const add = (flags: readonly Flag[]): void => {
-    for (const flag of flags) if (flag.choices.length > 0) for (const name of flag.names) found.set(name, flag.choices)
+/** Words that may follow a flag, by what bash sees before them: the command path and the flag. */
+function choices(tree: CompletionTree): [pattern: string, words: readonly string[]][] {
+  const found: [string, readonly string[]][] = []
+  const add = (flags: readonly Flag[], pattern: (name: string) => string): void => {
+    for (const flag of flags)
+      if (flag.choices.length > 0) for (const name of flag.names) found.push([pattern(name), flag.choices])
   }
-  const walk = (branch: Branch): void => {
-    add(branch.flags)
-    branch.subcommands.forEach(walk)
+  const walk = (branch: Branch, before: string): void => {
+    const path = before === '' ? branch.name : `${before} ${branch.name}`
+    add(branch.flags, (name) => `"${path} ${name}"`)
+    for (const inner of branch.subcommands) walk(inner, path)
   }
-  add(tree.global)
-  tree.commands.forEach(walk)
+  for (const branch of tree.commands) walk(branch, '')
+  add(tree.global, (name) => `*" ${name}"`)
   return found
 }
 
@@ -60,8 +63,8 @@ function valueFlags(tree: CompletionTree): string[] {
 
 export function bash(tree: CompletionTree): string {
   const words = paths(tree).map(({ path, words }) => `    "${path}") words="${words.join(' ')}" ;;`)
-  const values = [...choices(tree)].map(
-    ([flag, list]) => `    ${flag}) COMPREPLY=($(compgen -W "${list.join(' ')}" -- "$word")); return ;;`,
+  const values = choices(tree).map(
+    ([pattern, list]) => `    ${pattern}) COMPREPLY=($(compgen -W "${list.join(' ')}" -- "$word")); return ;;`,
   )
   const known = paths(tree)
     .filter(({ path }) => path !== '')
@@ -69,14 +72,16 @@ export function bash(tree: CompletionTree): string {
   return `# bash completion for defacto
 _defacto() {
   local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" path="" next words="" i
-  case "$before" in
-${values.join('\n')}
-    ${valueFlags(tree).join('|')}) COMPREPLY=($(compgen -f -- "$word")); return ;;
-  esac
   for ((i = 1; i < COMP_CWORD; i++)); do
     next="\${path:+$path }\${COMP_WORDS[i]}"
     case "$next" in ${known.join('|')}) path="$next" ;; esac
   done
+  case "$path $before" in
+${values.join('\n')}
+  esac
+  case "$before" in
+    ${valueFlags(tree).join('|')}) COMPREPLY=($(compgen -f -- "$word")); return ;;
+  esac
   case "$path" in
 ${words.join('\n')}
   esac
