@@ -1,12 +1,8 @@
 /** What the run leaves behind: a report for people, `report.json` and one CSV file per entity type. */
-import { createWriteStream } from 'node:fs'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import type { Defacto } from '../../index.ts'
-import { csvHeader, csvLine } from '../csv.ts'
-import type { Output, Row } from '../output.ts'
+import type { Output } from '../output.ts'
 import { countText, seconds } from '../summary.ts'
 import { tableText } from '../table.ts'
 import { outcomeOf } from './expected.ts'
@@ -32,7 +28,7 @@ export async function writeReport(
 ): Promise<Report> {
   const folder = join(place.state, 'out')
   await mkdir(folder, { recursive: true })
-  for (const type of ENTITY_TYPES) await writeCsv(join(folder, `${type}.csv`), defacto, type)
+  await defacto.tables({ types: ENTITY_TYPES, relationships: false }).toCsv(folder)
   const location = (await defacto.stats()).location
   const data = {
     ...outcomeOf(run),
@@ -59,17 +55,6 @@ export async function writeReport(
 /** A file as seen from here, a URL as it is. */
 function shownLocation(cwd: string, location: string): string {
   return location.includes('://') ? location : relative(cwd, location)
-}
-
-async function writeCsv(path: string, defacto: Defacto, type: string): Promise<void> {
-  const query = defacto.table(type)
-  const columns = query.columns ?? []
-  const lines = async function* (): AsyncGenerator<string> {
-    yield csvHeader(columns)
-    for await (const row of query.stream() as AsyncIterable<Row>) yield csvLine(columns, row)
-  }
-  await pipeline(Readable.from(lines()), createWriteStream(`${path}.new`))
-  await rename(`${path}.new`, path)
 }
 
 async function writeWhole(path: string, text: string): Promise<void> {
