@@ -54,7 +54,10 @@ const WHOLE = '-?(0|[1-9]\\d{0,99})'
 const MODERATE = `${WHOLE}(\\.\\d{1,99})?([eE][+-]?0*1?\\d?\\d)?`
 const EXTREME = '-?[1-9](\\.\\d{1,30})?[eE]([+]?(2\\d\\d|30[0-7])|-(2\\d\\d|3[01]\\d|32[0-3]))'
 
-/** Only JSON numbers are read, other text becomes null; so do numbers beyond a double and those of 100 digits. */
+/**
+ * Only JSON numbers are read, other text becomes null; so do numbers beyond a double, those of 100 digits
+ * and those of several digits before the point with an exponent beyond 199.
+ */
 export function jsonNumber(arg: Fragment, to: string): Fragment {
   if (to === 'integer') {
     const clamped = text`least(greatest(${arg}::numeric, -9223372036854775808), 9223372036854775807)::bigint`
