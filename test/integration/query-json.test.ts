@@ -12,6 +12,8 @@ const DOCUMENT = JSON.stringify({
   '*': 'star',
   é: 'acute',
   empty: '',
+  // A text behind a comma, at the end.
+  ends: [0, ['x', '']],
   list: [10, { deep: [true, false] }, 'x', null],
   n: { whole: 42, fraction: 2.5, exponent: 1, big: 2 ** 53, no: null, yes: true },
   '0': 'zero',

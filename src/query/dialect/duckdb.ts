@@ -223,7 +223,7 @@ function jsonValue(json: Fragment, path: string, kind: PropertyType): Fragment {
     boolean: text`when ${type} = 'BOOLEAN' then cast(${found} as boolean)`,
     datetime: text`when false then null`,
   }[kind]
-  const strict = text`not regexp_matches(regexp_replace(${json}, '${STRING}', '', 'g'), '${LENIENT}')`
+  const strict = text`not regexp_matches(regexp_replace(${json}, '${STRING}', '@', 'g'), '${LENIENT}')`
   return text`case when json_valid(${json}) and ${strict} and not contains(${json}, '\\u0000') then case ${value} end end`
 }
 
