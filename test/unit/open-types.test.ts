@@ -52,7 +52,8 @@ it('of a handle', () => {
     }
   }
   type Handle = DefactoQuery<Shop>
-  expectTypeOf<ReturnType<Handle['table']>>().toEqualTypeOf<TableQuery<Row<Shop, 'customer'>>>()
-  expectTypeOf<ReturnType<Handle['history']>>().toEqualTypeOf<TableQuery<HistoryRow<Shop, 'customer'>>>()
+  type Rows<Q> = Q extends TableQuery<infer R> ? R : never
+  expectTypeOf<Rows<ReturnType<Handle['table']>>>().toEqualTypeOf<Row<Shop, 'customer'>>()
+  expectTypeOf<Rows<ReturnType<Handle['history']>>>().toEqualTypeOf<HistoryRow<Shop, 'customer'>>()
   expectTypeOf<Handle['version']>().returns.toEqualTypeOf<Queries>()
 })
