@@ -3,6 +3,8 @@
  * formats nobody asked for are never loaded.
  */
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { type FileOwner, writeWhole } from './adapters/files/whole-file.ts'
@@ -61,7 +63,11 @@ export function exportWriters(): ExportWriters {
       if (path === ':memory:')
         throw new ConfigError('a snapshot needs a file or a server; :memory: would be gone at once')
       const { writeSqliteSnapshot } = await import('./adapters/sqlite/snapshot-file.ts')
-      return writeSqliteSnapshot(resolve(path), tables, options)
+      const target = resolve(path)
+      const write = (place: string): Promise<number> => writeSqliteSnapshot(place, target, tables, options)
+      if (!existsSync(target)) return whole(target, write)
+      const rows = await write(target)
+      return { rows, bytes: (await stat(target)).size }
     },
     async neo4j(url: string, graph: ExportedGraph, { auth, prune = true, ...options }: Neo4jOptions = {}) {
       const [{ Neo4jServer }, { writeGraph }] = await Promise.all([

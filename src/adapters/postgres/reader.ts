@@ -16,15 +16,16 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Pool, PoolClient, QueryResult } from 'pg'
 import { QueryError, StorageError } from '../../errors.ts'
-import type { QueryReader, ReadOptions } from '../../ports/store.ts'
+import type { QueryReader, ReadOptions, TableKind } from '../../ports/store.ts'
 import type { Row } from './connection.ts'
 import { giveBack } from './database.ts'
-import { historyTable, liveName, quote, RELATIONSHIPS_VIEW, relationshipView } from './names.ts'
+import { edgeTable, historyTable, liveName, quote, RELATIONSHIPS_VIEW, relationshipView } from './names.ts'
 import { readError } from './read-errors.ts'
 import { checkCalls, HARMLESS } from './read-guard.ts'
 import type { Space } from './space.ts'
 
 const BATCH = 1000
+const NAMES = { history: historyTable, relationship: relationshipView, edges: edgeTable } satisfies Record<TableKind, unknown>
 /** Texts remembered as checked. */
 const REMEMBERED = 1000
 const CANCEL_AGAIN_MS = 50
@@ -68,8 +69,8 @@ export class PostgresQueryReader implements QueryReader {
     this.#space = space
   }
 
-  relation(version: string, kind: 'history' | 'relationship', name: string): string {
-    return this.#qualified(version, kind === 'history' ? historyTable(name) : relationshipView(name))
+  relation(version: string, kind: TableKind, name: string): string {
+    return this.#qualified(version, NAMES[kind](name))
   }
 
   relationshipsView(version: string): string {
@@ -139,7 +140,7 @@ export class PostgresQueryReader implements QueryReader {
       return await work(named.map(({ cursor }) => this.#fetched(client, cursor, batchSize, options)))
     } finally {
       // What was not read to its end is still held.
-      for (const { cursor } of named) await client.query(`close ${cursor}`).catch(() => undefined)
+      await client.query('close all').catch(() => undefined)
       if (this.#streaming.delete(client)) giveBack(client)
     }
   }

@@ -60,7 +60,11 @@ function placeOf(url: string): { address: string; schema: string } {
   return { address: rest === '' ? before : `${before}?${rest}`, schema }
 }
 
+/** The schema is this writer's until the transaction ends: another one would leave the rows of both. */
 async function claim(database: Database, tx: Tx, schema: string): Promise<void> {
+  await database.query(tx, OPERATION, 'select pg_advisory_xact_lock(hashtextextended($1, 0))', [
+    `defacto snapshot ${schema}`,
+  ])
   const [found] = await database.query(
     tx,
     OPERATION,

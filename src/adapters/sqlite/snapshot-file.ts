@@ -1,13 +1,12 @@
 /**
  * Flat tables in a SQLite file of people's own (spec 06 §7 `snapshot`). All of them change in one transaction: who reads
- * sees the old ones or the new ones. The file is not exchanged, since its journals lie beside it under the same name.
+ * sees the old ones or the new ones. A file that is there is not exchanged, since its journals lie beside it under the
+ * same name.
  */
-import { mkdir, rm, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import type { StatementSync } from 'node:sqlite'
 import { instantFromDate } from '../../core/instant.ts'
 import { ConfigError } from '../../errors.ts'
-import type { ExportColumn, ExportTable, WriteOptions, Written } from '../../ports/exports.ts'
+import type { ExportColumn, ExportTable, WriteOptions } from '../../ports/exports.ts'
 import { type Param, SQL_TYPES } from './columns.ts'
 import { Connection } from './connection.ts'
 import { storageError } from './errors.ts'
@@ -15,40 +14,39 @@ import { quote } from './names.ts'
 import { APPLICATION_ID } from './open.ts'
 
 /**
+ * Returns how many rows there are. `target` is what failures call the file, where it is not yet at its place.
+ *
  * @throws ConfigError if the file is a space
  * @throws StorageError if it cannot be written, is no SQLite file, or another writer holds it (recoverable)
  */
 export async function writeSqliteSnapshot(
   path: string,
+  target: string,
   tables: readonly ExportTable[],
   options: WriteOptions = {},
-): Promise<Written> {
-  const { signal } = options
-  let fresh = false
+): Promise<number> {
   let connection: Connection | null = null
   try {
-    fresh = (await stat(path).catch(() => null)) === null
-    if (fresh) await mkdir(dirname(path), { recursive: true })
     connection = new Connection(path, 'write')
     const application = Number(connection.get('pragma application_id')?.[0] ?? 0)
     if (application === APPLICATION_ID) {
-      throw new ConfigError(`${path} holds a space; name another file for the snapshot`, {
+      throw new ConfigError(`${target} holds a space; name another file for the snapshot`, {
         code: 'E_CONFIG_DATABASE',
       })
     }
     // Readers go on while a file of this mode is written.
-    if (fresh) connection.exec('pragma journal_mode = wal')
+    const isNew = connection.get('pragma page_count')?.[0] === 0
+    if (isNew) connection.exec('pragma journal_mode = wal')
     connection.run('begin immediate')
     let rows = 0
     for (const table of tables) rows += await fill(connection, table, options)
-    signal?.throwIfAborted()
+    options.signal?.throwIfAborted()
     connection.run('commit')
-    connection.close()
-    return { rows, bytes: (await stat(path)).size }
+    return rows
   } catch (error) {
+    throw storageError(error, 'export', target)
+  } finally {
     connection?.close()
-    if (fresh) for (const end of ['', '-wal', '-shm', '-journal']) await rm(`${path}${end}`, { force: true })
-    throw storageError(error, 'export', path)
   }
 }
 
