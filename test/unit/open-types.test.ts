@@ -3,7 +3,6 @@ import { expect, expectTypeOf, it } from 'vitest'
 import type { HistoryRow, Row } from '../../src/definition-types.ts'
 import { Defacto } from '../../src/index.ts'
 import type { Queries } from '../../src/queries.ts'
-import type { TableQuery } from '../../src/query/table-query.ts'
 import type { DefactoQuery } from '../../src/query-handle.ts'
 
 it('of an open space', async () => {
@@ -52,8 +51,9 @@ it('of a handle', () => {
     }
   }
   type Handle = DefactoQuery<Shop>
-  type Rows<Q> = Q extends TableQuery<infer R> ? R : never
-  expectTypeOf<Rows<ReturnType<Handle['table']>>>().toEqualTypeOf<Row<Shop, 'customer'>>()
-  expectTypeOf<Rows<ReturnType<Handle['history']>>>().toEqualTypeOf<HistoryRow<Shop, 'customer'>>()
+  const current = (handle: Handle) => handle.table('customer').rows()
+  const past = (handle: Handle) => handle.history('customer').rows()
+  expectTypeOf(current).returns.resolves.items.toEqualTypeOf<Row<Shop, 'customer'>>()
+  expectTypeOf(past).returns.resolves.items.toEqualTypeOf<HistoryRow<Shop, 'customer'>>()
   expectTypeOf<Handle['version']>().returns.toEqualTypeOf<Queries>()
 })
