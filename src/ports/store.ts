@@ -465,10 +465,15 @@ export interface SignalPort {
 // ── queries ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Read-only access for the query layer. Rows come as arrays in select order, values as the driver gives them. */
+/**
+ * What a version has for a type: the history of an entity type; the edges of a relationship name, whichever of its names
+ * wrote them; or what is stored of those that were written under this name (06 §1), without `relationship_type`.
+ */
+export type TableKind = 'history' | 'relationship' | 'edges'
 export interface QueryReader {
   readonly dialect: 'sqlite' | 'postgres' | 'duckdb'
   /** Quoted SQL name of a readable relation of `version` (06 §1). */
-  relation(version: string, kind: 'history' | 'relationship', name: string): string
+  relation(version: string, kind: TableKind, name: string): string
   /** The view over all relationship tables. */
   relationshipsView(version: string): string
   /** Refreshes what `relation` needs to know (which version is active). */

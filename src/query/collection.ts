@@ -23,16 +23,25 @@ import type { TableQuery } from './table-query.ts'
 export interface CollectionSource {
   table(type: string): TableQuery
   history(type: string): TableQuery
-  relationship(type: string, options?: { history?: boolean }): TableQuery
+  /**
+   * Each edge of a relationship once: as the name means it, whichever side wrote it; of one that is its own inverse, in the
+   * direction it was written with. Current ones unless `history`.
+   */
+  once(type: string, options?: { history?: boolean }): TableQuery
   /** Edges that were written under this name, not under the inverse one; current ones unless `history`. */
   written(type: string, options?: { history?: boolean }): TableQuery
   /** What the definitions say of relationships. */
   declared(): Relationships
-  /** All rows of all tables of the version, hidden columns included, by the names of spec 06 §1. */
+  /** All rows of all tables of the version, hidden columns included, edges under the name that wrote them. */
   stored(): NamedQuery[]
 }
 
-/** `[name, query]` pairs: entity types under their own name, relationships as `rel_{type}`. */
+/**
+ * `[name, query]` pairs: entity types under their own name, relationships as `rel_{type}`. Both names of a relationship are
+ * the same edges, so only the one declared first is there; and one that is its own inverse (`knows`), which
+ * `relationship('knows')` shows from either end, has each edge once here, in the direction it was written with, so that
+ * whoever counts the rows of an export counts edges.
+ */
 export class TableCollection implements Iterable<[string, TableQuery]> {
   readonly #source: CollectionSource
   readonly #types: readonly string[]
@@ -47,7 +56,7 @@ export class TableCollection implements Iterable<[string, TableQuery]> {
     this.#history = history
     this.#queries = new Map([
       ...types.map((type): [string, TableQuery] => [type, history ? source.history(type) : source.table(type)]),
-      ...edges.map((edge): [string, TableQuery] => [`rel_${edge}`, source.relationship(edge, { history })]),
+      ...edges.map((edge): [string, TableQuery] => [`rel_${edge}`, source.once(edge, { history })]),
     ])
   }
 
@@ -80,7 +89,7 @@ export class TableCollection implements Iterable<[string, TableQuery]> {
     return new TableCollection(this.#source, this.#types, this.#edges, true)
   }
 
-  /** `{type}.parquet` and `rel_{rel}.parquet` in the folder, all of one snapshot of the store (spec 06 §7). */
+  /** `{type}.parquet` and `rel_{rel}.parquet`, each edge once, in the folder, all of one snapshot of the store (spec 06 §7). */
   toParquet(folder: string, options: WriteOptions = {}): Promise<ExportRecord[]> {
     return exportFiles(this.#named(), 'parquet', folder, options)
   }
@@ -97,7 +106,8 @@ export class TableCollection implements Iterable<[string, TableQuery]> {
 
   /**
    * The whole history of the version, whatever is in this collection, in a DuckDB file that `DefactoQuery.connect` opens;
-   * it takes the place of what the file has of the version, all at once (spec 06 §10).
+   * it takes the place of what the file has of the version, all at once (spec 06 §10). Every query and every search of the
+   * graph gives the same on the file.
    */
   toStore(path: string, options: StoreOptions = {}): Promise<ExportRecord> {
     return exportStore(this.#source.stored(), path, options)
@@ -181,6 +191,6 @@ function flatTables(source: CollectionSource, types: readonly string[], edges: r
   }
   return [
     ...types.map((type) => flat(type, source.table(type))),
-    ...edges.map((edge) => flat(`rel_${edge}`, source.relationship(edge, { history: false }))),
+    ...edges.map((edge) => flat(`rel_${edge}`, source.once(edge))),
   ]
 }

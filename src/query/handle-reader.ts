@@ -7,9 +7,9 @@ import type { PropertyType } from '../core/definition/model.ts'
 import type { HistoryLayout } from '../core/history.ts'
 import { didYouMean } from '../core/spelling.ts'
 import { QueryError } from '../errors.ts'
-import type { QueryReader, ReadOptions } from '../ports/store.ts'
+import type { QueryReader, ReadOptions, TableKind } from '../ports/store.ts'
 import { type TableRelation, tableSql } from './relation.ts'
-import { rawTables } from './root.ts'
+import { edgeTables, rawTables } from './root.ts'
 
 /** What a handle tells its reader. */
 export interface StoreOfHandle {
@@ -47,7 +47,8 @@ export class HandleReader implements QueryReader {
 
   constructor(reader: QueryReader, layout: HistoryLayout, version: string, store: StoreOfHandle) {
     this.#reader = reader
-    this.#tables = rawTables(layout, version)
+    const stored = [...edgeTables(layout, version)].map(([type, table]) => [`of edges "${type}"`, table] as const)
+    this.#tables = new Map([...rawTables(layout, version), ...stored])
     this.#version = version
     this.#store = store
     this.#otherTypes = otherTypes(this.#tables, store.layout)
@@ -62,7 +63,7 @@ export class HandleReader implements QueryReader {
     return this.#reader.handle
   }
 
-  relation(version: string, kind: 'history' | 'relationship', name: string): string {
+  relation(version: string, kind: TableKind, name: string): string {
     this.#store.assertOpen()
     return this.#reader.relation(version, kind, name)
   }

@@ -2,13 +2,13 @@
  * The relational tree behind every query (spec 06 §5.4): plain data, the same for all databases. Terms of a node refer
  * to the columns of its input by name.
  */
-import type { QueryReader, ReadOptions } from '../ports/store.ts'
+import type { QueryReader, ReadOptions, TableKind } from '../ports/store.ts'
 import type { Column, Columns } from './column.ts'
 import type { ColumnTerm, OrderTerm, Scalar, Term } from './term.ts'
 
 /** A table of one version as the store's reader knows it. */
 export interface TableName {
-  readonly kind: 'history' | 'relationship' | 'relationships'
+  readonly kind: TableKind | 'relationships'
   /** Entity or relationship type; empty for the view over all relationships. */
   readonly name: string
   readonly version: string

@@ -32,7 +32,10 @@ export interface QueryRoot {
   relationship(type: string, options?: { history?: boolean }): TableQuery
   /** Edges of all relationship types, without their properties; current ones unless `history`. */
   relationships(options?: { history?: boolean }): TableQuery
-  /** Queries of several types (default: all), with the relationships as `rel_{type}` unless switched off. */
+  /**
+   * Queries of several types (default: all), with the relationships as `rel_{type}` unless switched off: every edge once,
+   * of two names under the one declared first, of a relationship that is its own inverse in the direction it was written.
+   */
   tables(...types: (string | readonly string[])[]): TableCollection
   tables(options: CollectionOptions): TableCollection
   /** SQL checked against the definitions, run read-only; the result can be refined and exported (spec 06 §6). */
@@ -55,6 +58,7 @@ export interface CollectionOptions {
 }
 
 type Stored = Readonly<Record<'source_id' | 'target_id' | 'valid_from' | 'valid_to', string>>
+type Piece = Readonly<Record<'~source' | '~target' | '~from' | '~to', string>>
 
 class VersionQueries implements QueryRoot, CollectionSource {
   readonly #context: QueryContext
@@ -123,17 +127,27 @@ class VersionQueries implements QueryRoot, CollectionSource {
       return edges.join(all.select(...on), { left: [...on], right: [...on], how: 'semi' })
     }
     // What both sides have written the view shows in pieces; one begins within the row that it is a piece of.
-    return (edges as TableQuery<Stored>).join(
-      all as TableQuery<Stored>,
-      (edge, piece) =>
-        and(
-          piece.source_id.eq(edge.source_id),
-          piece.target_id.eq(edge.target_id),
-          piece.valid_from.gte(edge.valid_from),
-          edge.valid_to.isNull().or(piece.valid_from.lt(edge.valid_to)),
-        ),
-      { how: 'semi' },
-    ) as TableQuery
+    const pieces = all.select({
+      '~source': col('source_id'),
+      '~target': col('target_id'),
+      '~from': col('valid_from'),
+      '~to': col('valid_to'),
+    })
+    const joined = (edges as TableQuery<Stored>).join(pieces as unknown as TableQuery<Piece>, (edge, piece) =>
+      and(
+        piece['~source'].eq(edge.source_id),
+        piece['~target'].eq(edge.target_id),
+        piece['~from'].gte(edge.valid_from),
+        edge.valid_to.isNull().or(piece['~from'].lt(edge.valid_to)),
+      ),
+    )
+    const times: Readonly<Record<string, string>> = { valid_from: '~from', valid_to: '~to' }
+    const shown = (edges.columns ?? []).map((name) => [name, col(times[name] ?? name)] as const)
+    return (joined as unknown as TableQuery).select(Object.fromEntries(shown))
+  }
+
+  once(type: string, options: { history?: boolean } = {}): TableQuery {
+    return isTwoWay(this.#layout, type) ? this.written(type, options) : this.relationship(type, options)
   }
 
   declared(): Relationships {
@@ -151,9 +165,8 @@ class VersionQueries implements QueryRoot, CollectionSource {
       ...layout.entities.map(({ type }): NamedQuery => {
         return { name: `${type}_history`, query: whole(entityTable(layout, this.#version, type, false)) }
       }),
-      // Of two names of the same edges either shows all of them.
-      ...namedOnce(layout).map((type): NamedQuery => {
-        return { name: `rel_${type}_history`, query: whole(relationshipTable(layout, this.#version, type, false)) }
+      ...layout.relationships.map(({ type }): NamedQuery => {
+        return { name: `rel_${type}_history`, query: whole(edgeTable(layout, this.#version, type)) }
       }),
     ]
   }
@@ -169,9 +182,16 @@ class VersionQueries implements QueryRoot, CollectionSource {
 function namedOnce(layout: HistoryLayout): string[] {
   const names: string[] = []
   for (const { type, inverses } of layout.relationships) {
-    if (!inverses.some((inverse) => names.includes(inverse))) names.push(type)
+    if (isTwoWay(layout, type) || !inverses.some((inverse) => names.includes(inverse))) names.push(type)
   }
   return names
+}
+
+/** True: the relationship, or its other side, is its own inverse, so that each edge is there in both directions. */
+function isTwoWay({ relationships }: HistoryLayout, type: string): boolean {
+  const inversesOf = (name: string): readonly string[] =>
+    relationships.find((edge) => edge.type === name)?.inverses ?? []
+  return inversesOf(type).some((inverse) => inversesOf(inverse).includes(inverse))
 }
 
 /** Tables that hand-written SQL may name, by their name in SQL. */
@@ -183,6 +203,17 @@ export function rawTables(layout: HistoryLayout, version: string): ReadonlyMap<s
   }
   tables.set('relationships', relationshipsView(version, false))
   return tables
+}
+
+/** Edges as they are stored, which queries see through views, by relationship name. */
+export function edgeTables(layout: HistoryLayout, version: string): ReadonlyMap<string, TableRelation> {
+  return new Map(layout.relationships.map(({ type }) => [type, edgeTable(layout, version, type)]))
+}
+
+function edgeTable(layout: HistoryLayout, version: string, type: string): TableRelation {
+  const { columns, ...shown } = relationshipTable(layout, version, type, false)
+  const own = columns.filter(({ name }) => name !== 'relationship_type')
+  return { ...shown, table: { kind: 'edges', name: type, version }, columns: [...own, ...SYSTEM] }
 }
 
 function entityTable(layout: HistoryLayout, version: string, type: string, current: boolean): TableRelation {

@@ -17,7 +17,7 @@ import { flush, withWriteLock } from './write-lock.ts'
 
 /**
  * `duckdb`: tables of their own names in the schema `main`. `store`: `{type}_history` and `rel_{rel}_history` of a version,
- * in place of all that it had; edges may be given as they were written or as the views show them.
+ * in place of all that it had, the latter with the edges written under that name.
  */
 export type WriteTarget = { readonly format: 'duckdb' } | ({ readonly format: 'store' } & StoreVersion)
 

@@ -8,18 +8,22 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBResult, DuckDBType, DuckDBValue } from '@duckdb/node-api'
 import { QueryError } from '../../errors.ts'
 import type { ExportColumn, RowStream } from '../../ports/exports.ts'
-import type { QueryReader, ReadOptions } from '../../ports/store.ts'
+import type { QueryReader, ReadOptions, TableKind } from '../../ports/store.ts'
 import { type CopiedQuery, copyToParquet } from './copy-query.ts'
 import { readError } from './errors.ts'
 import { type Driver, loadDriver } from './instance.ts'
 import { INTERRUPT_AGAIN_MS, Limit } from './limit.ts'
-import { historyTable, inSchema, RELATIONSHIPS_VIEW, relationshipView, versionSchema } from './names.ts'
+import { edgeTable, historyTable, inSchema, RELATIONSHIPS_VIEW, relationshipView, versionSchema } from './names.ts'
 import { identityOf, type OpenedFile, openFile } from './opened-file.ts'
 import { checkStatement } from './read-guard.ts'
 import { rowReader } from './values.ts'
 import type { StoredVersion } from './versions.ts'
 
 const BATCH = 1000
+const NAMES = { history: historyTable, relationship: relationshipView, edges: edgeTable } satisfies Record<
+  TableKind,
+  unknown
+>
 /** Texts remembered as checked. */
 const REMEMBERED = 1000
 
@@ -68,8 +72,8 @@ class DuckdbQueryReader implements QueryReader {
     this.#namespace = namespace
   }
 
-  relation(version: string, kind: 'history' | 'relationship', name: string): string {
-    return this.#qualified(version, kind === 'history' ? historyTable(name) : relationshipView(name))
+  relation(version: string, kind: TableKind, name: string): string {
+    return this.#qualified(version, NAMES[kind](name))
   }
 
   relationshipsView(version: string): string {

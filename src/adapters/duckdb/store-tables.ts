@@ -51,7 +51,7 @@ export function storeTables({ namespace, version, layout }: StoreVersion): Reado
     tables.set(relationshipView(type), {
       table: { schema, name: edgeTable(type) },
       columns: [
-        ...typed('string', 'source_id', 'target_id', 'relationship_type'),
+        ...typed('string', 'source_id', 'target_id'),
         ...columns,
         ...typed('datetime', 'valid_from', 'valid_to'),
         ...HIDDEN,

@@ -25,7 +25,10 @@ import { checkCalls, HARMLESS } from './read-guard.ts'
 import type { Space } from './space.ts'
 
 const BATCH = 1000
-const NAMES = { history: historyTable, relationship: relationshipView, edges: edgeTable } satisfies Record<TableKind, unknown>
+const NAMES = { history: historyTable, relationship: relationshipView, edges: edgeTable } satisfies Record<
+  TableKind,
+  unknown
+>
 /** Texts remembered as checked. */
 const REMEMBERED = 1000
 const CANCEL_AGAIN_MS = 50

@@ -4,13 +4,13 @@
  */
 import { constants, type DatabaseSync } from 'node:sqlite'
 import { QueryError, StorageError } from '../../errors.ts'
-import type { QueryReader, ReadOptions } from '../../ports/store.ts'
+import type { QueryReader, ReadOptions, TableKind } from '../../ports/store.ts'
 import { narrow, type Param } from './columns.ts'
 import type { Connection, Row } from './connection.ts'
 import type { Database } from './database.ts'
 import { isOutOfRange, primaryCode } from './errors.ts'
 import { plainVersion } from './history-tables.ts'
-import { historyTable, isReadable, quote, relationshipsView, relationshipView } from './names.ts'
+import { edgeTable, historyTable, isReadable, quote, relationshipsView, relationshipView } from './names.ts'
 
 const AUTH = 23
 const BATCH = 1000
@@ -34,7 +34,8 @@ export class SqliteQueryReader implements QueryReader {
     this.#database = database
   }
 
-  relation(version: string, kind: 'history' | 'relationship', name: string): string {
+  relation(version: string, kind: TableKind, name: string): string {
+    if (kind === 'edges') return quote(edgeTable(name, version))
     const plain = version === this.#plainNow()
     return quote(kind === 'history' ? historyTable(name, version, plain) : relationshipView(name, version, plain))
   }
