@@ -1,6 +1,5 @@
 /** stdout carries data, stderr everything else (spec 10 §7.2). One `Output` per process. */
 import { type Paint, paintFor } from './colour.ts'
-import { csvHeader, csvLine } from './csv.ts'
 import { adviceFor, reportOf } from './errors.ts'
 import { jsonText } from './json.ts'
 import { sqlProblems } from './sql-problems.ts'
@@ -147,7 +146,8 @@ export class Output {
 
   async #csv(rows: readonly Row[]): Promise<void> {
     const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))]
-    await this.write(csvHeader(columns) + rows.map((row) => csvLine(columns, row)).join(''))
+    const { writeCsv } = await import('./row-text.ts')
+    await writeCsv(this, rows, columns)
   }
 
   /**

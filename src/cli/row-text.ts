@@ -1,6 +1,6 @@
 /** Rows for programs: a document, lines, or CSV; streamed, so that memory stays flat and the first rows are out at once. */
 import { setImmediate as turn } from 'node:timers/promises'
-import { csvHeader, csvLine } from './csv.ts'
+import { csvLine } from '../core/csv-text.ts'
 import { jsonText } from './json.ts'
 import type { Row } from './output.ts'
 
@@ -9,7 +9,7 @@ interface Target {
   write(text: string): Promise<void>
 }
 
-type Rows = AsyncIterable<Row>
+type Rows = AsyncIterable<Row> | Iterable<Row>
 
 export async function writeLines(target: Target, rows: Rows): Promise<number> {
   return writeEach(target, rows, (row) => `${jsonText(row)}\n`)
@@ -18,12 +18,16 @@ export async function writeLines(target: Target, rows: Rows): Promise<number> {
 /** The header comes before the first row; without any row it needs `columns`. */
 export async function writeCsv(target: Target, rows: Rows, columns?: readonly string[]): Promise<number> {
   let names = columns
-  if (names !== undefined) await target.write(csvHeader(names))
+  if (names !== undefined) await target.write(csvLine(names))
   return writeEach(target, rows, (row) => {
-    if (names !== undefined) return csvLine(names, row)
+    if (names !== undefined) return csvLine(cellsOf(row, names))
     names = Object.keys(row)
-    return csvHeader(names) + csvLine(names, row)
+    return csvLine(names) + csvLine(cellsOf(row, names))
   })
+}
+
+function cellsOf(row: Row, names: readonly string[]): unknown[] {
+  return names.map((name) => (Object.hasOwn(row, name) ? row[name] : null))
 }
 
 /** `{data, ok, error}`: whether it went well is known at the end. `report` says what goes into `error`. */

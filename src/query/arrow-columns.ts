@@ -1,6 +1,7 @@
 /** Cells of a column as the buffers Arrow is made of. */
 import type * as Arrow from 'apache-arrow'
 import type { PropertyType } from '../core/definition/model.ts'
+import { stringifyJson } from '../core/expression/json.ts'
 import { instantFromDate, instantFromText } from '../core/instant.ts'
 
 /** `null`: a column of unknown type without any value. */
@@ -113,5 +114,5 @@ function textOf(cell: unknown): string {
   if (typeof cell === 'string') return cell
   if (isNull(cell)) return ''
   if (cell instanceof Date) return instantFromDate(cell)?.toString() ?? ''
-  return typeof cell === 'object' ? JSON.stringify(cell) : String(cell)
+  return typeof cell === 'object' ? stringifyJson(cell) : String(cell)
 }

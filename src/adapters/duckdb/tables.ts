@@ -1,6 +1,7 @@
 /** Tables in DuckDB from tables on their way out (spec 06 §1, §7): rows go in as vectors. */
 import type { DuckDBAppender, DuckDBConnection, DuckDBDataChunk, DuckDBType, DuckDBValue } from '@duckdb/node-api'
 import type { PropertyType } from '../../core/definition/model.ts'
+import { stringifyJson } from '../../core/expression/json.ts'
 import { type Instant, instantFromDate, instantFromText } from '../../core/instant.ts'
 import { StorageError } from '../../errors.ts'
 import type { ExportColumn, ExportTable, WriteOptions } from '../../ports/exports.ts'
@@ -239,7 +240,7 @@ function ownType(value: unknown): PropertyType | null {
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value
   if (value instanceof Date) return instantFromDate(value)?.toString() ?? ''
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return typeof value === 'object' ? stringifyJson(value) : String(value)
 }
 
 function wholeOf(value: unknown): bigint | undefined {

@@ -1,14 +1,10 @@
-/**
- * CSV as RFC 4180 has it (spec 06 §7): UTF-8 without byte order mark, a header, lines ending in CRLF, which pandas, DuckDB
- * and psql read as well as LF. Null is empty, an empty text `""`, so that readers that look at quotes tell them apart.
- */
+/** Files of text (spec 06 §7): UTF-8 without byte order mark; of CSV with a header. */
 import { open } from 'node:fs/promises'
-import { instantFromDate } from '../../core/instant.ts'
+import { csvLine } from '../../core/csv-text.ts'
 import type { ExportTable, WriteOptions } from '../../ports/exports.ts'
 
 /** Text is written in pieces of about this many letters. */
 const PIECE = 1 << 20
-const MUST_QUOTE = /[",\r\n]|^\s|\s$/
 
 /** Writes the file, and returns how many rows there are. */
 export async function writeCsv(
@@ -18,9 +14,9 @@ export async function writeCsv(
 ): Promise<number> {
   let rows = 0
   const pieces = async function* (): AsyncGenerator<string> {
-    yield lineOf(table.columns.map(({ name }) => name))
+    yield csvLine(table.columns.map(({ name }) => name))
     for await (const chunk of table.chunks) {
-      yield chunk.map(lineOf).join('')
+      yield chunk.map(csvLine).join('')
       rows += chunk.length
       onProgress?.({ table: table.name, rows })
     }
@@ -49,32 +45,4 @@ export async function writeText(
   signal?.throwIfAborted()
   if (waiting !== '') await file.appendFile(waiting)
   return count
-}
-
-function lineOf(row: readonly unknown[]): string {
-  let line = cell(row[0])
-  for (let i = 1; i < row.length; i++) line += `,${cell(row[i])}`
-  return `${line}\r\n`
-}
-
-function cell(value: unknown): string {
-  switch (typeof value) {
-    case 'string':
-      return text(value)
-    case 'number':
-    case 'bigint':
-    case 'boolean':
-      return String(value)
-    case 'undefined':
-      return ''
-    default:
-      if (value === null) return ''
-      return text(value instanceof Date ? String(instantFromDate(value)) : JSON.stringify(value))
-  }
-}
-
-/** `\.` alone on a line ends the data for older versions of psql. */
-function text(value: string): string {
-  if (value !== '' && value !== '\\.' && !MUST_QUOTE.test(value)) return value
-  return `"${value.replaceAll('"', '""')}"`
 }

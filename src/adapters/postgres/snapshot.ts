@@ -5,6 +5,7 @@
  * nothing; one whose columns change is made anew.
  */
 import type { PropertyType } from '../../core/definition/model.ts'
+import { stringifyJson } from '../../core/expression/json.ts'
 import { instantFromDate } from '../../core/instant.ts'
 import { ConfigError, StorageError } from '../../errors.ts'
 import type { ExportTable, WriteOptions, Written } from '../../ports/exports.ts'
@@ -131,6 +132,6 @@ function plain(value: unknown): string | number | bigint | boolean | null {
       return value
     default:
       if (value === null || value === undefined) return null
-      return plainText(value instanceof Date ? String(instantFromDate(value)) : JSON.stringify(value))
+      return plainText(value instanceof Date ? String(instantFromDate(value)) : stringifyJson(value))
   }
 }

@@ -4,6 +4,7 @@
  * same name.
  */
 import type { StatementSync } from 'node:sqlite'
+import { stringifyJson } from '../../core/expression/json.ts'
 import { instantFromDate } from '../../core/instant.ts'
 import { ConfigError } from '../../errors.ts'
 import type { ExportColumn, ExportTable, WriteOptions } from '../../ports/exports.ts'
@@ -81,6 +82,6 @@ function bound(value: unknown): Param {
       return value ? 1 : 0
     default:
       if (value === null || value === undefined) return null
-      return value instanceof Date ? String(instantFromDate(value)) : JSON.stringify(value)
+      return value instanceof Date ? String(instantFromDate(value)) : stringifyJson(value)
   }
 }
