@@ -53,10 +53,10 @@ async function duckdb(path: string): Promise<ByHand> {
   const connection: DuckDBConnection = await instance.connect()
   const values = (params: readonly unknown[]): string[] => params.map(String)
   return {
-    rows: async (sql, params) => (await connection.runAndReadAll(sql, values(params))).getRowObjects().length,
+    rows: async (sql, params) => (await connection.runAndReadAll(sql, values(params))).getRowObjectsJS().length,
     async stream(sql, params) {
       let count = 0
-      for await (const rows of (await connection.stream(sql, values(params))).yieldRowObjects()) count += rows.length
+      for await (const rows of (await connection.stream(sql, values(params))).yieldRowObjectJs()) count += rows.length
       return count
     },
     async [Symbol.asyncDispose]() {

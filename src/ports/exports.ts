@@ -58,7 +58,7 @@ export interface RowStream extends AsyncIterable<{ columns: string[]; rows: unkn
    * Where the store has a way of its own: writes the rows to a Parquet file, in place of reading them; returns how many
    * they were. Null: not this time, they have to be read.
    */
-  parquet?(path: string, columns: readonly ExportColumn[]): Promise<number | null>
+  readonly parquet?: ((path: string, columns: readonly ExportColumn[]) => Promise<number | null>) | undefined
 }
 
 export interface Written {

@@ -7,7 +7,8 @@ import type { PropertyType } from '../core/definition/model.ts'
 import type { HistoryLayout } from '../core/history.ts'
 import { didYouMean } from '../core/spelling.ts'
 import { QueryError } from '../errors.ts'
-import type { QueryReader, ReadOptions, TableKind } from '../ports/store.ts'
+import type { RowStream } from '../ports/exports.ts'
+import type { QueryReader, ReadOptions, ReadRows, Statement, StreamOptions, TableKind } from '../ports/reading.ts'
 import { type TableRelation, tableSql } from './relation.ts'
 import { edgeTables, rawTables } from './root.ts'
 
@@ -26,16 +27,6 @@ interface OtherType {
   readonly wanted: PropertyType
   readonly stored: PropertyType
 }
-
-interface Result {
-  columns: string[]
-  rows: unknown[][]
-}
-interface Statement {
-  readonly text: string
-  readonly params: readonly unknown[]
-}
-type StreamOptions = ReadOptions & { batchSize?: number }
 
 export class HandleReader implements QueryReader {
   readonly #reader: QueryReader
@@ -78,7 +69,7 @@ export class HandleReader implements QueryReader {
     return this.#reader.refresh()
   }
 
-  async all(sql: string, params: readonly unknown[], options?: ReadOptions): Promise<Result> {
+  async all(sql: string, params: readonly unknown[], options?: ReadOptions): Promise<ReadRows> {
     await this.#assertReadable([sql])
     try {
       return await this.#reader.all(sql, params, options)
@@ -87,7 +78,7 @@ export class HandleReader implements QueryReader {
     }
   }
 
-  async *stream(sql: string, params: readonly unknown[], options?: StreamOptions): AsyncIterable<Result> {
+  async *stream(sql: string, params: readonly unknown[], options?: StreamOptions): AsyncIterable<ReadRows> {
     await this.#assertReadable([sql])
     try {
       yield* this.#watched(this.#reader.stream(sql, params, options))
@@ -98,14 +89,15 @@ export class HandleReader implements QueryReader {
 
   async together<T>(
     statements: readonly Statement[],
-    work: (streams: readonly AsyncIterable<Result>[]) => Promise<T>,
+    work: (streams: readonly RowStream[]) => Promise<T>,
     options?: StreamOptions,
   ): Promise<T> {
     const texts = statements.map(({ text }) => text)
     await this.#assertReadable(texts)
     try {
-      const watching = (streams: readonly AsyncIterable<Result>[]): Promise<T> =>
-        work(streams.map((stream) => this.#watched(stream)))
+      // The store's own way to a Parquet file stays open.
+      const watching = (streams: readonly RowStream[]): Promise<T> =>
+        work(streams.map((stream) => Object.assign(this.#watched(stream), { parquet: stream.parquet?.bind(stream) })))
       return await this.#reader.together(statements, watching, options)
     } catch (error) {
       throw await this.#told(error, texts)
@@ -113,7 +105,7 @@ export class HandleReader implements QueryReader {
   }
 
   /** Some stores go on reading what they have begun. */
-  async *#watched(stream: AsyncIterable<Result>): AsyncGenerator<Result> {
+  async *#watched(stream: AsyncIterable<ReadRows>): AsyncGenerator<ReadRows> {
     for await (const batch of stream) {
       this.#store.assertOpen()
       yield batch

@@ -157,7 +157,8 @@ describe('a handle on a SQLite file', () => {
     copyFileSync(file, join(folder, 'warm', 'd.db'))
     // Without rights of its own: the superuser may write everywhere.
     const asNobody = (then: string): string => `
-      import { DefactoQuery } from ${source('query-entry.ts')}
+      import { statementOf } from '../../src/query/run.ts'
+import { DefactoQuery } from ${source('query-entry.ts')}
       import { SUBSCRIPTIONS } from ${JSON.stringify(join(ROOT, 'test/support/subscriptions.ts'))}
       // What is loaded later may not be readable for nobody.
       const other = await DefactoQuery.connect(${JSON.stringify(join(folder, 'warm', 'd.db'))}, SUBSCRIPTIONS)
@@ -335,6 +336,12 @@ describe('a handle on a DuckDB file', () => {
     await using handle = await DefactoQuery.connect(`duckdb:///${file}`, SUBSCRIPTIONS)
     await handle.table('customer').select('email').orderBy('email').toCsv(join(folder, 'c.csv'))
     expect(readFileSync(join(folder, 'c.csv'), 'utf8').split(/\r?\n/)).toEqual(['email', 'ana@x', 'bo@x', ''])
+    // Rows are not carried through this program where the store writes them itself.
+    const emails = handle.table('customer').select('email')
+    const written = await emails.context.reader.together([emails.sql()], async ([stream]) =>
+      stream?.parquet?.(join(folder, 'c.parquet'), [{ name: 'email', type: 'string' }]),
+    )
+    expect(written).toBe(2)
   })
 })
 
