@@ -1,6 +1,6 @@
 /** What can be asked of one version: the same entry points on an open space, another version and a reader alone (spec 06 §2). */
 import type { DefinitionsInput, EntityName, HistoryRow, Row } from './definition-types.ts'
-import type { QueryReader } from './ports/store.ts'
+import type { QueryReader } from './ports/reading.ts'
 import { assertEntity } from './query/assert-entity.ts'
 import type { TableCollection } from './query/collection.ts'
 import type { ExportPlaces } from './query/export/access.ts'

@@ -10,8 +10,9 @@ import type { TablesExport } from '../core/pipeline/model.ts'
 import type { BuildMode, BuildProgress, BuildResult, BuildStatus, TickResult } from '../results.ts'
 import type { Swept, Verified } from './archive.ts'
 import type { Logger } from './logger.ts'
+import type { QueryReader } from './reading.ts'
 import type { Counters, Json, RunFence, RunLog } from './runs.ts'
-import type { QueryReader, Unit } from './store.ts'
+import type { Unit } from './store.ts'
 
 /** How a call belongs to a run. */
 export interface RunCall {

@@ -21,7 +21,8 @@ import type { Shard } from '../core/shard.ts'
 import type { Value } from '../core/value.ts'
 import type { BuildMode } from '../results.ts'
 import type { Archive } from './archive.ts'
-import type { ExportLog, RowStream } from './exports.ts'
+import type { ExportLog } from './exports.ts'
+import type { QueryReader } from './reading.ts'
 import type { RunLog } from './runs.ts'
 import type { TierPort } from './tiers.ts'
 
@@ -460,43 +461,4 @@ export interface SignalPort {
   send(unit: Unit): Promise<void>
   /** Resolves at the next signal, or after `ms` milliseconds. Signals may be missed: look before and after. */
   wait(ms: number): Promise<void>
-}
-
-// ── queries ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** Read-only access for the query layer. Rows come as arrays in select order, values as the driver gives them. */
-/**
- * What a version has for a type: the history of an entity type; the edges of a relationship name, whichever of its names
- * wrote them; or what is stored of those that were written under this name (06 §1), without `relationship_type`.
- */
-export type TableKind = 'history' | 'relationship' | 'edges'
-export interface QueryReader {
-  readonly dialect: 'sqlite' | 'postgres' | 'duckdb'
-  /** Quoted SQL name of a readable relation of `version` (06 §1). */
-  relation(version: string, kind: TableKind, name: string): string
-  /** The view over all relationship tables. */
-  relationshipsView(version: string): string
-  /** Refreshes what `relation` needs to know (which version is active). */
-  refresh(): Promise<void>
-  all(sql: string, params: readonly unknown[], options?: ReadOptions): Promise<{ columns: string[]; rows: unknown[][] }>
-  stream(
-    sql: string,
-    params: readonly unknown[],
-    options?: ReadOptions & { batchSize?: number },
-  ): AsyncIterable<{ columns: string[]; rows: unknown[][] }>
-  /**
-   * Several statements over one snapshot of the store, whatever is built meanwhile. `work` gets one stream for each, to be
-   * read one after the other in any order; they end with it. Builds do not wait for the reader.
-   */
-  together<T>(
-    statements: readonly { readonly text: string; readonly params: readonly unknown[] }[],
-    work: (streams: readonly RowStream[]) => Promise<T>,
-    options?: ReadOptions & { batchSize?: number },
-  ): Promise<T>
-  /** The raw driver handle. */
-  readonly handle: unknown
-}
-export interface ReadOptions {
-  timeoutMs?: number
-  signal?: AbortSignal
 }

@@ -3,7 +3,7 @@
  * otherwise the block becomes a sub-select and a new one begins.
  */
 import { QueryError } from '../errors.ts'
-import type { QueryReader } from '../ports/store.ts'
+import type { QueryReader } from '../ports/reading.ts'
 import type { ColumnType } from './column.ts'
 import type { Dialect } from './dialect.ts'
 import { type Fragment, finish, join, text } from './fragment.ts'

@@ -1,5 +1,5 @@
 /** Rows that a query brings along: fetched when a terminal is called, then given to the database like a table (spec 06 §9.2). */
-import type { ReadOptions } from '../ports/store.ts'
+import type { ReadOptions } from '../ports/reading.ts'
 import type { Column } from './column.ts'
 import type { LoadedRelation, Relation } from './relation.ts'
 

@@ -2,7 +2,7 @@
  * The relational tree behind every query (spec 06 §5.4): plain data, the same for all databases. Terms of a node refer
  * to the columns of its input by name.
  */
-import type { QueryReader, ReadOptions, TableKind } from '../ports/store.ts'
+import type { QueryReader, ReadOptions, TableKind } from '../ports/reading.ts'
 import type { Column, Columns } from './column.ts'
 import type { ColumnTerm, OrderTerm, Scalar, Term } from './term.ts'
 

@@ -3,7 +3,7 @@ import type { DefinitionsObject, PropertyType } from '../core/definition/model.t
 import type { HistoryLayout } from '../core/history.ts'
 import { didYouMean } from '../core/spelling.ts'
 import { NotFoundError, QueryError } from '../errors.ts'
-import type { QueryReader } from '../ports/store.ts'
+import type { QueryReader } from '../ports/reading.ts'
 import { type CollectionSource, TableCollection } from './collection.ts'
 import type { Column } from './column.ts'
 import { dialectOf } from './dialect/available.ts'

@@ -1,6 +1,6 @@
 /** Relations run: every way out of a query goes through here (spec 06 §5.3). */
 import { QueryError } from '../errors.ts'
-import type { ReadOptions } from '../ports/store.ts'
+import type { ReadOptions } from '../ports/reading.ts'
 import type { Column } from './column.ts'
 import { compile, type Statement } from './compile.ts'
 import { rowsAtHand, withRows } from './loaded.ts'

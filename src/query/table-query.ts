@@ -4,7 +4,7 @@
  */
 import { QueryError } from '../errors.ts'
 import type { ExportRecord, WriteOptions } from '../ports/exports.ts'
-import type { QueryReader } from '../ports/store.ts'
+import type { QueryReader } from '../ports/reading.ts'
 import { aggregateRelation, havingTerm } from './aggregate.ts'
 import { arrowTable } from './arrow.ts'
 import { type Column, checkUnique, findColumn, visible } from './column.ts'

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { Pool } from 'pg'
 import { beforeAll, it } from 'vitest'
 import { historyLayout } from '../../src/core/program/layout.ts'
-import type { QueryReader } from '../../src/ports/store.ts'
+import type { QueryReader } from '../../src/ports/reading.ts'
 import { Graph } from '../../src/query/graph/graph.ts'
 import {
   GRAPH_DEFINITIONS,

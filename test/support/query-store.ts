@@ -3,7 +3,7 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import type { DefinitionsObject, EntityDef } from '../../src/core/definition/model.ts'
 import type { HistoryLayout } from '../../src/core/history.ts'
 import { historyLayout } from '../../src/core/program/layout.ts'
-import type { QueryReader } from '../../src/ports/store.ts'
+import type { QueryReader } from '../../src/ports/reading.ts'
 import { createQueryRoot, type QueryRoot } from '../../src/query/root.ts'
 
 const customer: EntityDef = {

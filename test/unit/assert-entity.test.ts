@@ -2,7 +2,7 @@
 import { AssertionError } from 'node:assert'
 import { beforeEach, expect, it } from 'vitest'
 import { historyLayout } from '../../src/core/program/layout.ts'
-import type { QueryReader } from '../../src/ports/store.ts'
+import type { QueryReader } from '../../src/ports/reading.ts'
 import { assertEntity } from '../../src/query/assert-entity.ts'
 import { createQueryRoot, type QueryRoot } from '../../src/query/root.ts'
 import { DEFINITIONS, entityRow, openQueryStore } from '../support/query-store.ts'

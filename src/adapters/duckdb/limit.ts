@@ -1,6 +1,6 @@
 /** How long a query on DuckDB may take, and how it is called off. */
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type { ReadOptions } from '../../ports/store.ts'
+import type { ReadOptions } from '../../ports/reading.ts'
 
 /** An interruption is lost on a connection that does not run yet. */
 export const INTERRUPT_AGAIN_MS = 20

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBResult, DuckDBType, DuckDBValue } from '@duckdb/node-api'
 import { QueryError } from '../../errors.ts'
 import type { ExportColumn, RowStream } from '../../ports/exports.ts'
-import type { QueryReader, ReadOptions, TableKind } from '../../ports/store.ts'
+import type { QueryReader, ReadOptions, ReadRows, Statement, StreamOptions, TableKind } from '../../ports/reading.ts'
 import { type CopiedQuery, copyToParquet } from './copy-query.ts'
 import { readError } from './errors.ts'
 import { type Driver, loadDriver } from './instance.ts'
@@ -26,16 +26,6 @@ const NAMES = { history: historyTable, relationship: relationshipView, edges: ed
 >
 /** Texts remembered as checked. */
 const REMEMBERED = 1000
-
-interface Result {
-  columns: string[]
-  rows: unknown[][]
-}
-interface Statement {
-  readonly text: string
-  readonly params: readonly unknown[]
-}
-type StreamOptions = ReadOptions & { batchSize?: number }
 
 export interface OpenedReader {
   readonly reader: QueryReader
@@ -92,7 +82,7 @@ class DuckdbQueryReader implements QueryReader {
     return this.#state().versions
   }
 
-  async all(sql: string, params: readonly unknown[], options: ReadOptions = {}): Promise<Result> {
+  async all(sql: string, params: readonly unknown[], options: ReadOptions = {}): Promise<ReadRows> {
     return this.#run({ text: sql, params }, options, async (columns, fetch) => {
       const rows: unknown[][] = []
       for (let chunk = await fetch(); chunk !== null; chunk = await fetch()) for (const row of chunk) rows.push(row)
@@ -100,7 +90,7 @@ class DuckdbQueryReader implements QueryReader {
     })
   }
 
-  async *stream(sql: string, params: readonly unknown[], options: StreamOptions = {}): AsyncIterable<Result> {
+  async *stream(sql: string, params: readonly unknown[], options: StreamOptions = {}): AsyncIterable<ReadRows> {
     yield* this.#stream(this.#state(), { text: sql, params }, options)
   }
 
@@ -204,7 +194,7 @@ class DuckdbQueryReader implements QueryReader {
     }
   }
 
-  async *#stream(state: OpenedFile, statement: Statement, options: StreamOptions): AsyncGenerator<Result> {
+  async *#stream(state: OpenedFile, statement: Statement, options: StreamOptions): AsyncGenerator<ReadRows> {
     const { batchSize = BATCH } = options
     state.users += 1
     let connection: DuckDBConnection | null = null

@@ -1,17 +1,13 @@
 /** The way to a Neo4j server: its driver, loaded when somebody asks for one, and its failures as ours. */
 import type { Driver, ManagedTransaction, default as Neo4jModule, Session } from 'neo4j-driver'
 import { ConfigError, DefactoError, QueryError, StorageError, UnreachableError } from '../../errors.ts'
+import type { ReadOptions } from '../../ports/reading.ts'
 import { type Login, type Neo4jAddress, neo4jAddress } from './address.ts'
 
 export type Neo4j = typeof Neo4jModule
 export type Params = Readonly<Record<string, unknown>>
 /** Runs Cypher in the transaction it belongs to; rows by their names. */
 export type Run = (cypher: string, params?: Params) => Promise<Record<string, unknown>[]>
-
-export interface ReadOptions {
-  readonly timeoutMs?: number
-  readonly signal?: AbortSignal
-}
 
 /** A transaction that was in somebody's way, or lost its connection, is tried again for so long. */
 const RETRY_MS = 30_000

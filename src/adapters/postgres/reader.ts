@@ -16,7 +16,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Pool, PoolClient, QueryResult } from 'pg'
 import { QueryError, StorageError } from '../../errors.ts'
-import type { QueryReader, ReadOptions, TableKind } from '../../ports/store.ts'
+import type { QueryReader, ReadOptions, ReadRows, Statement, StreamOptions, TableKind } from '../../ports/reading.ts'
 import type { Row } from './connection.ts'
 import { giveBack } from './database.ts'
 import { edgeTable, historyTable, liveName, quote, RELATIONSHIPS_VIEW, relationshipView } from './names.ts'
@@ -51,15 +51,6 @@ const SWAPPED = `select coalesce(bool_or(n.nspname is null or n.nspname like '%~
 /** How often reading together begins again when builds swap tables at that moment. */
 const ATTEMPTS = 50
 
-interface Statement {
-  readonly text: string
-  readonly params: readonly unknown[]
-}
-interface Result {
-  columns: string[]
-  rows: unknown[][]
-}
-
 export class PostgresQueryReader implements QueryReader {
   readonly dialect = 'postgres'
   readonly #space: Space
@@ -83,7 +74,7 @@ export class PostgresQueryReader implements QueryReader {
   /** Names of relations depend on nothing that changes. */
   async refresh(): Promise<void> {}
 
-  async all(sql: string, params: readonly unknown[], options: ReadOptions = {}): Promise<Result> {
+  async all(sql: string, params: readonly unknown[], options: ReadOptions = {}): Promise<ReadRows> {
     return this.#onConnection(options, async (client) => {
       const result = await this.#transaction(client, options, async () => {
         if (!this.#checked.has(sql)) await this.#declare(client, [{ text: sql, params, cursor: CURSOR }], '')
@@ -98,11 +89,7 @@ export class PostgresQueryReader implements QueryReader {
    * large) and keeps it: between batches there is neither a transaction nor a lock, so that no build has to wait for the
    * reader, and the reader may be as slow as it likes.
    */
-  async *stream(
-    sql: string,
-    params: readonly unknown[],
-    options: ReadOptions & { batchSize?: number } = {},
-  ): AsyncIterable<Result> {
+  async *stream(sql: string, params: readonly unknown[], options: StreamOptions = {}): AsyncIterable<ReadRows> {
     const { batchSize = BATCH, signal } = options
     signal?.throwIfAborted()
     await this.#loadFunctions()
@@ -129,8 +116,8 @@ export class PostgresQueryReader implements QueryReader {
    */
   async together<T>(
     statements: readonly Statement[],
-    work: (streams: readonly AsyncIterable<Result>[]) => Promise<T>,
-    options: ReadOptions & { batchSize?: number } = {},
+    work: (streams: readonly AsyncIterable<ReadRows>[]) => Promise<T>,
+    options: StreamOptions = {},
   ): Promise<T> {
     const { batchSize = BATCH, signal } = options
     signal?.throwIfAborted()
@@ -173,8 +160,13 @@ export class PostgresQueryReader implements QueryReader {
     }
   }
 
-  async *#fetched(client: PoolClient, cursor: string, batchSize: number, options: ReadOptions): AsyncGenerator<Result> {
-    const fetch = (): Promise<Result> =>
+  async *#fetched(
+    client: PoolClient,
+    cursor: string,
+    batchSize: number,
+    options: ReadOptions,
+  ): AsyncGenerator<ReadRows> {
+    const fetch = (): Promise<ReadRows> =>
       this.#guard(options, async () => tableOf(await send(client, `fetch ${batchSize} from ${cursor}`)))
     try {
       while (true) {
@@ -359,6 +351,6 @@ async function send(client: PoolClient, sql: string, params: readonly unknown[] 
   return client.query(query) as unknown as Promise<QueryResult<Row>>
 }
 
-function tableOf({ fields, rows }: QueryResult<Row>): Result {
+function tableOf({ fields, rows }: QueryResult<Row>): ReadRows {
   return { columns: fields.map((field) => field.name), rows }
 }

@@ -4,7 +4,7 @@
  */
 import { constants, type DatabaseSync } from 'node:sqlite'
 import { QueryError, StorageError } from '../../errors.ts'
-import type { QueryReader, ReadOptions, TableKind } from '../../ports/store.ts'
+import type { QueryReader, ReadOptions, ReadRows, Statement, StreamOptions, TableKind } from '../../ports/reading.ts'
 import { narrow, type Param } from './columns.ts'
 import type { Connection, Row } from './connection.ts'
 import type { Database } from './database.ts'
@@ -18,11 +18,6 @@ const BATCH = 1000
 const OWN_PART = /^t\d+$/
 /** Functions that reach outside the query. */
 const FORBIDDEN = new Set(['load_extension', 'fts3_tokenizer', 'readfile', 'writefile', 'edit'])
-
-interface Result {
-  columns: string[]
-  rows: unknown[][]
-}
 
 export class SqliteQueryReader implements QueryReader {
   readonly dialect = 'sqlite'
@@ -55,7 +50,7 @@ export class SqliteQueryReader implements QueryReader {
     return this.#plain
   }
 
-  async all(sql: string, params: readonly unknown[], options: ReadOptions = {}): Promise<Result> {
+  async all(sql: string, params: readonly unknown[], options: ReadOptions = {}): Promise<ReadRows> {
     return this.#database.read(null, 'query', (shared) => {
       const limit = new Limit(options)
       return this.#guarded(shared, (connection) => {
@@ -70,11 +65,7 @@ export class SqliteQueryReader implements QueryReader {
     })
   }
 
-  async *stream(
-    sql: string,
-    params: readonly unknown[],
-    options: ReadOptions & { batchSize?: number } = {},
-  ): AsyncIterable<Result> {
+  async *stream(sql: string, params: readonly unknown[], options: StreamOptions = {}): AsyncIterable<ReadRows> {
     const { batchSize = BATCH } = options
     if (this.#database.inMemory) {
       // One connection for everything: an open cursor would stand in the way of schema changes.
@@ -93,9 +84,9 @@ export class SqliteQueryReader implements QueryReader {
 
   /** One read transaction of a connection of its own: writers go on, and readers of the file do not notice them. */
   async together<T>(
-    statements: readonly { readonly text: string; readonly params: readonly unknown[] }[],
-    work: (streams: readonly AsyncIterable<Result>[]) => Promise<T>,
-    options: ReadOptions & { batchSize?: number } = {},
+    statements: readonly Statement[],
+    work: (streams: readonly AsyncIterable<ReadRows>[]) => Promise<T>,
+    options: StreamOptions = {},
   ): Promise<T> {
     const { batchSize = BATCH } = options
     if (this.#database.inMemory) return work(await this.#collected(statements, batchSize, options))
@@ -117,10 +108,10 @@ export class SqliteQueryReader implements QueryReader {
 
   /** The only connection cannot be kept in a transaction: everything is read at once. */
   async #collected(
-    statements: readonly { readonly text: string; readonly params: readonly unknown[] }[],
+    statements: readonly Statement[],
     batchSize: number,
     options: ReadOptions,
-  ): Promise<AsyncIterable<Result>[]> {
+  ): Promise<AsyncIterable<ReadRows>[]> {
     const limit = new Limit(options)
     const results = await this.#database.read(null, 'query', (shared) => {
       return this.#guarded(shared, ({ db }) =>
@@ -136,7 +127,7 @@ export class SqliteQueryReader implements QueryReader {
     params: readonly unknown[],
     batchSize: number,
     limit: Limit,
-  ): AsyncGenerator<Result> {
+  ): AsyncGenerator<ReadRows> {
     const { columns, rows } = this.#translate(() => {
       const statement = connection.db.prepare(sql, { readBigInts: true, returnArrays: true })
       const names = statement.columns().map((column) => column.name)
@@ -237,7 +228,7 @@ class Limit {
   }
 }
 
-function collect(db: DatabaseSync, sql: string, params: readonly unknown[], exact: boolean, limit: Limit): Result {
+function collect(db: DatabaseSync, sql: string, params: readonly unknown[], exact: boolean, limit: Limit): ReadRows {
   limit.check()
   const statement = db.prepare(sql, { readBigInts: exact, returnArrays: true })
   const columns = statement.columns().map((column) => column.name)
@@ -255,7 +246,7 @@ function collect(db: DatabaseSync, sql: string, params: readonly unknown[], exac
   return { columns, rows: exact ? rows.map(narrowed) : rows }
 }
 
-async function* batchesOf({ columns, rows }: Result, batchSize: number, limit: Limit): AsyncGenerator<Result> {
+async function* batchesOf({ columns, rows }: ReadRows, batchSize: number, limit: Limit): AsyncGenerator<ReadRows> {
   for (let at = 0; at < rows.length; at += batchSize) {
     limit.check()
     yield { columns, rows: rows.slice(at, at + batchSize) }

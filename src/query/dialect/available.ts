@@ -1,5 +1,5 @@
 /** The databases queries can run on. */
-import type { QueryReader } from '../../ports/store.ts'
+import type { QueryReader } from '../../ports/reading.ts'
 import type { Dialect } from '../dialect.ts'
 import { duckdb } from './duckdb.ts'
 import { postgres } from './postgres.ts'

@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { QueryError } from '../../errors.ts'
 import type { ExportColumn, ExportTable, RowStream } from '../../ports/exports.ts'
-import type { ReadOptions } from '../../ports/store.ts'
+import type { ReadOptions } from '../../ports/reading.ts'
 import { checkUnique } from '../column.ts'
 import { type Decode, decodeCell, decoderOf, knownColumns } from '../decode.ts'
 import { rowsAtHand, withRows } from '../loaded.ts'

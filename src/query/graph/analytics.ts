@@ -1,7 +1,7 @@
 /** Analytics of the graph in memory (spec 06 §9.4). Results are queries: they may be filtered, joined and exported. */
 import { didYouMean } from '../../core/spelling.ts'
 import { QueryError } from '../../errors.ts'
-import type { ReadOptions } from '../../ports/store.ts'
+import type { ReadOptions } from '../../ports/reading.ts'
 import type { Column } from '../column.ts'
 import { deferredQuery } from '../deferred.ts'
 import type { QueryContext, TableQuery } from '../table-query.ts'

@@ -5,7 +5,7 @@
 import { didYouMean } from '../../core/spelling.ts'
 import { QueryError } from '../../errors.ts'
 import type { GraphBackend, GraphReadOptions } from '../../ports/graph.ts'
-import type { ReadOptions } from '../../ports/store.ts'
+import type { ReadOptions } from '../../ports/reading.ts'
 import type { Column } from '../column.ts'
 import { deferredQuery } from '../deferred.ts'
 import type { ExportPlaces } from '../export/access.ts'

@@ -12,7 +12,7 @@ import type {
   ReachedEntity,
   TraverseOptions,
 } from '../../ports/graph.ts'
-import type { ReadOptions } from '../../ports/store.ts'
+import type { ReadOptions } from '../../ports/reading.ts'
 import { createQueryRoot } from '../root.ts'
 import type { TableQuery } from '../table-query.ts'
 import { declaredEnds, type GraphSource } from './memory.ts'

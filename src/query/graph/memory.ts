@@ -1,5 +1,5 @@
 /** The graph in memory: one snapshot of a version, kept until its history changes (spec 06 §9.4). */
-import type { QueryReader, ReadOptions } from '../../ports/store.ts'
+import type { QueryReader, ReadOptions } from '../../ports/reading.ts'
 import { createQueryRoot, type QueryProgram } from '../root.ts'
 import type { TableQuery } from '../table-query.ts'
 import { type EntityGraph, EntityGraphBuilder } from './entity-graph.ts'
