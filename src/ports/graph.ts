@@ -3,6 +3,7 @@
  * have been checked before; ids are opaque. A merged entity's id is unknown: its edges belong to the survivor, in the past
  * as well. Unknown ids give empty results.
  */
+import { compareText } from '../core/expression/code-points.ts'
 import type { Instant } from '../core/instant.ts'
 
 /**
@@ -34,6 +35,15 @@ export interface NeighborEdge {
   readonly relationshipType: string
   readonly direction: 'outbound' | 'inbound'
   readonly entityType: string
+}
+
+/** Their order: by type, outbound ones first, by the entity at the other end. */
+export function compareNeighbors(a: NeighborEdge, b: NeighborEdge): number {
+  return (
+    compareText(a.relationshipType, b.relationshipType) ||
+    -compareText(a.direction, b.direction) ||
+    compareText(a.entityId, b.entityId)
+  )
 }
 
 export interface TraverseOptions extends GraphReadOptions {

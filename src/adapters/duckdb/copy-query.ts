@@ -5,7 +5,7 @@
 import type { DuckDBPreparedStatement } from '@duckdb/node-api'
 import type { ExportColumn } from '../../ports/exports.ts'
 import { literal, openDuckdb, quote } from './instance.ts'
-import { INTERRUPT_AGAIN_MS } from './limit.ts'
+import { Limit } from './limit.ts'
 import { SQL_TYPES } from './tables.ts'
 
 export interface CopiedQuery {
@@ -23,13 +23,7 @@ export async function copyToParquet(
   signal?: AbortSignal,
 ): Promise<number | null> {
   const connection = await openDuckdb(source, { readOnly: true, files: true })
-  let again: NodeJS.Timeout | undefined
-  const interrupt = (): void => {
-    connection.interrupt()
-    again ??= setInterval(() => connection.interrupt(), INTERRUPT_AGAIN_MS)
-  }
   try {
-    signal?.addEventListener('abort', interrupt, { once: true })
     // What the columns are declared as: sums, for one, are wider here.
     const cells = query.columns.map(({ name, type }) => {
       const cell = quote(name)
@@ -39,15 +33,13 @@ export async function copyToParquet(
       `copy (select ${cells.join(', ')} from (${query.text}\n) as q) to ${literal(path)} (format parquet, compression zstd)`,
     )
     query.bind(prepared)
-    signal?.throwIfAborted()
-    return Number((await prepared.run()).rowsChanged)
+    const limit = new Limit(connection, signal === undefined ? {} : { signal })
+    return Number((await limit.during(() => prepared.run())).rowsChanged)
   } catch (error) {
     signal?.throwIfAborted()
     if (error instanceof Error && /^Out of Memory Error/i.test(error.message)) return null
     throw error
   } finally {
-    clearInterval(again)
-    signal?.removeEventListener('abort', interrupt)
     connection.closeSync()
   }
 }

@@ -5,6 +5,7 @@
 import type { ExportTable, WriteOptions } from '../../ports/exports.ts'
 import { writeError } from './errors.ts'
 import { literal, openDuckdb } from './instance.ts'
+import { Limit } from './limit.ts'
 import { appendChunks, createTable, rowBytes } from './tables.ts'
 
 const TABLE = 'rows'
@@ -30,23 +31,20 @@ export async function writeParquet(
   const gathered = `${path}.duckdb`
   try {
     const connection = await openDuckdb(gathered, { files: true, memory: MEMORY })
-    const interrupt = (): void => connection.interrupt()
+    const limit = new Limit(connection, signal === undefined ? {} : { signal })
     try {
-      signal?.addEventListener('abort', interrupt, { once: true })
       // Never committed: what is thrown away is neither logged nor put in order when the file is closed.
       await connection.run('begin')
       await createTable(connection, TABLE, table.columns)
       const scale = { rowBytes: 1 }
       const rows = await appendChunks(connection, TABLE, { ...table, chunks: weighed(table.chunks, scale) }, options)
-      signal?.throwIfAborted()
       const groupRows = Math.min(GROUP_ROWS, Math.ceil(GROUP_BYTES / scale.rowBytes / VECTOR) * VECTOR)
       const format = `format parquet, compression zstd, row_group_size ${groupRows}`
-      await connection.run(`copy ${TABLE} to ${literal(path)} (${format})`)
+      await limit.during(() => connection.run(`copy ${TABLE} to ${literal(path)} (${format})`))
       signal?.throwIfAborted()
       await connection.run('rollback')
       return rows
     } finally {
-      signal?.removeEventListener('abort', interrupt)
       connection.closeSync()
     }
   } catch (error) {

@@ -2,18 +2,18 @@
  * The graph of a version as an export wrote it to Neo4j (spec 06 §9.3): core operations in Cypher, level by level, each
  * operation in one transaction, without enumerating paths.
  */
-import { compareText } from '../../core/expression/code-points.ts'
 import { QueryError } from '../../errors.ts'
-import type {
-  EdgeName,
-  GraphBackend,
-  GraphReadOptions,
-  NeighborEdge,
-  NeighborOptions,
-  PathOptions,
-  ReachedEntity,
-  RelatedShape,
-  TraverseOptions,
+import {
+  compareNeighbors,
+  type EdgeName,
+  type GraphBackend,
+  type GraphReadOptions,
+  type NeighborEdge,
+  type NeighborOptions,
+  type PathOptions,
+  type ReachedEntity,
+  type RelatedShape,
+  type TraverseOptions,
 } from '../../ports/graph.ts'
 import type { Neo4jServer, Params, Run } from './driver.ts'
 import { anyOf, edgeTypeOf, ID, labelOf, quoted, SPACE, SPACE_LABEL } from './names.ts'
@@ -77,12 +77,7 @@ export class Neo4jGraph implements GraphBackend {
         direction: row['direction'] as NeighborEdge['direction'],
         entityType: this.#typeOf(row['labels']),
       }))
-      .sort(
-        (a, b) =>
-          compareText(a.relationshipType, b.relationshipType) ||
-          -compareText(a.direction, b.direction) ||
-          compareText(a.entityId, b.entityId),
-      )
+      .sort(compareNeighbors)
   }
 
   async traverse(

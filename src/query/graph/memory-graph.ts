@@ -2,23 +2,19 @@
  * Core operations on a snapshot in memory (spec 06 §9.3, `graph: "memory"`): for many questions between two builds. The
  * past, and the rows that `related` returns, are the store's.
  */
-import { compareText } from '../../core/expression/code-points.ts'
-import type {
-  EdgeName,
-  GraphBackend,
-  NeighborEdge,
-  NeighborOptions,
-  PathOptions,
-  ReachedEntity,
-  TraverseOptions,
+import {
+  compareNeighbors,
+  type EdgeName,
+  type GraphBackend,
+  type NeighborEdge,
+  type NeighborOptions,
+  type PathOptions,
+  type ReachedEntity,
+  type TraverseOptions,
 } from '../../ports/graph.ts'
 import type { ReadOptions } from '../../ports/reading.ts'
-import { createQueryRoot } from '../root.ts'
-import type { TableQuery } from '../table-query.ts'
-import { declaredEnds, type GraphSource } from './memory.ts'
+import { declaredEnds, type GraphSource, readGraph } from './memory.ts'
 import { levels, type Step, type Steps, shortestPath } from './search.ts'
-
-const BATCH = 10_000
 
 /** Edges at one of their ends: what they were written as, and what is at the other end. */
 type Ends = Map<string, (readonly [type: string, far: string])[]>
@@ -31,38 +27,21 @@ export interface EdgeLists {
 }
 
 /** All current edges as they were written, and the types of all entities. */
-export async function loadEdgeLists(
-  { reader, program, version }: GraphSource,
-  options: ReadOptions,
-): Promise<EdgeLists> {
-  await reader.refresh()
-  const root = createQueryRoot(reader, program, version)
-  const entityTypes = program.layout.entities.map(({ type }) => type)
-  const nodes = entityTypes.map((type) => (root.table(type) as TableQuery).select(`${type}_id`).sql())
-  const hasEdges = program.layout.relationships.length > 0
-  const edges = hasEdges ? [root.relationships().select('relationship_type', 'source_id', 'target_id').sql()] : []
-  const declared = declaredEnds(program)
-  return reader.together(
-    [...nodes, ...edges],
-    async (streams) => {
-      const types = new Map<string, string>()
-      const lists: EdgeLists = { out: new Map(), in: new Map(), types }
-      for (const [i, type] of entityTypes.entries()) {
-        for await (const { rows } of streams[i] ?? []) for (const [id] of rows) types.set(id as string, type)
-      }
-      for await (const { rows } of streams[entityTypes.length] ?? []) {
-        for (const [type, source, target] of rows as [string, string, string][]) {
-          const ends = declared(type, types.get(source))
-          if (!types.has(source)) types.set(source, ends.source)
-          if (!types.has(target)) types.set(target, ends.target)
-          add(lists.out, source, type, target)
-          add(lists.in, target, type, source)
-        }
-      }
-      return lists
+export async function loadEdgeLists(source: GraphSource, options: ReadOptions): Promise<EdgeLists> {
+  const types = new Map<string, string>()
+  const lists: EdgeLists = { out: new Map(), in: new Map(), types }
+  const declared = declaredEnds(source.program)
+  await readGraph(source, options, {
+    node: (id, type) => void types.set(id, type),
+    edge(type, from, to) {
+      const ends = declared(type, types.get(from))
+      if (!types.has(from)) types.set(from, ends.source)
+      if (!types.has(to)) types.set(to, ends.target)
+      add(lists.out, from, type, to)
+      add(lists.in, to, type, from)
     },
-    { ...options, batchSize: BATCH },
-  )
+  })
+  return lists
 }
 
 function add(ends: Ends, id: string, type: string, far: string): void {
@@ -97,12 +76,7 @@ export class MemoryGraph implements Core {
     if (direction !== 'inbound') collect(lists.out, 'outbound', true)
     // An edge from the entity to itself is outbound unless inbound ones are asked for.
     if (direction !== 'outbound') collect(lists.in, 'inbound', direction !== null)
-    return found.sort(
-      (a, b) =>
-        compareText(a.relationshipType, b.relationshipType) ||
-        -compareText(a.direction, b.direction) ||
-        compareText(a.entityId, b.entityId),
-    )
+    return found.sort(compareNeighbors)
   }
 
   async traverse(id: string, names: readonly EdgeName[], options: TraverseOptions): Promise<readonly ReachedEntity[]> {

@@ -1,5 +1,5 @@
 /** The graph in memory: one snapshot of a version, kept until its history changes (spec 06 §9.4). */
-import type { QueryReader, ReadOptions } from '../../ports/reading.ts'
+import type { QueryReader, ReadOptions, ReadRows } from '../../ports/reading.ts'
 import { createQueryRoot, type QueryProgram } from '../root.ts'
 import type { TableQuery } from '../table-query.ts'
 import { type EntityGraph, EntityGraphBuilder } from './entity-graph.ts'
@@ -76,31 +76,46 @@ export class GraphMemory<G> {
  * Current rows of all entity types are nodes, current rows of all relationships edges. An end without a current row is a
  * node too, with the type its relationship declares: so say the core operations, which read edges alone (spec 06 §9.2).
  */
-export async function loadGraph({ reader, program, version }: GraphSource, options: ReadOptions): Promise<EntityGraph> {
+export async function loadGraph(source: GraphSource, options: ReadOptions): Promise<EntityGraph> {
+  const builder = new EntityGraphBuilder()
+  const declared = declaredEnds(source.program)
+  await readGraph(source, options, {
+    node: (id, type) => builder.addNode(id, type),
+    edge(relationship, from, to) {
+      const ends = declared(relationship, builder.typeOf(from))
+      builder.addEdge(from, ends.source, to, ends.target)
+    },
+  })
+  return builder.finish()
+}
+
+export interface GraphVisitor {
+  node(id: string, type: string): void
+  /** As it was written; all nodes come before. */
+  edge(relationship: string, source: string, target: string): void
+}
+
+/** Current entities and edges, all of one snapshot of the store. */
+export async function readGraph(
+  { reader, program, version }: GraphSource,
+  options: ReadOptions,
+  visitor: GraphVisitor,
+): Promise<void> {
   await reader.refresh()
   const root = createQueryRoot(reader, program, version)
   const types = program.layout.entities.map(({ type }) => type)
   const nodes = types.map((type) => (root.table(type) as TableQuery).select(`${type}_id`).sql())
   const hasEdges = program.layout.relationships.length > 0
   const edges = hasEdges ? [root.relationships().select('relationship_type', 'source_id', 'target_id').sql()] : []
-  const declared = declaredEnds(program)
-  return reader.together(
-    [...nodes, ...edges],
-    async (streams) => {
-      const builder = new EntityGraphBuilder()
-      for (const [i, type] of types.entries()) {
-        for await (const { rows } of streams[i] ?? []) for (const [id] of rows) builder.addNode(id as string, type)
-      }
-      for await (const { rows } of streams[types.length] ?? []) {
-        for (const [relationship, source, target] of rows as [string, string, string][]) {
-          const ends = declared(relationship, builder.typeOf(source))
-          builder.addEdge(source, ends.source, target, ends.target)
-        }
-      }
-      return builder.finish()
-    },
-    { ...options, batchSize: BATCH },
-  )
+  const visit = async (streams: readonly AsyncIterable<ReadRows>[]): Promise<void> => {
+    for (const [i, type] of types.entries()) {
+      for await (const { rows } of streams[i] ?? []) for (const [id] of rows) visitor.node(id as string, type)
+    }
+    for await (const { rows } of streams[types.length] ?? []) {
+      for (const edge of rows as [string, string, string][]) visitor.edge(...edge)
+    }
+  }
+  return reader.together([...nodes, ...edges], visit, { ...options, batchSize: BATCH })
 }
 
 /** The types that a relationship joins; of several entity types that declare it, those of the source where it is known. */

@@ -1,13 +1,13 @@
 /** The graph as the store answers it, always as it is now (spec 06 §9.3). */
-import { compareText } from '../../core/expression/code-points.ts'
-import type {
-  EdgeName,
-  GraphBackend,
-  NeighborEdge,
-  NeighborOptions,
-  PathOptions,
-  ReachedEntity,
-  TraverseOptions,
+import {
+  compareNeighbors,
+  type EdgeName,
+  type GraphBackend,
+  type NeighborEdge,
+  type NeighborOptions,
+  type PathOptions,
+  type ReachedEntity,
+  type TraverseOptions,
 } from '../../ports/graph.ts'
 import { col, lit } from '../expression.ts'
 import type { QueryProgram, QueryRoot } from '../root.ts'
@@ -50,12 +50,7 @@ export class StoreGraph implements Omit<GraphBackend, 'related'> {
         direction: written,
         entityType: typeOf(entityId),
       }))
-      .sort(
-        (a, b) =>
-          compareText(a.relationshipType, b.relationshipType) ||
-          -compareText(a.direction, b.direction) ||
-          compareText(a.entityId, b.entityId),
-      )
+      .sort(compareNeighbors)
   }
 
   async traverse(
