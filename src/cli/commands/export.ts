@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import type { ExportFormat, ExportRecord, WriteOptions } from '../../ports/exports.ts'
 import type { TableCollection } from '../../query/collection.ts'
+import { exportAs } from '../../query/export/export-as.ts'
 import type { TableQuery } from '../../query/table-query.ts'
 import type { CommandSpec, Options } from '../command.ts'
 import type { Context } from '../context.ts'
@@ -146,27 +147,9 @@ async function toPlace(
   how: WriteOptions,
 ): Promise<readonly ExportRecord[]> {
   const namespace = String((await context.project()).value('namespace'))
-  switch (format) {
-    case 'parquet':
-      return tables.toParquet(place, how)
-    case 'csv':
-      return tables.toCsv(place, how)
-    case 'duckdb':
-      return [await tables.toDuckdb(place, how)]
-    case 'store':
-      return [await tables.toStore(place, { ...how, namespace })]
-    case 'graph':
-      return [await tables.toGraphJson(place, how)]
-    case 'networkx':
-      return [await tables.toNetworkx(place, how)]
-    case 'neo4j':
-      // Nodes are told apart by their space; a store alone does not know it.
-      return [
-        await tables.toNeo4j(place, { ...how, ...(text(options, 'connect') !== undefined && { space: namespace }) }),
-      ]
-    case 'snapshot':
-      return [await tables.snapshot(place, how)]
-  }
+  // Nodes are told apart by their space; a store alone does not know it.
+  const space = text(options, 'connect') === undefined ? {} : { space: namespace }
+  return exportAs(tables, format, place, { ...how, namespace, ...space })
 }
 
 /** One table in a file of its own. */
