@@ -11,7 +11,7 @@ import type { ExportTable, WriteOptions, Written } from '../../ports/exports.ts'
 import { fileError, writeError } from './errors.ts'
 import { openDuckdb, quote } from './instance.ts'
 import { nameClash, versionSchema } from './names.ts'
-import { createVersion, type StoreVersion, storeTables } from './store-tables.ts'
+import { createVersion, createViews, type StoreVersion, storeTables } from './store-tables.ts'
 import { appendChunks, createTable } from './tables.ts'
 import { flush, withWriteLock } from './write-lock.ts'
 
@@ -143,6 +143,7 @@ async function writeStore(
     }
     rows += await appendChunks(connection, stored.table, arranged(table, stored.columns), options)
   }
+  await createViews(connection, version)
   return rows
 }
 

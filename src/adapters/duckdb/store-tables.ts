@@ -67,26 +67,57 @@ function typed(type: PropertyType, ...names: readonly string[]): ExportColumn[] 
 
 const HIDDEN = typed('integer', '_generation', '_revision', '_sequence')
 
-/** Empty tables and the views over them, in place of those that the version had. */
+/** Empty tables in place of those that the version had. */
 export async function createVersion(connection: DuckDBConnection, version: StoreVersion): Promise<void> {
   const schema = versionSchema(version.namespace, version.version)
   await connection.run(`drop schema if exists ${quote(schema)} cascade`)
   await connection.run(`create schema ${quote(schema)}`)
   for (const { table, columns } of storeTables(version).values()) await createTable(connection, table, columns)
+}
+
+/**
+ * What queries see of the edges, over filled tables. The rows of a file do not change any more: where no edge was written
+ * under two names of a relationship the views are plain, and where some were, what shows is worked out here, once.
+ */
+export async function createViews(connection: DuckDBConnection, version: StoreVersion): Promise<void> {
+  const schema = versionSchema(version.namespace, version.version)
+  const together = await writtenTwice(connection, version)
   const { named, all } = edgeSelects(version.layout, {
     table: (relationship) => inSchema(schema, edgeTable(relationship)),
     column: quote,
     // `least` passes over nulls.
     earliest: (instants) => `least(${instants.join(', ')})`,
+    apart: (relationship) => !together.has(relationship),
     none: (type) => `null::${SQL_TYPES[type]}`,
     nothing: `null::varchar as source_id, null::varchar as target_id, null::varchar as relationship_type,
       null::timestamptz as valid_from, null::timestamptz as valid_to`,
   })
   for (const [name, select] of named) {
-    await connection.run(`create view ${inSchema(schema, relationshipView(name))} as ${select}`)
+    const kind = together.has(name) ? 'table' : 'view'
+    await connection.run(`create ${kind} ${inSchema(schema, relationshipView(name))} as ${select}`)
   }
-  await connection.run(`create view ${inSchema(schema, RELATIONSHIPS_VIEW)} as ${all}`)
+  const kind = together.size > 0 ? 'table' : 'view'
+  await connection.run(`create ${kind} ${inSchema(schema, RELATIONSHIPS_VIEW)} as ${all}`)
   await listVersion(connection, version)
+}
+
+/** Relationship names with an edge that stands under an inverse name as well. */
+async function writtenTwice(
+  connection: DuckDBConnection,
+  { namespace, version, layout }: StoreVersion,
+): Promise<ReadonlySet<string>> {
+  const found = new Set<string>()
+  const tableOf = (name: string): string => inSchema(versionSchema(namespace, version), edgeTable(name))
+  for (const { type, inverses } of layout.relationships) {
+    const known = inverses.filter((name) => layout.relationships.some((other) => other.type === name))
+    for (const inverse of known) {
+      const crossed = await connection.runAndReadAll(`select 1 from ${tableOf(type)} s join ${tableOf(inverse)} o
+        on o.source_id = s.target_id and o.target_id = s.source_id limit 1`)
+      // Edges of two inverse names would have to be compared with each other, too.
+      if (crossed.currentRowCount > 0 || known.length > 1) found.add(type)
+    }
+  }
+  return found
 }
 
 async function listVersion(

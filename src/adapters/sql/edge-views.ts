@@ -20,6 +20,8 @@ export interface EdgeDialect {
   earliest(instants: readonly string[]): string
   /** A null of a property's type. */
   none(type: PropertyType): string
+  /** Whether no edge stands under the name and under an inverse one, so that nothing gives way; left out: nobody knows. */
+  apart?(relationship: string): boolean
   /** Output columns of the view over all edges where there are none: `null as source_id, …`. */
   readonly nothing: string
 }
@@ -82,7 +84,7 @@ class Selects {
       const inverse = this.#known.get(name)
       if (inverse === undefined) continue
       const other: Edges = { table: this.#dialect.table(name), swapped: true, where: null }
-      arms.push(...this.#pieces(other, masks, type, extra(inverse.columns)))
+      arms.push(...this.#pieces(other, this.#dialect.apart?.(type) ? [] : masks, type, extra(inverse.columns)))
       masks.push(other)
     }
     return arms
@@ -93,7 +95,7 @@ class Selects {
     const own: Edges = { table: this.#dialect.table(type), swapped: false, where: null }
     const masks: Edges[] = []
     for (const name of inverses) {
-      if (!this.#known.has(name) || name > type) continue
+      if (!this.#known.has(name) || name > type || this.#dialect.apart?.(type)) continue
       // Its own inverse: of the two directions, the one whose source comes first shows the edge.
       const where = name === type ? 'source_id < target_id' : null
       masks.push({ table: this.#dialect.table(name), swapped: true, where })
