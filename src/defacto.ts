@@ -33,8 +33,9 @@ import { entityTimeline, IdentityInspection, LedgerInspection } from './inspecti
 import { type OpenedSpace, openSpace } from './open-space.ts'
 import type { DefactoOptions } from './options.ts'
 import { operationsOf } from './orchestration-host.ts'
+import { ownPlaces } from './own-places.ts'
 import type { DeadLetterBox } from './ports/dead-letter.ts'
-import type { ExportRow } from './ports/exports.ts'
+import type { ExportRow, ExportWriters } from './ports/exports.ts'
 import type { Logger } from './ports/logger.ts'
 import type { Operations } from './ports/operations.ts'
 import type { Holder, LockRow, Store } from './ports/store.ts'
@@ -60,7 +61,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
   readonly #logger: Logger
   readonly #programOptions: ProgramOptions
   readonly #writes = new Serial()
-  readonly #writers = exportWriters()
+  readonly #writers: ExportWriters
   readonly #editions: Editions
   readonly #schedule: ColdSchedule | null
   readonly #graphPlace: GraphPlace | null
@@ -75,6 +76,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
     super()
     this.#engine = parts.engine
     this.#store = parts.engine.store
+    this.#writers = exportWriters(ownPlaces(this.#store.location, parts.cold?.url ?? null))
     this.#logger = parts.logger
     this.#programOptions = parts.programOptions
     this.#working = parts.working

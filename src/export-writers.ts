@@ -12,6 +12,7 @@ import { isDead, processStartTime } from './adapters/host/process-identity.ts'
 import { ConfigError } from './errors.ts'
 import { isDuckdbPath } from './history-place.ts'
 import { isPostgres, sqlitePath } from './options.ts'
+import { type OwnPlace, refuseOwn } from './own-places.ts'
 import type {
   ExportedGraph,
   ExportTable,
@@ -22,9 +23,12 @@ import type {
   Written,
 } from './ports/exports.ts'
 
-export function exportWriters(): ExportWriters {
+/** `own`: what belongs to the space that is read, and is never written to. */
+export function exportWriters(own: readonly OwnPlace[] = []): ExportWriters {
   const owner = fileOwner()
+  const notForTables = own.filter(({ takesTables }) => takesTables !== true)
   const whole = async (path: string, write: (temporary: string) => Promise<number>): Promise<Written> => {
+    await refuseOwn(path, own)
     const { result, bytes } = await writeWhole(path, owner, write)
     return { rows: result, bytes }
   }
@@ -47,8 +51,12 @@ export function exportWriters(): ExportWriters {
       const { writeText } = await import('./adapters/files/csv-file.ts')
       return whole(path, (temporary) => writeText(temporary, pieces, options))
     },
-    duckdb: writeDuckdb,
+    async duckdb(path: string, tables: readonly ExportTable[], options?: WriteOptions): Promise<Written> {
+      await refuseOwn(path, notForTables)
+      return writeDuckdb(path, tables, options)
+    },
     async store(path: string, version: StoredVersion, tables: readonly ExportTable[], options?: WriteOptions) {
+      await refuseOwn(path, notForTables)
       const { writeTables } = await import('./adapters/duckdb/history-file.ts')
       return writeTables(path, { format: 'store', ...version }, tables, options)
     },
@@ -58,8 +66,9 @@ export function exportWriters(): ExportWriters {
         return writePostgresSnapshot(url, tables, options)
       }
       const file = /^duckdb:\/\/\/(.+)$/s.exec(url)?.[1] ?? (isDuckdbPath(url) ? url : undefined)
+      const path = file ?? sqlitePath(url)
+      await refuseOwn(path, notForTables)
       if (file !== undefined) return writeDuckdb(resolve(file), tables, options)
-      const path = sqlitePath(url)
       if (path === ':memory:')
         throw new ConfigError('a snapshot needs a file or a server; :memory: would be gone at once')
       const { writeSqliteSnapshot } = await import('./adapters/sqlite/snapshot-file.ts')

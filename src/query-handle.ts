@@ -7,6 +7,7 @@ import type { DefinitionsInput } from './definition-types.ts'
 import type { Definitions } from './definitions.ts'
 import { ConfigError, NotFoundError, QueryError } from './errors.ts'
 import { type HistoryPlace, historyPlace } from './history-place.ts'
+import { readPlaces } from './own-places.ts'
 import type { HistoryReading, StoredVersion } from './ports/reading.ts'
 import { Queries, type QuerySource, VersionQueries } from './queries.ts'
 import type { ExportPlaces } from './query/export/access.ts'
@@ -63,7 +64,7 @@ export class DefactoQuery<D extends DefinitionsInput = DefinitionsInput> extends
     try {
       const stored = await storedVersions(reading)
       await reading.reader.refresh()
-      return new DefactoQuery<D>(reading, await exportPlaces(), given, chosen(version, stored), stored)
+      return new DefactoQuery<D>(reading, await exportPlaces(place), given, chosen(version, stored), stored)
     } catch (error) {
       await reading.close()
       throw error
@@ -186,9 +187,10 @@ async function openReading(place: HistoryPlace, namespace: string | undefined): 
 }
 
 /** A handle writes nothing to the store, so what it exports is not recorded there. */
-async function exportPlaces(): Promise<ExportPlaces> {
+async function exportPlaces(place: HistoryPlace): Promise<ExportPlaces> {
   const { exportWriters } = await import('./export-writers.ts')
-  return { writers: exportWriters(), log: null, now: () => instantFromDate(new Date()) as Instant }
+  const own = place.kind === 'postgres' ? [] : readPlaces(place.kind, place.path)
+  return { writers: exportWriters(own), log: null, now: () => instantFromDate(new Date()) as Instant }
 }
 
 /** What reads YAML and checks definitions is loaded here, not by whoever imports this file. */

@@ -208,6 +208,11 @@ export const CODES = define([
     'Choose another place, or replace the file with --force. What the space exported itself is replaced without asking. Exit 2.',
   ],
   [
+    'E_CONFIG_EXPORT_OWN',
+    'an export would write to the database, the archive, the definitions or the settings of its own space',
+    'Choose another place; --force changes nothing here. Exit 2.',
+  ],
+  [
     'E_CONFIG_NOT_AVAILABLE',
     'something this version of the package does not offer',
     'The message says what to use instead. Exit 2.',

@@ -1,9 +1,11 @@
 /** One run of the command line: streams, signals and the exit code; everything else is behind `parseArguments`. */
 import { parseDurationText } from '../core/instant.ts'
+import { StorageError } from '../errors.ts'
 import { exitCodeOf, Interrupted, TimeoutError, UsageError } from './errors.ts'
 import { peekFormat } from './globals.ts'
 import { type Output, outputFor } from './output.ts'
 import { type Invocation, parseArguments } from './program.ts'
+import { notWritable } from './write.ts'
 
 /** After a request to stop, work may go on to the end of its chunk; longer than this it is left behind. */
 const GRACE_MS = 10_000
@@ -95,7 +97,10 @@ function stopSignal(options: Readonly<Record<string, unknown>>): {
 
 // A reader that has seen enough (`defacto table x | head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? 0 : 1)
+  if (error.code === 'EPIPE') process.exit(0)
+  const failure = notWritable('standard output', error)
+  process.stderr.write(`error E_STORAGE ${failure.message}; what was written is not complete\n`)
+  process.exit(failure instanceof StorageError ? exitCodeOf(failure) : 1)
 })
 process.stderr.on('error', () => {})
 

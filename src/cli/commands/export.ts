@@ -120,7 +120,8 @@ async function write(
     queries.map(([name]) => name),
   )
   const own = space === null ? null : await context.databaseFile()
-  await refuseStrangers(files, { space, own, force: flag(options, 'force') })
+  const project = await context.project()
+  await refuseStrangers(files, { space, own, project, force: flag(options, 'force') })
   const begun = performance.now()
   // To count the rows of hand-written SQL is to run it twice.
   const bar = await exportProgress(context, text(options, 'query') === undefined ? queries : [])

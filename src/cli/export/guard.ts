@@ -1,8 +1,10 @@
 /** Files that are in the way of an export: only those of earlier exports are replaced without being told to. */
 import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import type { LoadedProject } from '../../config/project.ts'
 import { ConfigError } from '../../errors.ts'
 import type { Defacto } from '../../index.ts'
+import { type OwnPlace, ownPlaces, refuseOwn } from '../../own-places.ts'
 import { UsageError } from '../errors.ts'
 import type { Target } from './target.ts'
 
@@ -13,16 +15,34 @@ export function filesOf({ kind, format, place }: Target, tables: readonly string
   return path === undefined || path.includes('://') ? [] : [resolve(path)]
 }
 
+/** Folders of a project that are read as its definitions. */
+const DEFINITIONS = ['entities', 'sources', 'schemas', 'events', 'pipelines']
+
+/** What makes up the project: settings and definitions are no place for an export, forced or not. */
+export function projectPlaces({ file, definitions }: LoadedProject): OwnPlace[] {
+  const folders = DEFINITIONS.map((name) => {
+    return { path: join(definitions, name), what: 'among the definitions of the project', folder: true }
+  })
+  return file === null ? folders : [{ path: file, what: 'the settings of the project', folder: false }, ...folders]
+}
+
 /**
  * `ConfigError` if a file is there that the list of exports does not know, `UsageError` for the database of the space
- * itself. `space` null: there is no list.
+ * itself, and for what makes up the project. `space` null: there is no list.
  */
 export async function refuseStrangers(
   files: readonly string[],
-  options: { readonly space: Defacto | null; readonly own: string | null; readonly force: boolean },
+  options: {
+    readonly space: Defacto | null
+    readonly own: string | null
+    readonly project: LoadedProject
+    readonly force: boolean
+  },
 ): Promise<void> {
   if (options.own !== null && files.includes(resolve(options.own)))
     throw new UsageError('this is the database of the space itself; export to another file')
+  const places = [...projectPlaces(options.project), ...(options.own === null ? [] : ownPlaces(options.own, null))]
+  for (const file of files) await refuseOwn(file, places)
   if (options.force) return
   const present: string[] = []
   for (const file of files) if (await isThere(file)) present.push(file)

@@ -1,5 +1,6 @@
 /** What the target of an export stands for (spec 06 §7, 10 §7.1). */
-import { extname } from 'node:path'
+import { basename, extname } from 'node:path'
+import { isFolder } from '../../config/file.ts'
 import type { ExportFormat } from '../../ports/exports.ts'
 import { UsageError } from '../errors.ts'
 
@@ -22,6 +23,8 @@ export interface Target {
   readonly place: string
 }
 
+const SCHEMES = /^(postgres(?:ql)?|sqlite|duckdb|bolt(?:\+s|\+ssc)?|neo4j(?:\+s|\+ssc)?):/i
+
 /** Formats that a name of a file can stand for; the first one is meant unless another one is named. */
 const OF_EXTENSION: Readonly<Record<string, readonly ExportFormat[]>> = {
   '.parquet': ['parquet'],
@@ -40,6 +43,9 @@ export function targetOf(text: string, wanted: ExportFormat | undefined): Target
   if (text.trim() === '') throw new UsageError('name a folder, a file or the address of a database to export to')
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase() ?? null
   if (scheme !== null) return addressed(text, scheme, wanted)
+  const meant = SCHEMES.exec(text)?.[1]
+  // No name of a folder that anybody means; behind it may stand a password.
+  if (meant !== undefined) throw new UsageError(`'${meant}:' lacks its slashes: ${meant.toLowerCase()}://…`)
   const extension = extname(text).toLowerCase()
   const known = /[\\/]$/.test(text) ? undefined : OF_EXTENSION[extension]
   if (known === undefined) return unnamed(text, wanted)
@@ -76,7 +82,15 @@ function only(format: ExportFormat, wanted: ExportFormat | undefined, place: str
 
 /** A name that says nothing of a format. */
 function unnamed(place: string, format: ExportFormat = 'parquet'): Target {
-  if (format === 'parquet' || format === 'csv') return { format, kind: 'folder', place }
+  if (format === 'parquet' || format === 'csv') {
+    const extension = /\.[a-z][a-z0-9]*$/i.exec(basename(place))?.[0]
+    if (extension !== undefined && extension !== basename(place) && !/[\\/]$/.test(place) && !isFolder(place)) {
+      throw new UsageError(
+        `no format ends with ${extension}; there are ${Object.keys(OF_EXTENSION).join(', ')}. A folder of that name is ${basename(place)}/`,
+      )
+    }
+    return { format, kind: 'folder', place }
+  }
   if (format === 'neo4j') throw new UsageError('the format neo4j needs an address: bolt://user:password@host:7687')
   if (/[\\/]$/.test(place)) throw new UsageError(`the format ${format} is one file; name it`)
   return { format, kind: format === 'snapshot' ? 'database' : 'file', place }
