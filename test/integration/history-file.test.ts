@@ -203,7 +203,10 @@ function questions(ids: ReadonlyMap<string, string>): Map<string, (of: Side) => 
   return asked
 }
 
-const sqlite = async () => ({ url: join(mkdtempSync(join(room(), 'space-')), 'd.db'), drop: async () => {} })
+const sqlite = async () => {
+  const folder = mkdtempSync(join(room(), 'space-'))
+  return { url: join(folder, 'd.db'), drop: async () => rmSync(folder, { recursive: true }) }
+}
 const PLACES = [
   ['SQLite', describe, sqlite, FROM_THE_OTHER_SIDE],
   ['SQLite, each edge told of by one side', describe, sqlite, []],
