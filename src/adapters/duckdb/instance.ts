@@ -2,6 +2,7 @@
  * Opening DuckDB, for files of histories and for files that are made (spec 06 §7, §10). An instance reaches nothing but its
  * own file: no other files, no network, no extensions, and no statement can change that.
  */
+import { randomBytes } from 'node:crypto'
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { ConfigError } from '../../errors.ts'
 import { openError } from './errors.ts'
@@ -14,9 +15,6 @@ export const MEMORY = ':memory:'
 /** What a query may use before it goes on on disk. */
 const MEMORY_LIMIT = '512MB'
 const THREADS = 2
-
-/** Instances of this process: two must not share a folder. */
-let opened = 0
 
 export interface DuckdbOptions {
   /** The file must exist, others may read it at the same time, and nothing can be written. */
@@ -64,7 +62,8 @@ export async function openDuckdb(path: string, options: DuckdbOptions = {}): Pro
 export async function openInstance(path: string, options: DuckdbOptions = {}): Promise<DuckDBInstance> {
   const { DuckDBInstance } = await loadDriver()
   const inMemory = path === MEMORY
-  const spill = options.spill ?? (inMemory ? '' : `${path}.${process.pid}-${opened++}.tmp`)
+  // Two instances must not share a folder.
+  const spill = options.spill ?? (inMemory ? '' : `${path}.${randomBytes(6).toString('hex')}.tmp`)
   const settings: Record<string, string> = {
     // By its content a file might be taken for one of another database, and an extension be asked for.
     ...(inMemory ? {} : { access_mode: options.readOnly === true ? 'READ_ONLY' : 'READ_WRITE' }),

@@ -10,16 +10,19 @@ import { components, labelPropagation, louvain, numbered } from './groups.ts'
 import type { GraphMemory } from './memory.ts'
 import { betweenness, degree, jaccard, pagerank } from './scores.ts'
 
+/** Entities of one component have the same number; numbers begin at 0, and mean nothing in another version. */
 export interface ComponentRow {
   readonly entity_id: string
   readonly entity_type: string
   readonly component_id: number
 }
+/** As `ComponentRow`, by communities. */
 export interface CommunityRow {
   readonly entity_id: string
   readonly entity_type: string
   readonly community_id: number
 }
+/** `score`: 0 or more, larger for more; what it measures is said by the algorithm. */
 export interface ScoreRow {
   readonly entity_id: string
   readonly entity_type: string
@@ -31,15 +34,19 @@ const CENTRALITIES = ['pagerank', 'betweenness', 'degree'] as const
 const SIMILARITIES = ['jaccard'] as const
 
 export interface CommunityOptions {
+  /** Default `louvain`. */
   readonly algorithm?: (typeof COMMUNITIES)[number]
   /** The same seed gives the same communities; 0 unless given. */
   readonly seed?: number
 }
 export interface CentralityOptions {
+  /** Default `pagerank`. `betweenness` takes time that grows with nodes × edges. */
   readonly algorithm?: (typeof CENTRALITIES)[number]
 }
 export interface SimilarOptions {
+  /** Rows at most; default 10. */
   readonly topN?: number
+  /** Default, and the only one: `jaccard`. */
   readonly algorithm?: (typeof SIMILARITIES)[number]
 }
 

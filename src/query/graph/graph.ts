@@ -26,6 +26,7 @@ export interface GraphSource extends MemorySource {
   readonly exports?: ExportPlaces
 }
 
+/** One edge: `entity_id` is at its other end, type and direction are those it was written with. */
 export interface NeighborRow {
   readonly entity_id: string
   readonly relationship_type: string
@@ -34,17 +35,18 @@ export interface NeighborRow {
 }
 export interface TraverseRow {
   readonly entity_id: string
+  /** Edges from the start; 0 is the start itself. */
   readonly depth: number
   readonly entity_type: string
 }
-/** `asOf`: the graph as it was then. */
 export interface RelatedOptions {
+  /** The graph as it was at this instant; as it is unless given. */
   readonly asOf?: InstantInput
 }
 export interface NeighborsOptions extends RelatedOptions {
   /** Either name of a relationship. */
   readonly relationshipType?: string
-  /** As the edge was written. */
+  /** As the edge was written; both unless given. */
   readonly direction?: 'outbound' | 'inbound'
 }
 export interface TraverseGraphOptions extends RelatedOptions {

@@ -36,6 +36,10 @@ export class GraphMemory<G> {
 
   /** The snapshot at hand if nothing was built since, else a new one. Several who ask at once get the same one. */
   async graph(options: ReadOptions = {}): Promise<G> {
+    return untilAborted(this.#current(options), options.signal)
+  }
+
+  async #current(options: ReadOptions): Promise<G> {
     const source = this.#source()
     // Asked before the rows are read: what is built meanwhile is in the snapshot or moves the cursor.
     const cursor = await source.cursor?.()
@@ -69,6 +73,20 @@ export class GraphMemory<G> {
       if (this.#snapshot === taken) this.#snapshot = null
     })
     return graph
+  }
+}
+
+/** Work that others may be waiting for goes on; only this caller does not wait any more. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work
+  const aborted = Promise.withResolvers<never>()
+  const abort = (): void => aborted.reject(signal.reason)
+  if (signal.aborted) abort()
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }
 
