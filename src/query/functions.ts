@@ -61,6 +61,8 @@ export const FUNCTIONS = {
   notIn: list,
   /** The second argument is a bound JSON array of texts: a list of any length, which meets an index of the column. */
   among: scalar(['string', 'string'], 'boolean'),
+  /** Not for callers: a condition that holds for most rows, so that an index over it is of no use. */
+  likely: scalar(['boolean'], 'boolean'),
   isNull: scalar(['any'], 'boolean'),
   notNull: scalar(['any'], 'boolean'),
   like: scalar(['string', 'pattern'], 'boolean'),

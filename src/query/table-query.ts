@@ -14,7 +14,7 @@ import { type ReadRowOptions, type Row, rowDecoder } from './decode.ts'
 import type { Dialect } from './dialect.ts'
 import type { ExportAccess } from './export/access.ts'
 import { exportQuery } from './export/export.ts'
-import { type BoolExpr, col, Expression, type OrderExpr, orderOf } from './expression.ts'
+import { type BoolExpr, call, col, Expression, type OrderExpr, orderOf } from './expression.ts'
 import { type InstantInput, requireInstant } from './instants.ts'
 import { type JoinOn, type JoinOptions, joinRelation } from './join.ts'
 import {
@@ -81,7 +81,8 @@ export class TableQuery<R = AnyRow> {
     if (origin.current) throw problem('asOf', 'a table holds only current rows; use history() for the past')
     const from = col('valid_from')
     const to = col('valid_to')
-    const valid = from.lte(instant.toString()).and(to.isNull().or(to.gt(instant.toString())))
+    // Every index over beginnings leads to rows all over the table.
+    const valid = call<boolean>('likely', from.lte(instant.toString())).and(to.isNull().or(to.gt(instant.toString())))
     return this.#with(filtered(this.relation, resolveCondition(valid.draft, this.#scope('asOf')), true))
   }
 
@@ -114,9 +115,11 @@ export class TableQuery<R = AnyRow> {
   select<K extends keyof R & string>(...columns: K[]): TableQuery<Pick<R, K>>
   select<S extends Record<string, Expression | ColumnFn<R>>>(shape: S): TableQuery<Selected<R, S>>
   select(...columns: (string | Record<string, Expression | ColumnFn<R>>)[]): unknown {
-    const items = columns.flatMap((item): [string, Expression][] =>
-      typeof item === 'string' ? [[item, col(item)]] : this.#expressions(item, 'select'),
-    )
+    const items = columns.flatMap((item): [string, Expression][] => {
+      if (typeof item === 'string') return [[item, col(item)]]
+      if (typeof item === 'object' && item !== null) return this.#expressions(item, 'select')
+      throw problem('select', 'takes names of columns, or an object of names and expressions')
+    })
     if (items.length === 0) throw problem('select', 'name at least one column')
     return this.#project('select', items)
   }
@@ -185,6 +188,9 @@ export class TableQuery<R = AnyRow> {
     on: JoinOn<R, R2, H>,
     options?: JoinOptions<H, S>,
   ): TableQuery<Joined<R, R2, H, S>> {
+    if (!(other instanceof TableQuery)) throw problem('join', 'the other side must be a query')
+    if (on === null || !['string', 'object', 'function'].includes(typeof on))
+      throw problem('join', 'say what is joined: a column, { left, right } or a callback')
     if (other.context.reader !== this.context.reader) {
       throw problem('join', 'both sides must be in the same store; export them to one DuckDB file to join them')
     }
@@ -193,6 +199,7 @@ export class TableQuery<R = AnyRow> {
 
   /** Both queries' rows; columns are matched by name. `distinct: true` returns equal rows once. */
   union(other: TableQuery<R>, options: { distinct?: boolean } = {}): TableQuery<R> {
+    if (!(other instanceof TableQuery)) throw problem('union', 'the other side must be a query')
     if (other.context.reader !== this.context.reader) throw problem('union', 'both sides must be in the same store')
     const left = withoutHidden(this.relation)
     const shown = visible(left.columns, 'union')

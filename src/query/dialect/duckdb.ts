@@ -30,6 +30,7 @@ export const duckdb: Dialect = {
   havingTakesAliases: true,
   functions: {
     ...standard,
+    likely: ([value]) => value as Fragment,
     among: ([value, list]) =>
       text`(${value as Fragment} in (select unnest(from_json(${list as Fragment}::json, '["varchar"]'))))`,
     like: ([value, pattern]) => text`(${value as Fragment} like ${pattern as Fragment} escape '\\')`,

@@ -28,6 +28,7 @@ export const postgres: Dialect = {
     between: ([value, low, high], term) =>
       text`(${binary(value, typeOf(term, 0))} between ${low as Fragment} and ${high as Fragment})`,
     // An array is taken into the parts of a view, down to their indexes; a sub-select after `in` is not.
+    likely: ([value]) => value as Fragment,
     among: ([value], term) => {
       const list = term.args[1]?.op === 'value' ? String(term.args[1].value) : '[]'
       const json = list.replace(/\\\\|\\u0000/g, (found) => (found === '\\u0000' ? '\\ufffd' : found))

@@ -14,6 +14,7 @@ export const sqlite: Dialect = {
   havingTakesAliases: true,
   functions: {
     ...standard,
+    likely: ([value]) => text`likely(${value as Fragment})`,
     among: ([value, list]) => text`(${value as Fragment} in (select value from json_each(${list as Fragment})))`,
     like: ([value], term) => {
       // LIKE ignores case here; GLOB does not.
