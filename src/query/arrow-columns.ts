@@ -3,6 +3,7 @@ import type * as Arrow from 'apache-arrow'
 import type { PropertyType } from '../core/definition/model.ts'
 import { stringifyJson } from '../core/expression/json.ts'
 import { instantFromDate, instantFromText } from '../core/instant.ts'
+import { QueryError } from '../errors.ts'
 
 /** `null`: a column of unknown type without any value. */
 export type ArrowType = PropertyType | 'null'
@@ -43,8 +44,11 @@ function typeOfCell(cell: unknown): ArrowType {
   }
 }
 
-/** One record batch's part of a column. */
-export function columnData(arrow: typeof Arrow, type: ArrowType, cells: readonly unknown[]): Arrow.Data {
+/**
+ * One record batch's part of the column `name`.
+ * @throws QueryError for whole numbers beyond 64 bits, which sums can be
+ */
+export function columnData(arrow: typeof Arrow, type: ArrowType, cells: readonly unknown[], name: string): Arrow.Data {
   const { length } = cells
   const nullBitmap = new Uint8Array((length + 7) >> 3)
   let nullCount = 0
@@ -59,7 +63,11 @@ export function columnData(arrow: typeof Arrow, type: ArrowType, cells: readonly
     case 'number':
       return arrow.makeData({ type: new arrow.Float64(), ...part, data: Float64Array.from(cells, Number) })
     case 'integer':
-      return arrow.makeData({ type: new arrow.Int64(), ...part, data: BigInt64Array.from(cells, whole) })
+      return arrow.makeData({
+        type: new arrow.Int64(),
+        ...part,
+        data: BigInt64Array.from(cells, (cell) => whole(cell, name)),
+      })
     case 'boolean':
       return arrow.makeData({ type: new arrow.Bool(), ...part, data: bits(cells) })
     case 'datetime':
@@ -77,8 +85,14 @@ function isNull(cell: unknown): boolean {
   return cell === null || cell === undefined
 }
 
-function whole(cell: unknown): bigint {
-  return isNull(cell) ? 0n : BigInt(cell as number | bigint)
+function whole(cell: unknown, name: string): bigint {
+  if (isNull(cell)) return 0n
+  const value = BigInt(cell as number | bigint)
+  if (value === BigInt.asIntN(64, value)) return value
+  throw new QueryError(`toArrow: column "${name}" holds a whole number beyond 64 bits; cast it to number or string`, {
+    code: 'E_QUERY_STEP',
+    details: { step: 'toArrow', column: name },
+  })
 }
 
 function microseconds(cell: unknown): bigint {

@@ -27,11 +27,11 @@ export async function arrowTable(
     names = known.map((column) => column.name)
     batches.push({
       length: rows.length,
-      columns: known.map(({ type }, i) => {
+      columns: known.map(({ name, type }, i) => {
         const decode = decoderOf(type, {})
         const cells = rows.map((row) => decodeCell(decode, row[i]))
         // What cells of unknown type have in common is known at the end.
-        return type === 'unknown' ? { type: arrowTypeOf(cells), cells } : columnData(arrow, type, cells)
+        return type === 'unknown' ? { type: arrowTypeOf(cells), cells } : columnData(arrow, type, cells, name)
       }),
     })
   }
@@ -61,7 +61,7 @@ function assemble(arrow: Library, columns: readonly Typed[], batches: readonly B
   const type = new arrow.Struct(fields)
   const made = batches.map(({ length, columns: parts }) => {
     const children = parts.map((part, i) =>
-      'cells' in part ? columnData(arrow, types[i] as ArrowType, part.cells) : part,
+      'cells' in part ? columnData(arrow, types[i] as ArrowType, part.cells, (columns[i] as Typed).name) : part,
     )
     return new arrow.RecordBatch(schema, arrow.makeData({ type, length, nullCount: 0, children }))
   })

@@ -15,7 +15,7 @@ export interface CopiedQuery {
   readonly columns: readonly ExportColumn[]
 }
 
-/** Returns how many rows there are; null if a group of rows does not fit into memory: another way has to be taken. */
+/** Returns how many rows there are; null if rows do not fit into memory, or a value not into its column: read them instead. */
 export async function copyToParquet(
   source: string,
   query: CopiedQuery,
@@ -37,7 +37,8 @@ export async function copyToParquet(
     return Number((await limit.during(() => prepared.run())).rowsChanged)
   } catch (error) {
     signal?.throwIfAborted()
-    if (error instanceof Error && /^Out of Memory Error/i.test(error.message)) return null
+    // Who reads a sum that does not fit its column can name the column.
+    if (error instanceof Error && /^(?:Out of Memory|Conversion) Error/i.test(error.message)) return null
     throw error
   } finally {
     connection.closeSync()
