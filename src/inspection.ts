@@ -4,6 +4,7 @@ import type { Hints } from './core/event.ts'
 import { parseJson } from './core/expression/json.ts'
 import type { Edition, Engine } from './engine/engine.ts'
 import { replayEntity } from './engine/timeline.ts'
+import { QueryError } from './errors.ts'
 import type { FullLedgerRow, Store } from './ports/store.ts'
 import { describeChanges } from './query/timeline.ts'
 import type { Timeline } from './results.ts'
@@ -121,6 +122,8 @@ export async function entityTimeline(
   entityId: string,
   options: { all?: boolean },
 ): Promise<Timeline> {
+  if (typeof entityId !== 'string')
+    throw new QueryError('timeline: the entity id must be a text', { code: 'E_QUERY_STEP' })
   const { identity } = engine.store
   const survivor = await identity.survivorOf(entityId)
   const replayed = await replayEntity(engine, edition, survivor)

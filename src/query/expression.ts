@@ -55,6 +55,14 @@ export class Expression {
   constructor(draft: Draft) {
     this.draft = draft
   }
+
+  /** `r.a > 1` and `${r.a}` would compute with the text of an object, and silently answer something else. */
+  [Symbol.toPrimitive](): never {
+    throw new QueryError(
+      'an expression has no value before the query runs: write r.a.gt(1) for r.a > 1, r.a.add(r.b) for r.a + r.b',
+      { code: 'E_QUERY_STEP' },
+    )
+  }
 }
 
 /** An expression over columns. Every method returns a new expression; nothing is evaluated here. */
@@ -245,6 +253,11 @@ function requireList(list: unknown, fn: string): readonly unknown[] {
 
 export function orderOf(key: OrderKey): DraftOrder {
   if (key instanceof OrderExpr) return key.draft
+  if (typeof key !== 'string' && !(key instanceof Expression)) {
+    throw new QueryError('orderBy: a key is the name of a column or an expression, such as desc("mrr")', {
+      code: 'E_QUERY_STEP',
+    })
+  }
   return { key: key instanceof Expression ? key.draft : { op: 'column', name: key }, descending: false }
 }
 

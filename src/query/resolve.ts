@@ -99,7 +99,11 @@ function resolveCall(draft: Call, scope: ResolveScope): Term {
   const signature = signatureOf(draft.fn)
   const given = draft.args.length
   if (given < signature.least || given > signature.most) {
-    throw problem(scope, 'ARGUMENT', `${draft.fn} takes ${signature.least} arguments, not ${given}`)
+    const { least, most } = signature
+    const many = given > most && most > least
+    const count = many ? `at most ${most}` : String(least)
+    const way = many ? '; take a longer list from a query, by a join' : ''
+    throw problem(scope, 'ARGUMENT', `${draft.fn} takes ${count} arguments, not ${given}${way}`)
   }
   const rules = draft.args.map((_, i) => ruleOf(draft, signature, i))
   const terms = draft.args.map((arg) => (arg.op === 'value' ? null : resolve(arg, scope)))

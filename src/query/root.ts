@@ -100,7 +100,7 @@ class VersionQueries implements QueryRoot, CollectionSource {
     const [only] = args
     const isOptions = args.length === 1 && typeof only === 'object' && !Array.isArray(only)
     const options = isOptions ? (only as CollectionOptions) : {}
-    const named = isOptions ? options.types : (args as (string | readonly string[])[]).flat()
+    const named = isOptions ? [options.types ?? []].flat() : (args as (string | readonly string[])[]).flat()
     const types = named?.length ? named : this.#layout.entities.map((entity) => entity.type)
     const edges = options.relationships === false ? [] : namedOnce(this.#layout)
     return new TableCollection(this, [...new Set(types as string[])], edges)
@@ -254,7 +254,9 @@ const ENDS = ['source_id', 'target_id', 'relationship_type'].map((name) => colum
 const VALIDITY = ['valid_from', 'valid_to'].map((name) => column(name, 'datetime'))
 const SYSTEM = ['_generation', '_revision', '_sequence'].map((name) => column(name, 'integer', true))
 
-function unknownType(layout: HistoryLayout, type: string): NotFoundError {
+function unknownType(layout: HistoryLayout, type: string): NotFoundError | QueryError {
+  if (typeof type !== 'string')
+    return new QueryError('the name of an entity type must be a text', { code: 'E_QUERY_STEP' })
   const types = layout.entities.map((entity) => entity.type)
   const edge = layout.relationships.some((item) => item.type === type)
   const way = edge ? `; it is a relationship: use relationship('${type}')` : didYouMean(type, types)
@@ -265,6 +267,8 @@ function unknownType(layout: HistoryLayout, type: string): NotFoundError {
 }
 
 function unknownRelationship(layout: HistoryLayout, type: string): QueryError {
+  if (typeof type !== 'string')
+    return new QueryError('the name of a relationship must be a text', { code: 'E_QUERY_STEP' })
   const types = layout.relationships.map((edge) => edge.type)
   const known = types.length === 0 ? 'the definitions declare none' : `Relationships: ${types.join(', ')}`
   return new QueryError(`No relationship '${type}'${didYouMean(type, types)}. ${known}`, {

@@ -6,6 +6,7 @@ import { join as at } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ConfigError } from '../../src/errors.ts'
 import { Defacto } from '../../src/index.ts'
+import { maskedAddress } from '../../src/query/export/place.ts'
 import { DefactoQuery } from '../../src/query-handle.ts'
 import { Project } from '../support/cli.ts'
 import { join, PEOPLE, type People } from '../support/export-space.ts'
@@ -85,6 +86,18 @@ describe('files of the space itself', () => {
     await space.table('person').toCsv(at(folder, 'archive-2', 'x.csv'))
     expect(existsSync(at(folder, 'archive-2', 'x.csv'))).toBe(true)
   })
+})
+
+it.each([
+  ['postgresql://u:hush@h:1/db?password=hush', 'postgresql://u@h:1/db'],
+  ['postgresql://u:hu@sh@h/db', 'postgresql://u@h/db'],
+  ['postgresql://u:hu/sh@h/db', 'postgresql://***'],
+  ['postgresql://u:sh?hu@h/db', 'postgresql://***'],
+  ['postgresql://h/db?password=hu@sh', 'postgresql://***'],
+  ['bolt://:hush@h', 'bolt://h'],
+  ['bolt://h:7687', 'bolt://h:7687'],
+])('%s is shown without its secret', (address, shown) => {
+  expect(maskedAddress(address)).toBe(shown)
 })
 
 describe('at the command line', () => {

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import type { ExportFormat, ExportRecord, WriteOptions, Written } from '../../ports/exports.ts'
 import type { TableQuery } from '../table-query.ts'
 import { exportsOf } from './access.ts'
-import { shownPlace } from './place.ts'
+import { checkPlace, shownPlace } from './place.ts'
 import { recorded } from './record.ts'
 import { type NamedQuery, withTables } from './tables.ts'
 
@@ -22,6 +22,7 @@ export function exportQuery(
   options: WriteOptions = {},
 ): Promise<ExportRecord> {
   const access = exportsOf(query.context)
+  checkPlace(path, `export to ${format}`)
   const file = resolve(path)
   const what = { path: file, format, entityTypes: access.typesIn([query.relation]) }
   return recorded(access, what, () =>
@@ -39,6 +40,7 @@ export async function exportFiles(
   folder: string,
   options: WriteOptions = {},
 ): Promise<ExportRecord[]> {
+  checkPlace(folder, `export to ${format}`)
   return withTables(queries, options, async (tables) => {
     const records: ExportRecord[] = []
     for (const [i, table] of tables.entries()) {
@@ -60,6 +62,7 @@ export async function exportStore(
 ): Promise<ExportRecord> {
   const [first] = queries as [NamedQuery]
   const access = exportsOf(first.query.context)
+  checkPlace(path, 'toStore')
   const file = resolve(path)
   const what = {
     path: file,
@@ -80,6 +83,7 @@ export async function exportDatabase(
 ): Promise<ExportRecord> {
   const [first] = queries as [NamedQuery]
   const access = exportsOf(first.query.context)
+  checkPlace(place, `export to ${format}`)
   const target = format === 'duckdb' ? resolve(place) : place
   const what = {
     path: shownPlace(target),

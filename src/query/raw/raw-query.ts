@@ -1,4 +1,5 @@
 /** Hand-written SQL as a query (spec 06 §6). */
+import { didYouMean } from '../../core/spelling.ts'
 import { QueryError } from '../../errors.ts'
 import { checkUnique } from '../column.ts'
 import type { Dialect } from '../dialect.ts'
@@ -16,6 +17,9 @@ export interface RawOptions {
   /** More rows are a `QueryError`. */
   maxRows?: number
 }
+
+const OPTIONS: readonly string[] = ['validate', 'timeoutMs', 'maxRows'] satisfies readonly (keyof RawOptions)[]
+
 /** What the check needs to know of the version. */
 export interface RawContext {
   readonly dialect: Dialect
@@ -27,6 +31,16 @@ export interface RawContext {
 /** The statement as a relation. `QueryError` with all problems in `details.errors` (line, column, suggestion). */
 export function rawRelation(sql: string, params: RawParams, options: RawOptions, context: RawContext): RawRelation {
   if (typeof sql !== 'string') throw new QueryError('query takes the SQL as text', { code: 'E_QUERY_SQL' })
+  for (const name of Object.keys(options)) {
+    if (!OPTIONS.includes(name)) {
+      throw new QueryError(`query: no option '${name}'${didYouMean(name, OPTIONS)}; there are ${OPTIONS.join(', ')}`, {
+        code: 'E_QUERY_STEP',
+      })
+    }
+  }
+  if (options.timeoutMs !== undefined && !(Number.isFinite(options.timeoutMs) && options.timeoutMs > 0)) {
+    throw new QueryError('query: timeoutMs must be a number of milliseconds above 0', { code: 'E_QUERY_STEP' })
+  }
   if (options.maxRows !== undefined && !(Number.isSafeInteger(options.maxRows) && options.maxRows >= 0)) {
     throw new QueryError('query: maxRows must be a whole number, 0 or more', { code: 'E_QUERY_STEP' })
   }
