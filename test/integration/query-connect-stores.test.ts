@@ -157,8 +157,7 @@ describe('a handle on a SQLite file', () => {
     copyFileSync(file, join(folder, 'warm', 'd.db'))
     // Without rights of its own: the superuser may write everywhere.
     const asNobody = (then: string): string => `
-      import { statementOf } from '../../src/query/run.ts'
-import { DefactoQuery } from ${source('query-entry.ts')}
+      import { DefactoQuery } from ${source('query-entry.ts')}
       import { SUBSCRIPTIONS } from ${JSON.stringify(join(ROOT, 'test/support/subscriptions.ts'))}
       // What is loaded later may not be readable for nobody.
       const other = await DefactoQuery.connect(${JSON.stringify(join(folder, 'warm', 'd.db'))}, SUBSCRIPTIONS)
