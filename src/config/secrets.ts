@@ -16,6 +16,13 @@ export interface SecretSources {
 
 /** The text with its references replaced; a missing secret is a `ConfigError` naming it, never its value. */
 export function resolveText(text: string, sources: SecretSources): string {
+  const [meant, name] = /\$\{([A-Z_][A-Z0-9_]*)\}/.exec(text) ?? []
+  if (meant !== undefined) {
+    // As shells and other tools write it; taken literally it would be the name of a file.
+    throw new ConfigError(`${sources.where}: ${meant} says not where the value is; write \${env:${name}}`, {
+      code: 'E_CONFIG_SECRET',
+    })
+  }
   return text.replace(REFERENCE, (_whole, kind: string, body: string) =>
     kind === 'env' ? fromEnvironment(body, sources) : fromFile(body, sources),
   )

@@ -1,4 +1,6 @@
 /** Exports to where nothing may be written: the space's own files, by whatever name; and targets nobody means. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -11,6 +13,7 @@ import { DefactoQuery } from '../../src/query-handle.ts'
 import { Project } from '../support/cli.ts'
 import { join, PEOPLE, type People } from '../support/export-space.ts'
 
+const MAIN = at(import.meta.dirname, '../../src/cli/main.ts')
 const OWN = { code: 'E_CONFIG_EXPORT_OWN' }
 
 describe('files of the space itself', () => {
@@ -100,6 +103,20 @@ it.each([
   expect(maskedAddress(address)).toBe(shown)
 })
 
+it('a variable of the environment without env: is told, and never the name of a database', async () => {
+  const project = new Project()
+  try {
+    project.put('defacto.config.yaml', `database: \${DATABASE_URL}\n`)
+    project.put('entities/.keep', '')
+    const { code, error } = await project.json(['table', 'customer'])
+    expect({ code, error }).toMatchObject({ code: 2, error: { code: 'E_CONFIG_SECRET' } })
+    expect(error?.message).toContain(`write \${env:DATABASE_URL}`)
+    expect(existsSync(project.path(`\${DATABASE_URL}`))).toBe(false)
+  } finally {
+    project.remove()
+  }
+})
+
 describe('at the command line', () => {
   const project = new Project()
   beforeAll(async () => {
@@ -133,6 +150,21 @@ describe('at the command line', () => {
     expect(error?.message).toContain(message)
     expect(JSON.stringify(error)).not.toContain('hush')
     expect(existsSync(project.path(target))).toBe(false)
+  })
+
+  it.runIf(existsSync('/dev/full'))('a full disk behind standard output is told', async () => {
+    const command = `exec "$0" "$@" > /dev/full`
+    const child = spawn('sh', ['-c', command, process.execPath, MAIN, 'table', 'customer', '-o', 'csv'], {
+      cwd: project.path('.'),
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    let err = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      err += text
+    })
+    const [code] = await once(child, 'close')
+    expect(err).toContain('error E_STORAGE cannot write to standard output: no space is left (ENOSPC)')
+    expect(code).toBe(9)
   })
 
   it.each(['night.2024-05-01', 'out.d/'])('%s is a folder', async (target) => {
