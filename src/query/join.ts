@@ -33,7 +33,7 @@ export function joinRelation(left: Relation, right: Relation, on: JoinOn, option
   const outputs = how === 'semi' || how === 'anti' ? leftOnly(ours) : both(ours, theirs, options.suffixes)
   checkUnique(
     outputs.map(([column]) => column.name),
-    'join',
+    "join (select() the columns you need before, or give suffixes: ['', '_other'])",
   )
   return {
     kind: 'join',

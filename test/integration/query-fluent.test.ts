@@ -227,6 +227,8 @@ for (const backend of BACKENDS)
         expect(() => a.drop('pln')).toThrow(/pln/)
         expect(() => a.rename({ plan: 'mrr' })).toThrow(/two columns are called "mrr"/)
         expect(() => a.rename({ pln: 'x' })).toThrow(/pln/)
+        const twice = a.join(root.table('customer'), 'customer_id')
+        expect(() => twice.join(root.table('customer'), 'customer_id')).toThrow(/suffixes.*two columns are called/)
       })
 
       it('orders with nulls last in both directions', async () => {
