@@ -423,8 +423,9 @@ describe('processes', () => {
   })
 
   it('are dead when killed, although their parent never asks for their outcome', async () => {
-    // The second sleep takes the place of the shell and knows nothing of the first.
-    const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] })
+    // The second shell takes the place of the first, and knows nothing of its child when it tells the number.
+    const script = 'sleep 60 & CHILD=$! exec sh -c "echo \\$CHILD; exec sleep 60"'
+    const parent = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] })
     try {
       const lines = createInterface({ input: parent.stdout })[Symbol.asyncIterator]()
       const pid = Number((await lines.next()).value)
