@@ -105,12 +105,13 @@ describe('on a terminal', () => {
   })
 })
 
-const PAGER = `import signal, sys
-signal.signal(signal.SIGINT, lambda *_: print("caught", flush=True))
+// The key may come while the text before it is still being written: no buffers.
+const PAGER = `import os, signal, sys
+signal.signal(signal.SIGINT, lambda *_: os.write(1, b"caught\\n"))
 sys.stdin.readline()
-print("ready", flush=True)
+os.write(1, b"ready\\n")
 open("/dev/tty").readline()
-print("left", flush=True)
+os.write(1, b"left\\n")
 `
 
 describe('in a pipe', () => {
