@@ -6,13 +6,13 @@
  */
 import type { PropertyType } from '../../core/definition/model.ts'
 import { QueryError } from '../../errors.ts'
-import type { ColumnType } from '../column.ts'
 import type { Dialect, FunctionSql } from '../dialect.ts'
 import { bound, type Fragment, text } from '../fragment.ts'
 import { type JsonStep, jsonSteps, quotedPath } from '../json-path.ts'
 import { cellsJson } from '../loaded.ts'
 import type { CallTerm } from '../term.ts'
 import { standard } from './standard.ts'
+import { typedValue } from './typed-value.ts'
 
 const STORED = {
   string: 'varchar',
@@ -63,20 +63,7 @@ export const duckdb: Dialect = {
   },
   quote,
   placeholder: (index) => `$${index}`,
-  value(value, type) {
-    if (value === null) return type === 'unknown' ? ['null'] : [`null::${STORED[type]}`]
-    switch (typeof value) {
-      case 'boolean':
-        return text`${bound(value)}::boolean`
-      case 'bigint':
-        return text`${bound(value)}::bigint`
-      case 'number':
-        return number(value, type)
-      default:
-        // In hand-written SQL the text may stand for anything; the engine finds out.
-        return type === 'unknown' ? bound(value) : text`${bound(value)}::${STORED[type]}`
-    }
-  },
+  value: (value, type) => typedValue(STORED, value, type),
   cast(arg, from, to) {
     if (from === 'datetime') return canonicalText(arg)
     if (from === 'string') return jsonNumber(arg, to)
@@ -112,11 +99,6 @@ function lowered(name: string): string {
 }
 
 /** In hand-written SQL small whole numbers are `integer`, as if they stood in the text: `left(plan, $1)`. */
-function number(value: number, type: ColumnType): Fragment {
-  if (type === 'number' || !Number.isSafeInteger(value)) return text`${bound(value)}::double`
-  return text`${bound(BigInt(value))}::${type === 'unknown' && value === (value | 0) ? 'integer' : 'bigint'}`
-}
-
 function plainText(term: CallTerm, index: number): string {
   const arg = term.args[index]
   return arg?.op === 'value' ? String(arg.value) : ''

@@ -12,6 +12,7 @@ import { cellsJson } from '../loaded.ts'
 import type { CallTerm } from '../term.ts'
 import { jsonNumber, jsonPath } from './postgres-json.ts'
 import { standard } from './standard.ts'
+import { typedValue } from './typed-value.ts'
 
 /** Text compares and changes case by code points, whatever the database's own collation. */
 const BINARY = 'collate "C"'
@@ -27,8 +28,8 @@ export const postgres: Dialect = {
     lte: compared('<='),
     between: ([value, low, high], term) =>
       text`(${binary(value, typeOf(term, 0))} between ${low as Fragment} and ${high as Fragment})`,
-    // An array is taken into the parts of a view, down to their indexes; a sub-select after `in` is not.
     likely: ([value]) => value as Fragment,
+    // An array is taken into the parts of a view, down to their indexes; a sub-select after `in` is not.
     among: ([value], term) => {
       const list = term.args[1]?.op === 'value' ? String(term.args[1].value) : '[]'
       const json = list.replace(/\\\\|\\u0000/g, (found) => (found === '\\u0000' ? '\\ufffd' : found))
@@ -60,22 +61,7 @@ export const postgres: Dialect = {
   },
   quote,
   placeholder: (index) => `$${index}`,
-  value(value, type) {
-    if (value === null) return type === 'unknown' ? ['null'] : [`null::${STORED[type]}`]
-    switch (typeof value) {
-      case 'boolean':
-        return text`${bound(value)}::boolean`
-      case 'bigint':
-        return text`${bound(value)}::bigint`
-      case 'number':
-        return number(value, type)
-      default: {
-        const held = bound(withoutNul(value))
-        // In hand-written SQL the text may stand for anything; the server finds out.
-        return type === 'unknown' ? held : text`${held}::${STORED[type]}`
-      }
-    }
-  },
+  value: (value, type) => typedValue(STORED, typeof value === 'string' ? withoutNul(value) : value, type),
   cast(arg, from, to) {
     if (from === 'datetime') return canonicalText(arg)
     if (from === 'string') return jsonNumber(arg, to)
@@ -119,11 +105,6 @@ function quote(name: string): string {
 }
 
 /** In hand-written SQL small whole numbers are `integer`, as if they stood in the text: `left(plan, $1)`. */
-function number(value: number, type: ColumnType): Fragment {
-  if (type === 'number' || !Number.isSafeInteger(value)) return text`${bound(value)}::double precision`
-  return text`${bound(BigInt(value))}::${type === 'unknown' && value === (value | 0) ? 'integer' : 'bigint'}`
-}
-
 function typeOf(term: CallTerm, index: number): ColumnType {
   return term.args[index]?.type ?? 'unknown'
 }
