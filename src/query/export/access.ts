@@ -24,8 +24,8 @@ export class ExportAccess {
   readonly version: string
   readonly #places: ExportPlaces
   readonly #program: QueryProgram
-  readonly #types: readonly string[]
-  readonly #relationships: Relationships
+  /** Made when something is exported: most queries never are. */
+  #relationships: Relationships | null = null
 
   constructor(places: ExportPlaces, program: QueryProgram, version: string) {
     this.writers = places.writers
@@ -33,8 +33,6 @@ export class ExportAccess {
     this.version = version
     this.#places = places
     this.#program = program
-    this.#types = program.layout.entities.map(({ type }) => type)
-    this.#relationships = new Relationships(program)
   }
 
   now(): Instant {
@@ -43,6 +41,10 @@ export class ExportAccess {
 
   get space(): string | null {
     return this.#places.space ?? null
+  }
+
+  get #types(): readonly string[] {
+    return this.#program.layout.entities.map(({ type }) => type)
   }
 
   /** All types of the version. */
@@ -91,6 +93,7 @@ export class ExportAccess {
   #typesBehind(table: TableName): readonly string[] {
     if (table.kind === 'history') return [table.name]
     if (table.kind === 'relationships') return this.#types
+    this.#relationships ??= new Relationships(this.#program)
     const { sources, targets } = this.#relationships.endsOf(table.name)
     return [...sources, ...targets]
   }
