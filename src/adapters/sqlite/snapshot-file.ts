@@ -6,9 +6,10 @@
 import type { StatementSync } from 'node:sqlite'
 import { stringifyJson } from '../../core/expression/json.ts'
 import { instantFromDate } from '../../core/instant.ts'
+import type { Value } from '../../core/value.ts'
 import { ConfigError } from '../../errors.ts'
 import type { ExportColumn, ExportTable, WriteOptions } from '../../ports/exports.ts'
-import { type Param, SQL_TYPES } from './columns.ts'
+import { type Param, SQL_TYPES, toParam } from './columns.ts'
 import { Connection } from './connection.ts'
 import { storageError } from './errors.ts'
 import { quote } from './names.ts'
@@ -72,16 +73,8 @@ function typeOf({ type }: ExportColumn): string {
   return type === 'unknown' ? '' : SQL_TYPES[type]
 }
 
+/** Lists and instants of hand-written SQL become text. */
 function bound(value: unknown): Param {
-  switch (typeof value) {
-    case 'string':
-    case 'number':
-    case 'bigint':
-      return value
-    case 'boolean':
-      return value ? 1 : 0
-    default:
-      if (value === null || value === undefined) return null
-      return value instanceof Date ? String(instantFromDate(value)) : stringifyJson(value)
-  }
+  if (typeof value !== 'object' || value === null) return toParam(value as Value | undefined)
+  return value instanceof Date ? String(instantFromDate(value)) : stringifyJson(value)
 }
