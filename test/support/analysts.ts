@@ -1,9 +1,8 @@
 /** pandas, Arrow, NetworkX and DuckDB as judges of exports. Where they cannot be had, importing fails under `CI=true`. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { describe } from 'vitest'
 import { pythonOfAnalysts } from '../../infra/starters/analysts.ts'
+import { PythonJudge } from './python-judge.ts'
 
 const python = await pythonOfAnalysts().catch((error: Error) => error)
 if (python instanceof Error) {
@@ -30,19 +29,13 @@ export interface SeenGraph {
 }
 type Scores = Readonly<Record<string, number>>
 
-export class Analysts implements AsyncDisposable {
-  readonly #child: ChildProcess
-  readonly #answers: AsyncIterator<string>
-
+export class Analysts extends PythonJudge {
   constructor() {
-    if (python instanceof Error) throw python
-    const script = join(import.meta.dirname, '..', 'interop', 'readers-judge.py')
-    this.#child = spawn(python, [script], { stdio: ['pipe', 'pipe', 'inherit'] })
-    this.#answers = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]()
+    super(python, join(import.meta.dirname, '..', 'interop', 'readers-judge.py'))
   }
 
   parquet(path: string): Promise<{ readonly arrow: Seen; readonly pandas: Seen; readonly codec: string }> {
-    return this.#ask({ do: 'parquet', path })
+    return this.ask({ do: 'parquet', path })
   }
 
   /** `types`: property types by column, for readers that have to be told. `duckdb`: the types it finds out. */
@@ -50,11 +43,11 @@ export class Analysts implements AsyncDisposable {
     path: string,
     types: Readonly<Record<string, string>>,
   ): Promise<{ readonly arrow: Seen; readonly pandas: Seen; readonly duckdb: Readonly<Record<string, string>> }> {
-    return this.#ask({ do: 'csv', path, types })
+    return this.ask({ do: 'csv', path, types })
   }
 
   graph(path: string, edges: 'edges' | 'links' = 'edges'): Promise<SeenGraph> {
-    return this.#ask({ do: 'graph', path, edges })
+    return this.ask({ do: 'graph', path, edges })
   }
 
   scores(path: string): Promise<{
@@ -63,31 +56,16 @@ export class Analysts implements AsyncDisposable {
     readonly betweenness: Scores
     readonly degree: Scores
   }> {
-    return this.#ask({ do: 'scores', path })
+    return this.ask({ do: 'scores', path })
   }
 
   /** Of these communities, and of those NetworkX finds. */
   modularity(path: string, communities: readonly (readonly string[])[]): Promise<{ ours: number; theirs: number }> {
-    return this.#ask({ do: 'modularity', path, communities })
+    return this.ask({ do: 'modularity', path, communities })
   }
 
   /** Every table of a DuckDB file, as `schema.table`. */
   database(path: string): Promise<Readonly<Record<string, Seen>>> {
-    return this.#ask({ do: 'database', path })
-  }
-
-  async #ask<T extends object>(request: object): Promise<T> {
-    this.#child.stdin!.write(`${JSON.stringify(request)}\n`)
-    const { value, done } = await this.#answers.next()
-    if (done === true) throw new Error('the judge is gone')
-    const answer = JSON.parse(value) as T
-    if ('error' in answer) throw new Error(String(answer.error))
-    return answer
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const gone = new Promise((resolve) => this.#child.once('exit', resolve))
-    this.#child.stdin!.end()
-    await gone
+    return this.ask({ do: 'database', path })
   }
 }

@@ -1,4 +1,4 @@
-/** A way to a Postgres server that is cut at chosen statements: right before the server gets one, or its answer is lost. */
+/** A way to a server that is cut at chosen statements: right before the server gets one, or its answer is lost. */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
@@ -6,19 +6,26 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 export type Cut = 'before' | 'after'
 
 export interface CuttingProxy extends AsyncDisposable {
-  /** The same database, through the proxy. */
+  /** The same server, through the proxy. */
   readonly url: string
-  /** Asked for every statement of the simple protocol, `begin` and `commit` among them. Null lets it pass. */
+  /** Asked for every statement, `begin` and `commit` of Postgres' simple protocol among them. Null lets it pass. */
   decide: (statement: string) => Cut | null
+  /** True: who connects is turned away. */
+  down: boolean
   /** Cuts every connection there is now; new ones come through. */
   cut(): void
 }
 
-export async function cuttingProxy(url: string): Promise<CuttingProxy> {
+/** `protocol`: how the bytes of one client are cut into messages; default: those of Postgres. */
+export async function cuttingProxy(
+  url: string,
+  protocol: () => Protocol = () => new Messages(),
+): Promise<CuttingProxy> {
   const target = new URL(url)
   const sockets = new Set<Socket>()
-  const proxy = { decide: (_: string): Cut | null => null }
+  const proxy = { decide: (_: string): Cut | null => null, down: false }
   const server = createServer((client) => {
+    if (proxy.down) return void client.destroy()
     const upstream = connect(Number(target.port), target.hostname)
     const cut = (): void => {
       client.destroy()
@@ -39,7 +46,7 @@ export async function cuttingProxy(url: string): Promise<CuttingProxy> {
       if (deaf) cut()
       else client.write(answer)
     })
-    const messages = new Messages()
+    const messages = protocol()
     client.on('data', (bytes) => {
       for (const { statement, raw } of messages.of(bytes)) {
         const decision = statement === null ? null : proxy.decide(statement)
@@ -68,14 +75,18 @@ export async function cuttingProxy(url: string): Promise<CuttingProxy> {
 
 const QUERY = 'Q'.charCodeAt(0)
 
+export interface Protocol {
+  of(bytes: Buffer): readonly Message[]
+}
+
 interface Message {
-  /** Null: no statement of the simple protocol. */
+  /** Null: no statement. */
   readonly statement: string | null
   readonly raw: Buffer
 }
 
 /** Bytes of a client cut into messages; the first has no letter for its kind. */
-class Messages {
+class Messages implements Protocol {
   #rest: Buffer = Buffer.alloc(0)
   #greeted = false
 

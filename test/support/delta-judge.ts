@@ -1,9 +1,8 @@
 /** delta-rs as the independent judge of our tables. Where it cannot be had, importing fails under `CI=true`. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { describe } from 'vitest'
 import { pythonWithDeltalake } from '../../infra/starters/deltalake.ts'
+import { PythonJudge } from './python-judge.ts'
 
 const python = await pythonWithDeltalake().catch((error: Error) => error)
 if (python instanceof Error) {
@@ -27,44 +26,24 @@ export interface Reading {
   readonly last: Record<string, unknown>[]
 }
 
-export class Judge implements AsyncDisposable {
-  readonly #child: ChildProcess
-  readonly #answers: AsyncIterator<string>
-
+export class Judge extends PythonJudge {
   constructor() {
-    if (python instanceof Error) throw python
-    this.#child = spawn(python, [join(import.meta.dirname, 'delta-judge.py')], { stdio: ['pipe', 'pipe', 'inherit'] })
-    this.#answers = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]()
+    super(python, join(import.meta.dirname, 'delta-judge.py'))
   }
 
   read(path: string, version?: number): Promise<Reading> {
-    return this.#ask({ do: 'read', path, version })
+    return this.ask({ do: 'read', path, version })
   }
 
   append(path: string, first: number, last: number): Promise<{ version: number }> {
-    return this.#ask({ do: 'append', path, first, last })
+    return this.ask({ do: 'append', path, first, last })
   }
 
   checkpoint(path: string): Promise<object> {
-    return this.#ask({ do: 'checkpoint', path })
+    return this.ask({ do: 'checkpoint', path })
   }
 
   delete(path: string, predicate: string): Promise<object> {
-    return this.#ask({ do: 'delete', path, predicate })
-  }
-
-  async #ask<T extends object>(request: object): Promise<T> {
-    this.#child.stdin!.write(`${JSON.stringify(request)}\n`)
-    const { value, done } = await this.#answers.next()
-    if (done === true) throw new Error('the judge is gone')
-    const answer = JSON.parse(value) as T
-    if ('error' in answer) throw new Error(String(answer.error))
-    return answer
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const gone = new Promise((resolve) => this.#child.once('exit', resolve))
-    this.#child.stdin!.end()
-    await gone
+    return this.ask({ do: 'delete', path, predicate })
   }
 }

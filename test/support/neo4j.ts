@@ -3,11 +3,10 @@
  * importing fails under `CI=true`; elsewhere `describeNeo4j` leaves its tests out. Tests keep to spaces of their own.
  */
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { describe, inject } from 'vitest'
 import { Neo4jServer } from '../../src/adapters/neo4j/driver.ts'
 import { fromNeo4j } from '../../src/adapters/neo4j/values.ts'
+import { type CuttingProxy, cuttingProxy } from './cutting-proxy.ts'
 import { askDesk } from './desk.ts'
 
 const answer = await askDesk(inject('neo4jDesk'))
@@ -49,58 +48,7 @@ export async function freshSpace(name: string = randomUUID()): Promise<FreshSpac
   }
 }
 
-/** `before`: the server never sees what the client sent. `after`: it does, and nobody hears its answer. */
-export type Cut = 'before' | 'after'
-
-export interface BoltProxy extends AsyncDisposable {
-  /** The same server, through the proxy. */
-  readonly url: string
-  /** Asked for every piece the client sends; Cypher is plain text in it. Null lets it pass. */
-  decide: (piece: string) => Cut | null
-  /** True: who connects is turned away. */
-  down: boolean
-}
-
-export async function boltProxy(url: string): Promise<BoltProxy> {
-  const target = new URL(url)
-  const sockets = new Set<Socket>()
-  const proxy = { decide: (_: string): Cut | null => null, down: false }
-  const server = createServer((client) => {
-    if (proxy.down) return void client.destroy()
-    const upstream = connect(Number(target.port), target.hostname)
-    const cut = (): void => {
-      client.destroy()
-      upstream.destroy()
-    }
-    for (const socket of [client, upstream]) {
-      sockets.add(socket)
-      socket.on('error', cut)
-      socket.on('close', () => {
-        sockets.delete(socket)
-        cut()
-      })
-    }
-    let deaf = false
-    upstream.on('data', (bytes) => {
-      if (deaf) cut()
-      else client.write(bytes)
-    })
-    client.on('data', (bytes) => {
-      const decision = proxy.decide(bytes.toString('latin1'))
-      if (decision === 'before') return cut()
-      deaf ||= decision === 'after'
-      upstream.write(bytes)
-    })
-  })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const through = new URL(url)
-  through.port = String((server.address() as AddressInfo).port)
-  return Object.assign(proxy, {
-    url: through.href,
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy()
-      server.close()
-      await once(server, 'close')
-    },
-  })
+/** The same server through a proxy; asked for every piece that a client sends, in which Cypher is plain text. */
+export function boltProxy(url: string): Promise<CuttingProxy> {
+  return cuttingProxy(url, () => ({ of: (raw) => [{ raw, statement: raw.toString('latin1') }] }))
 }
