@@ -199,3 +199,60 @@ export interface ExplainedInput {
   /** The expression that makes the field from them; null: it is taken as it is. */
   readonly compute: string | null
 }
+
+/** What `merge` did (spec 05 §3). */
+export interface MergeResult {
+  /** The entity that was merged away: the one named, or the survivor it had become before. */
+  readonly fromEntityId: string
+  readonly intoEntityId: string
+  /** Mappings of events that moved. */
+  readonly eventsReassigned: number
+  readonly entitiesRebuilt: number
+  readonly tombstonesProduced: number
+  readonly failures: readonly EventFailure[]
+  /** Nothing was written: both are one entity already, or the one to merge away is unknown. */
+  readonly noop?: 'already-merged' | 'unknown-source'
+}
+
+/** What `erase` did (spec 05 §4.4). Zeros: there was nobody, or it was finished before. */
+export interface EraseResult {
+  /** As given. */
+  readonly entityId: string
+  /** Null: nobody was found, so nothing was requested. */
+  readonly requestId: string | null
+  readonly entitiesErased: number
+  /** Each event once, whatever tiers held it. */
+  readonly eventsDeleted: number
+  /** Events of others that lost the person's fields. */
+  readonly eventsScrubbed: number
+  readonly mergeLogCleaned: number
+  /** False: a store is still to be reached; `pending` names it, and it is asked again. */
+  readonly complete: boolean
+  readonly pending: readonly string[]
+  /** Exports of the entity's types. Only with `purgeExports` they were changed. */
+  readonly exports: readonly ExportMention[]
+  /** What proves it; null until it is complete. */
+  readonly certificateId: string | null
+}
+
+/** What `redact(id, {details: true})` did (spec 05 §5.4). */
+export interface RedactResult {
+  readonly requestId: string | null
+  /** Distinct events that were changed. */
+  readonly events: number
+  readonly fields: number
+  /** Where something was changed. */
+  readonly stores: readonly string[]
+  readonly complete: boolean
+  readonly pending: readonly string[]
+}
+
+/** An export that an erasure concerns. */
+export interface ExportMention {
+  readonly exportId: string
+  readonly path: string
+  readonly format: string
+  readonly version: string
+  readonly entityTypes: readonly string[]
+  readonly at: string
+}

@@ -33,6 +33,8 @@ export interface NormalizedEvent {
   readonly kindsJson: string | null
   readonly hintsJson: string
   readonly rawJson: string
+  /** Column `redaction` (`core/privacy/treat.ts`), of an event that was treated on arrival; left out: it was not. */
+  readonly redactionJson?: string
 }
 
 /** An event as interpretation sees it. */

@@ -22,9 +22,13 @@ import type { Value } from '../core/value.ts'
 import type { BuildMode } from '../results.ts'
 import type { Archive } from './archive.ts'
 import type { ExportLog } from './exports.ts'
+import type { LockPort, SignalPort } from './locks.ts'
+import type { FrozenEntity, PrivacyPort } from './privacy.ts'
 import type { QueryReader } from './reading.ts'
 import type { RunLog } from './runs.ts'
 import type { TierPort } from './tiers.ts'
+
+export type { Holder, LockPort, LockRow, SignalPort } from './locks.ts'
 
 /** An open transaction; its type is the adapter's own business. */
 export type Tx = { readonly __tx: unique symbol }
@@ -63,6 +67,8 @@ export interface Store {
   readonly exports: ExportLog
   /** What ran, what runs and what is due (spec 10 §2). */
   readonly log: RunLog
+  /** Erasures, redactions, holds and certificates (spec 10 §10). */
+  readonly privacy: PrivacyPort
   /**
    * Runs `work` in one write transaction (SQLite: BEGIN IMMEDIATE). Calls queue in order; a throw rolls back.
    * `work` runs again from the start if the database found it in conflict with another transaction, so it has no effect on
@@ -90,6 +96,26 @@ export interface FullLedgerRow extends LedgerRow {
   readonly raw: string
   readonly duplicateOf: number | null
   readonly excluded: boolean
+  /** What was treated or removed of it (`core/redaction.ts`); null: nothing. */
+  readonly redaction: string | null
+}
+
+/** New content of a row that stays (spec 05 §4.2 no. 4, §5.1). */
+export interface TreatedRow {
+  readonly sequence: number
+  readonly data: string
+  readonly raw: string
+  readonly hints: string
+  readonly kinds: string | null
+  readonly redaction: string
+}
+
+/** What new events have to pass where something was erased or redacted before. */
+export interface AppendGuards {
+  /** Keyed digest of an event id, asked for where erased events are refused (spec 05 §4.2 no. 8). */
+  digestOf(eventId: string): string
+  /** The events as they may be stored, asked for under the head lock where hints were redacted for good (spec 05 §5.3). */
+  treated(unit: Unit, events: readonly NormalizedEvent[]): Promise<readonly NormalizedEvent[]>
 }
 
 /** A ledger row together with one entity it is mapped to. */
@@ -119,8 +145,13 @@ export interface RenormalizeResult {
 }
 
 export interface LedgerPort {
-  /** Numbers and inserts new events in input order under the head lock; one result per input (spec 04 §2.3, §2.5). */
-  append(unit: Unit, events: readonly NormalizedEvent[]): Promise<AppendResult[]>
+  /**
+   * Numbers and inserts new events in input order under the head lock; one result per input (spec 04 §2.3, §2.5). An event
+   * whose id `guards` recognize as an erased one counts as a repeat of its tombstone. Without guards nothing is refused.
+   */
+  append(unit: Unit, events: readonly NormalizedEvent[], guards?: AppendGuards): Promise<AppendResult[]>
+  /** From the end of the unit on, appends ask their guards. Cannot be taken back. */
+  guard(unit: Unit, kinds: { readonly suppressing?: true; readonly treating?: true }): Promise<void>
   /** Greatest sequence ever assigned, 0 if none. The safe head. */
   head(): Promise<number>
   /** No append commits from here to the end of the unit, and those that come later see what the unit wrote. */
@@ -188,6 +219,19 @@ export interface LedgerPort {
   /** Starts (forgets ids seen) or ends a renormalization. */
   beginRenormalize(unit: Unit): Promise<void>
   endRenormalize(unit: Unit): Promise<void>
+  /** Whole rows by sequence, in ascending order, in chunks, tombstones left out. Outside units. */
+  rows(sequences: readonly number[]): AsyncIterable<FullLedgerRow[]>
+  /** Sequences of rows that repeat one of these, wherever they are; ascending. */
+  repeatsOf(unit: Unit | null, sequences: readonly number[]): Promise<number[]>
+  /** Sequences of rows that do not normalize any more (`excluded`), wherever they are, ascending, in chunks. */
+  excluded(): AsyncIterable<number[]>
+  /**
+   * Makes tombstones of rows, wherever they are (spec 05 §4.2 no. 3): the sequence stays, and with `digest` that in place of
+   * the event id. Counts by source follow. Returns how many were none before.
+   */
+  empty(unit: Unit, rows: readonly { readonly sequence: number; readonly digest: string | null }[]): Promise<number>
+  /** Replaces the content of rows, wherever they are. Tombstones stay what they are. */
+  treat(unit: Unit, rows: readonly TreatedRow[]): Promise<void>
   /** Replaces `resolution_hints` of rows (identity reset). */
   updateHints(unit: Unit, rows: readonly { sequence: number; hintsJson: string }[]): Promise<void>
   /**
@@ -232,6 +276,21 @@ export interface IdentityPort {
   mergesInto(entityId: string): Promise<{ from: string; into: string; timestamp: string; reason: string }[]>
   /** Follows the merge log to the surviving id; the id itself if it was never merged away. */
   survivorOf(entityId: string): Promise<string>
+  /**
+   * The survivor of an id and every id that was merged into it, at whatever distance, the survivor first. An id that owns
+   * neither hints nor mappings, and that no merge names, has no family: empty.
+   */
+  family(unit: Unit | null, entityId: string): Promise<FrozenEntity[]>
+  /** Hints of these entities, by (type, hint type, value); a token where it was redacted. */
+  hintsOf(unit: Unit | null, entityIds: readonly string[]): Promise<(HintRow & { readonly redacted: boolean })[]>
+  /** Removes hints, mappings and merge-log pairs of these ids, and writes one `erase` change for each. */
+  erase(unit: Unit, entityIds: readonly string[]): Promise<{ hints: number; mappings: number; mergeLog: number }>
+  /** Puts tokens in place of hint values (spec 05 §5.3); `sticky`: later events with the value are treated on arrival. */
+  redact(unit: Unit, rows: readonly (HintRow & { readonly token: string })[], sticky: boolean): Promise<number>
+  /** Whether any hint is a token. Costs nothing to speak of. */
+  hasTokens(unit: Unit | null): Promise<boolean>
+  /** Those of the tokens that are known, with what they belong to; `sticky`: those of sticky redactions only. */
+  tokens(unit: Unit | null, values: readonly string[], options?: { sticky?: boolean }): Promise<HintRow[]>
   /** Change feed past `after`, ascending. */
   changes(unit: Unit | null, after: number): Promise<IdentityChange[]>
   /**
@@ -305,8 +364,18 @@ export interface HistoryPort {
    * Changes rows of owned entities only. Returns owned sources that had edges to both, which the caller must rebuild.
    */
   absorb(unit: Unit, layout: HistoryLayout, type: string, from: string, into: string, at: Instant): Promise<string[]>
-  /** Removes all rows and edges (both directions) of these entities from the version's live tables. */
-  remove(unit: Unit, layout: HistoryLayout, ids: readonly { id: string; type: string }[]): Promise<void>
+  /**
+   * Removes all rows and edges (both directions) of these entities from the version's live tables, or from those of a full
+   * build in the making together with its checkpoints. Tables that are not there hold nothing. Returns how many rows.
+   */
+  remove(
+    unit: Unit,
+    layout: HistoryLayout,
+    ids: readonly { id: string; type: string }[],
+    target?: 'live' | 'shadow',
+  ): Promise<number>
+  /** Entities with an edge, open or not, that leads to one of these, in the version's live tables; each once. */
+  sourcesOf(unit: Unit | null, layout: HistoryLayout, targetIds: readonly string[]): Promise<string[]>
   /** Empties and (re)creates the version's shadow tables and shadow checkpoints. */
   beginShadow(unit: Unit, layout: HistoryLayout): Promise<void>
   /**
@@ -411,54 +480,4 @@ export interface VersionPort {
   insert(unit: Unit, row: Omit<VersionRow, 'active'>): Promise<void>
   /** Makes `unit.version` the only active one. */
   activate(unit: Unit): Promise<void>
-}
-
-// ── locks ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** Who holds a slot. `startedAt` is the process start as the host reports it, so that a reused pid is not mistaken. */
-export interface Holder {
-  readonly host: string
-  readonly pid: number
-  readonly startedAt: string
-  /** What it is doing, for people: `build`, `tick`, … */
-  readonly purpose: string
-  /** Tells the calls of one process apart. */
-  readonly claim?: string
-  /** Into how many shards it divides the entities; left out: it does not. */
-  readonly shards?: number
-  /** The run it works for, and its attempt: a later attempt of the same run takes its slots over. */
-  readonly run?: string
-  readonly attempt?: number
-}
-export interface LockRow {
-  readonly slot: string
-  readonly epoch: number
-  readonly holder: Holder | null
-  readonly acquiredAt: string | null
-  readonly renewedAt: string | null
-  readonly expiresAt: string | null
-}
-export interface LockPort {
-  /** The time by which slots expire: of the database where several machines share it. */
-  clock(): Promise<Instant>
-  /**
-   * Takes the slot (spec 10 §4.4) if it and all slots that exclude it (`slots.ts`) are free, expired, or their
-   * holders dead on this machine; those lose their epochs. Epoch grows by one.
-   * Otherwise `LockHeld`, whose details name holder and since when.
-   */
-  acquire(slot: string, holder: Holder, ttlMs: number, now: Instant): Promise<number>
-  /** First statement of every chunk transaction: throws `Fenced` if the slot's epoch is another one. */
-  fence(tx: Tx, slot: string, epoch: number): Promise<void>
-  /** False if the epoch is stale. */
-  renew(slot: string, epoch: number, ttlMs: number, now: Instant): Promise<boolean>
-  release(slot: string, epoch: number): Promise<void>
-  list(): Promise<LockRow[]>
-}
-
-/** Wakes processes that wait for others: LISTEN/NOTIFY where there is one, else they look again after a while. */
-export interface SignalPort {
-  /** Once the unit commits, every store of the space that waits is woken. */
-  send(unit: Unit): Promise<void>
-  /** Resolves at the next signal, or after `ms` milliseconds. Signals may be missed: look before and after. */
-  wait(ms: number): Promise<void>
 }

@@ -1,4 +1,5 @@
 /** Numbered changes of the package's own tables (spec 04 §2, 07 §2). Never edit a released one; add the next number. */
+import { PRIVACY_TABLES } from './privacy-tables.ts'
 import { RUN_LOG_TABLES } from './run-log-tables.ts'
 
 export interface Migration {
@@ -221,6 +222,13 @@ create table exports (
 );
 create index exports_path on exports (path);
 `,
+  },
+  {
+    number: 5,
+    name: 'erasures, redactions, holds, certificates',
+    // A package that does not know it would take back what was erased or redacted.
+    breaking: true,
+    sql: PRIVACY_TABLES,
   },
 ]
 
