@@ -35,11 +35,12 @@ export async function build(engine: Engine, edition: Edition, options: BuildOpti
   const tally = new BuildTally(options.onProgress)
   const ahead = await nextMode(engine, edition, options)
   if (ahead.mode === 'SKIP') return tally.result('SKIP')
-  await resetForAll(engine, edition, options, tally)
-  return withStateSlot(engine, 'build', options.signal, (slot) => buildInSlot(engine, edition, slot, options, tally))
+  return withMappedState(engine, edition, 'build', options, tally, (slot) =>
+    buildInSlot(engine, edition, slot, options, tally),
+  )
 }
 
-/** The same for a caller that holds the slot already, and has called `resetForAll` before. */
+/** The same for a caller that holds the slot already, through `withMappedState`. */
 export async function buildInSlot(
   engine: Engine,
   edition: Edition,
@@ -136,7 +137,9 @@ async function resetAlone(
   tally: BuildTally,
 ): Promise<void> {
   if (engine.store.shard !== null) {
-    if (isMappedFor(await engine.store.mapping.state(), edition)) return
+    const state = await engine.store.mapping.state()
+    if (isMappedFor(state, edition)) return
+    if (isFor(state, edition)) throw new AnotherReset()
     throw new BuildError('another version changed the ledger while this build waited for its turn; build again', {
       recoverable: true,
     })
@@ -145,19 +148,42 @@ async function resetAlone(
   await resetSpace(engine, edition, slot, { renormalize: mode === 'FULL_RENORMALIZE' }, tally)
 }
 
+/** Another shard began the same reset once more, after this one had waited for it and before it got its slot. */
+class AnotherReset extends Error {}
+
+/** Runs `work` in the state slot, with identities and mappings as the definitions want them. */
+export async function withMappedState<T>(
+  engine: Engine,
+  edition: Edition,
+  purpose: string,
+  options: BuildOptions,
+  tally: BuildTally,
+  work: (slot: Slot) => Promise<T>,
+): Promise<T> {
+  const { buildEpoch } = await engine.store.mapping.state()
+  for (;;) {
+    await resetForAll(engine, edition, options, buildEpoch, tally)
+    try {
+      return await withStateSlot(engine, purpose, options.signal, work)
+    } catch (error) {
+      if (!(error instanceof AnotherReset)) throw error
+    }
+  }
+}
+
 /**
  * With several shards one does the shared part of a reset while it holds the state of all, and the others wait until it is
- * done (spec 04 §5.4). Each replays its own entities afterwards.
+ * done (spec 04 §5.4). Each replays its own entities afterwards. `buildEpoch`: any reset after this one is a fresh one.
  */
-export async function resetForAll(
+async function resetForAll(
   engine: Engine,
   edition: Edition,
   options: BuildOptions,
+  buildEpoch: number,
   tally: BuildTally,
 ): Promise<void> {
   const { shard, mapping } = engine.store
   if (shard === null || !isReset((await nextMode(engine, edition, options)).mode)) return
-  const { buildEpoch } = await mapping.state()
   const done = async (): Promise<boolean> => {
     const state = await mapping.state()
     return isMappedFor(state, edition) && (!options.fromRaw || state.buildEpoch > buildEpoch)
@@ -169,9 +195,13 @@ export async function resetForAll(
 }
 
 /** Whether ledger, identities and mappings are what these definitions make of them. */
-function isMappedFor(state: MappingState, { program }: Edition): boolean {
-  const { sourceHash, identityHash } = program.hashes
-  return state.phase === 'idle' && state.sourceHash === sourceHash && state.identityHash === identityHash
+function isMappedFor(state: MappingState, edition: Edition): boolean {
+  return state.phase === 'idle' && isFor(state, edition)
+}
+
+/** Whether they are made, or being made, for these definitions. */
+function isFor({ sourceHash, identityHash }: MappingState, { program }: Edition): boolean {
+  return sourceHash === program.hashes.sourceHash && identityHash === program.hashes.identityHash
 }
 
 async function safeHead(engine: Engine, options: Pick<BuildOptions, 'untilSequence'>): Promise<number> {

@@ -1,17 +1,15 @@
 /** The tick as callers ask for it: what is pending first, then time rules (spec 05 §1–§2). */
 import type { Instant } from '../core/instant.ts'
 import type { TickResult } from '../results.ts'
-import { buildInSlot, nextMode, resetForAll } from './build.ts'
+import { buildInSlot, nextMode, withMappedState } from './build.ts'
 import type { Edition, Engine } from './engine.ts'
-import { withStateSlot } from './slot.ts'
 import { BuildTally } from './tally.ts'
 import { advanceDue } from './tick.ts'
 import { buildStateOf } from './versions.ts'
 
 /** Interprets what is pending and applies the time rules of all entities up to `asOf`. */
 export async function tick(engine: Engine, edition: Edition, asOf: Instant, signal?: AbortSignal): Promise<TickResult> {
-  await resetForAll(engine, edition, { signal }, new BuildTally())
-  return withStateSlot(engine, 'tick', signal, async (slot) => {
+  return withMappedState(engine, edition, 'tick', { signal }, new BuildTally(), async (slot) => {
     engine.cache(edition.version).validFor(slot.epoch)
     const pending = (await nextMode(engine, edition)).mode !== 'SKIP'
     // The build leaves the rules to this tick, so that they count here.

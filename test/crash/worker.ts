@@ -88,4 +88,6 @@ try {
   const { name, message, stack } = error as Error
   say({ error: name, message, ...(stack === undefined ? {} : { stack }) })
   process.exitCode = 1
+  // What it listens to would keep the process alive, and whoever waits for its end waiting.
+  await (engine as Defacto | null)?.close()
 }
