@@ -1,5 +1,6 @@
 /** Options of `Defacto.open` (spec 09 §2): names in every documented spelling, checked before anything is opened. */
 import { type ColdLedger, type ColdLedgerOptions, checkColdLedger } from './cold-options.ts'
+import { type Compliance, type ComplianceOptions, checkCompliance } from './compliance.ts'
 import { closest } from './core/spelling.ts'
 import { ConfigError } from './errors.ts'
 import type { DeadLetterSink } from './ports/dead-letter.ts'
@@ -50,6 +51,10 @@ export interface DefactoOptions {
   expressionClock?: 'event' | 'wall'
   /** Unknown definition keys are errors. */
   strict?: boolean
+  /** Key of tokens and of the `hash` treatment (spec 05 §5.2); default: one that is made with the space and kept in it. */
+  redactionKey?: string | Uint8Array
+  /** Erasures and redactions: who approves, until when, what proves them (spec 10 §10). */
+  compliance?: ComplianceOptions
   /** Connections to Postgres: how many at most (3 or more, default 10), and the longest statement (0: no limit). */
   pool?: { max?: number; statementTimeoutMs?: number }
   /** A writer that was silent for so long has its slot taken over, at least 1000; default 90 000 (spec 10 §4.4). */
@@ -80,6 +85,8 @@ const NAMES: readonly (keyof DefactoOptions)[] = [
   'schemaValidation',
   'expressionClock',
   'strict',
+  'redactionKey',
+  'compliance',
   'pool',
   'leaseMs',
   'clock',
@@ -87,7 +94,7 @@ const NAMES: readonly (keyof DefactoOptions)[] = [
 ]
 
 /** Options of the specification that this version of the package does not offer; named so that nobody guesses. */
-const NOT_OFFERED = ['workers', 'kafka', 'redactionKey'] as const
+const NOT_OFFERED = ['workers', 'kafka'] as const
 
 const CHOICES: Partial<Record<keyof DefactoOptions, readonly string[]>> = {
   logLevel: ['DEBUG', 'INFO', 'WARNING', 'ERROR'],
@@ -100,7 +107,10 @@ const CHOICES: Partial<Record<keyof DefactoOptions, readonly string[]>> = {
 }
 
 /** Options as the rest of the package reads them. */
-export type CheckedOptions = Omit<DefactoOptions, 'coldLedger'> & { coldLedger?: ColdLedger }
+export type CheckedOptions = Omit<DefactoOptions, 'coldLedger' | 'compliance'> & {
+  coldLedger?: ColdLedger
+  compliance: Compliance
+}
 
 /** The documented spelling of an option name: `batch_size`, `batch-size`, `batch.size` → `batchSize`. */
 export function optionName(spelling: string): string {
@@ -175,7 +185,19 @@ export function checkOptions(given: object): CheckedOptions {
   }
   if (database !== undefined && !isPostgres(database)) sqlitePath(database)
   if (options['coldLedger'] !== undefined) options['coldLedger'] = checkColdLedger(options['coldLedger'], optionName)
-  return options as CheckedOptions
+  checkRedactionKey(options['redactionKey'])
+  options['compliance'] = checkCompliance(options['compliance'] ?? {}, optionName)
+  return options as unknown as CheckedOptions
+}
+
+/** Short ones can be guessed, and with them what the tokens stand for. */
+const LEAST_KEY = 16
+
+function checkRedactionKey(given: unknown): void {
+  if (given === undefined) return
+  const isKey = typeof given === 'string' || given instanceof Uint8Array
+  if (isKey && given.length >= LEAST_KEY) return
+  throw new ConfigError(`option 'redactionKey' must be a text or bytes of at least ${LEAST_KEY}`)
 }
 
 function checkPool(given: unknown): unknown {

@@ -29,14 +29,6 @@ export interface ProjectSettings extends Omit<EngineSettings, 'clock' | 'newId' 
   pools?: Record<string, number>
   /** Durations like `180d`. */
   retention?: { metadata?: { runs?: string; ticks?: string; checks?: string; logs?: string; deadLetters?: string } }
-  compliance?: {
-    strict?: boolean
-    approval?: 'required' | 'none'
-    deadline?: string
-    warnAt?: string[]
-    backups?: { name: string; expires: string }[]
-    signingKey?: string
-  }
   /** By name: a reference to the token, and what it may do. */
   serve?: { tokens?: Record<string, { token: string; scopes: ('read' | 'run' | 'erase')[] }> }
   telemetry?: { otlp?: unknown; openlineage?: unknown; dagster?: unknown }

@@ -86,6 +86,18 @@ export const OPTION_KEYS: Readonly<Record<string, KeyKind>> = {
   expressionClock: choice('event', 'wall'),
   strict: boolean,
   redactionKey: secret,
+  compliance: {
+    kind: 'group',
+    keys: {
+      strict: boolean,
+      approval: choice('required', 'none'),
+      deadline: duration,
+      warnAt: list,
+      backups: open,
+      signingKey: secret,
+      certificates: path,
+    },
+  },
   pool: { kind: 'group', keys: { max: atLeast(1), statementTimeoutMs: atLeast(0) } },
   leaseMs: atLeast(1000),
 }
@@ -116,17 +128,6 @@ const PROJECT_KEYS: Readonly<Record<string, KeyKind>> = {
         kind: 'group',
         keys: { runs: duration, ticks: duration, checks: duration, logs: duration, deadLetters: duration },
       },
-    },
-  },
-  compliance: {
-    kind: 'group',
-    keys: {
-      strict: boolean,
-      approval: choice('required', 'none'),
-      deadline: duration,
-      warnAt: list,
-      backups: open,
-      signingKey: secret,
     },
   },
   serve: { kind: 'group', keys: { tokens: { kind: 'open', secret: 'always' } } },

@@ -185,6 +185,7 @@ function defaults(root: string): Setting[] {
     definitions: folder,
     database: join(root, '.defacto', 'defacto.db'),
     deadLetter: { type: 'file', path: join(root, '.defacto', 'dead-letters.jsonl') },
+    compliance: { certificates: join(root, '.defacto', 'certificates') },
   }
   return settingsOf(value, { place: () => 'default', base: root })
 }
