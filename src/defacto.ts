@@ -8,7 +8,6 @@ import {
   type IngestOptions,
   type TickOptions,
 } from './calls.ts'
-import type { RawRecord } from './core/event.ts'
 import type { ProgramOptions } from './core/program.ts'
 import { fileLetters, reprocessEntries, totalOf } from './dead-letters.ts'
 import type { DefinitionsInput, SourceName } from './definition-types.ts'
@@ -19,16 +18,15 @@ import { build, type BuildOptions as EngineBuildOptions, nextMode } from './engi
 import { ColdSchedule } from './engine/cold/schedule.ts'
 import type { Edition, Engine } from './engine/engine.ts'
 import { explainProperty } from './engine/explain.ts'
-import { stagesOf } from './engine/failures.ts'
-import { appendRecords } from './engine/ingest.ts'
 import { tick } from './engine/run-tick.ts'
 import { Serial } from './engine/serial.ts'
 import { withSlot, withStateSlot } from './engine/slot.ts'
 import { previewTick } from './engine/tick.ts'
 import { buildStateOf, historyCursor, isBuilt, statusOf, switchActive } from './engine/versions.ts'
-import { ConfigError, IngestError, LockHeld } from './errors.ts'
+import { ConfigError, LockHeld } from './errors.ts'
 import { exportWriters } from './export-writers.ts'
 import type { GraphPlace } from './graph-place.ts'
+import { ingestRecords } from './ingest-call.ts'
 import { entityTimeline, IdentityInspection, LedgerInspection } from './inspection.ts'
 import { type OpenedSpace, openSpace } from './open-space.ts'
 import type { DefactoOptions } from './options.ts'
@@ -167,48 +165,13 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
     options: IngestOptions = {},
   ): Promise<IngestResult> {
     this.#assertOpen()
-    const started = performance.now()
-    const records: AsyncIterable<RawRecord> | Iterable<RawRecord> = toRecords(events, options.signal)
+    const records = toRecords(events, options.signal)
     return this.#write(async () => {
       const target = await this.#edition(typeof options.process === 'string' ? options.process : undefined)
-      const { normalizeMs, appendMs, ...counts } = await appendRecords(
-        this.#engine,
-        target,
-        source as string,
-        records,
-        options.signal,
-      )
-      const buildResult = options.process ? await this.#buildAfter(target, counts, options.signal) : null
-      const total = performance.now() - started
-      const build_ms = buildResult?.durationMs ?? 0
-      const timing = {
-        normalize_ms: normalizeMs,
-        append_ms: appendMs,
-        build_ms,
-        total_ms: total,
-        overhead_ms: Math.max(0, total - normalizeMs - appendMs - build_ms),
-      }
-      const result: IngestResult = { ...counts, buildResult, timing }
-      const logger = this.#logger.child('defacto.pipeline')
-      if (result.failures.length > 0) logger.warn('ingest failures detected', { stages: stagesOf(result.failures) })
-      logger.info('ingest batch completed', {
-        events_ingested: result.eventsIngested,
-        events_failed: result.eventsFailed,
-        duplicates_skipped: result.duplicatesSkipped,
-        duration_ms: Math.round(total),
-      })
-      const read = result.eventsIngested + result.eventsFailed + result.duplicatesSkipped
-      if (read > 0 && result.eventsFailed === read && options.throwIfAllFail !== false) {
-        const first = result.failures[0]
-        throw new IngestError(
-          `all ${read} records of source '${String(source)}' failed; the first: ${first?.error}`,
-          result,
-          {
-            details: { source, failed: read },
-          },
-        )
-      }
-      return result
+      const process = options.process
+        ? (counts: object) => this.#buildAfter(target, counts, options.signal)
+        : async () => null
+      return ingestRecords(this.#engine, target, source as string, records, options, process)
     })
   }
 
