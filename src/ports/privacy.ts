@@ -230,6 +230,11 @@ export interface PrivacyPort {
    * names, reason and receipt.
    */
   close(unit: Unit, requestId: string, certificate: CertificateRow, at: string): Promise<void>
+  /**
+   * Adds certificates of erasures that the database does not know, since it was restored from a backup older than they are:
+   * the chain goes on behind them. Those it knows are left out.
+   */
+  adopt(unit: Unit, certificates: readonly CertificateRow[]): Promise<void>
 
   /** Oldest first. */
   certificates(options?: { readonly requestId?: string; readonly unit?: Unit }): Promise<CertificateRow[]>
@@ -240,5 +245,5 @@ export interface PrivacyPort {
   secret(name: 'redaction_key', make: () => Uint8Array): Promise<Uint8Array>
   /** Small texts of the space that outlive processes: when its files were scrubbed, which loss somebody accepted. */
   note(name: string): Promise<string | null>
-  putNote(name: string, value: string): Promise<void>
+  putNote(name: string, value: string, unit?: Unit): Promise<void>
 }

@@ -79,16 +79,17 @@ create table holds (
 );
 create index holds_entity on holds (entity_id) where entity_id is not null and released_at is null;
 
--- ordinal: their order in the chain.
+-- ordinal: their order in the chain. A request that was done, and again after an older backup was restored, has two.
 create table certificates (
   ordinal bigint generated always as identity primary key,
   certificate_id text collate "C" not null unique,
-  request_id text collate "C" not null unique,
+  request_id text collate "C" not null,
   hash text collate "C" not null,
   previous text collate "C" not null,
   at timestamptz not null,
   body text not null
 );
+create index certificates_request on certificates (request_id);
 
 create table privacy_notes (name text collate "C" primary key, value text not null);
 `

@@ -1,9 +1,11 @@
 /** The run log in Postgres (spec 10 §2). */
 import type { Instant } from '../../core/instant.ts'
 import type { ExportLog } from '../../ports/exports.ts'
+import type { PrivacyPort } from '../../ports/privacy.ts'
 import type { RunLog } from '../../ports/runs.ts'
 import type { Tx } from '../../ports/store.ts'
 import { StoredExports } from '../sql/export-log.ts'
+import { createPrivacyPort } from '../sql/privacy-log.ts'
 import { createRunLog } from '../sql/run-log.ts'
 import { plainText } from '../sql/run-log-columns.ts'
 import type { LogDatabase, LogParam, LogRow } from '../sql/run-log-database.ts'
@@ -19,6 +21,11 @@ export function postgresRunLog(space: Space, now: () => Instant): RunLog {
 /** The list of exports beside it (spec 05 §4.5). */
 export function postgresExports(space: Space, now: () => Instant): ExportLog {
   return new StoredExports(new PostgresLogDatabase(space, now))
+}
+
+/** Erasures, redactions, holds and certificates (spec 10 §10). */
+export function postgresPrivacy(space: Space, now: () => Instant): PrivacyPort {
+  return createPrivacyPort(new PostgresLogDatabase(space, now))
 }
 
 class PostgresLogDatabase implements LogDatabase {

@@ -13,7 +13,7 @@ import { PostgresMapping } from './mapping.ts'
 import { Names } from './names.ts'
 import { prepareSpace } from './open.ts'
 import { PostgresQueryReader } from './reader.ts'
-import { postgresExports, postgresRunLog } from './run-log.ts'
+import { postgresExports, postgresPrivacy, postgresRunLog } from './run-log.ts'
 import { PostgresSignals } from './signals.ts'
 import { PostgresTiers } from './tiers.ts'
 import { PostgresVersions } from './versions.ts'
@@ -64,6 +64,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
       reader,
       exports: postgresExports(space, options.now),
       log: postgresRunLog(space, options.now),
+      privacy: postgresPrivacy(space, options.now),
       transaction: <T>(work: (tx: Tx) => Promise<T>) => database.transaction(work),
       close: async () => {
         await signals.close()

@@ -79,16 +79,17 @@ create table holds (
 ) without rowid;
 create index holds_entity on holds (entity_id) where entity_id is not null and released_at is null;
 
--- ordinal: their order in the chain.
+-- ordinal: their order in the chain. A request that was done, and again after an older backup was restored, has two.
 create table certificates (
   ordinal integer primary key,
   certificate_id text not null unique,
-  request_id text not null unique,
+  request_id text not null,
   hash text not null,
   previous text not null,
   at text not null,
   body text not null
 );
+create index certificates_request on certificates (request_id);
 
 create table privacy_notes (name text primary key, value text not null) without rowid;
 `

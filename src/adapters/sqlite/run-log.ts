@@ -1,9 +1,11 @@
 /** The run log in a SQLite file (spec 10 §2). One writer at a time makes most of its locks unnecessary. */
 import type { Instant } from '../../core/instant.ts'
 import type { ExportLog } from '../../ports/exports.ts'
+import type { PrivacyPort } from '../../ports/privacy.ts'
 import type { RunLog } from '../../ports/runs.ts'
 import type { Tx } from '../../ports/store.ts'
 import { StoredExports } from '../sql/export-log.ts'
+import { createPrivacyPort } from '../sql/privacy-log.ts'
 import { createRunLog } from '../sql/run-log.ts'
 import type { LogDatabase, LogParam, LogRow } from '../sql/run-log-database.ts'
 import type { Param } from './connection.ts'
@@ -16,6 +18,11 @@ export function sqliteRunLog(database: Database, now: () => Instant): RunLog {
 /** The list of exports beside it (spec 05 §4.5). */
 export function sqliteExports(database: Database, now: () => Instant): ExportLog {
   return new StoredExports(new SqliteLogDatabase(database, now))
+}
+
+/** Erasures, redactions, holds and certificates (spec 10 §10). */
+export function sqlitePrivacy(database: Database, now: () => Instant): PrivacyPort {
+  return createPrivacyPort(new SqliteLogDatabase(database, now))
 }
 
 class SqliteLogDatabase implements LogDatabase {

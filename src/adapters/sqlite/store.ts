@@ -13,7 +13,7 @@ import { SqliteLocks } from './locks.ts'
 import { SqliteMapping } from './mapping.ts'
 import { prepareSpace } from './open.ts'
 import { SqliteQueryReader } from './reader.ts'
-import { sqliteExports, sqliteRunLog } from './run-log.ts'
+import { sqliteExports, sqlitePrivacy, sqliteRunLog } from './run-log.ts'
 import { SqliteTiers } from './tiers.ts'
 import { SqliteVersions } from './versions.ts'
 
@@ -71,6 +71,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       reader,
       exports: sqliteExports(database, options.now),
       log: sqliteRunLog(database, options.now),
+      privacy: sqlitePrivacy(database, options.now),
       transaction: <T>(work: (tx: Tx) => Promise<T>) => database.transaction(work),
       close: async () => {
         reader.close()

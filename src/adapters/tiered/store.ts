@@ -33,6 +33,7 @@ export function tieredStore(hot: Store, archive: Archive | null): Store {
     reader: hot.reader,
     exports: hot.exports,
     log: hot.log,
+    privacy: hot.privacy,
     transaction: <T>(work: (tx: Tx) => Promise<T>) => cold.transaction(work),
     async close() {
       try {
