@@ -10,7 +10,10 @@
 
 import type { Member } from './tiers.ts'
 
-/** A row of the table. All but `sequence` are null in a tombstone; JSON columns as stored text. */
+/**
+ * A row of the table; JSON columns as stored text. A tombstone has no `eventType`: all its columns are null but the sequence,
+ * and `eventId` where that is the keyed digest of an event that must not come back.
+ */
 export interface ArchiveRow {
   readonly sequence: number
   readonly eventId: string | null
@@ -214,10 +217,11 @@ export interface Archive {
   close(): Promise<void>
 }
 
-export function tombstone(sequence: number): ArchiveRow {
+/** `digest`: of an event that must not come back (spec 05 §4.2 no. 8). */
+export function tombstone(sequence: number, digest: string | null = null): ArchiveRow {
   return {
     sequence,
-    eventId: null,
+    eventId: digest,
     eventType: null,
     timestamp: null,
     source: null,

@@ -43,7 +43,7 @@ export interface Member {
   readonly entityType: string
 }
 
-/** What stays of a row when its content is archived. All but `sequence` null: a tombstone. */
+/** What stays of a row when its content is archived. Without `source`: a tombstone, `eventId` is null or a digest. */
 export interface EventIdRow {
   readonly sequence: number
   readonly eventId: string | null

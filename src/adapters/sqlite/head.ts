@@ -12,11 +12,22 @@ export interface Head {
   readonly last: number
   readonly renormalizing: boolean
   readonly tiering: Tiering
+  /** Events that were erased, or that have redacted hints, may come again (spec 05 §4.2 no. 8, §5.3). */
+  readonly suppressing: boolean
+  readonly treating: boolean
 }
 
+const HEAD = 'select last, renormalizing, tiering, suppressing, treating from head'
+
 export function readHead(connection: Connection): Head {
-  const [last, renormalizing, tiering] = connection.get('select last, renormalizing, tiering from head') ?? []
-  return { last: last as number, renormalizing: renormalizing === 1, tiering: tiering as Tiering }
+  const [last, renormalizing, tiering, suppressing, treating] = connection.get(HEAD) ?? []
+  return {
+    last: last as number,
+    renormalizing: renormalizing === 1,
+    tiering: tiering as Tiering,
+    suppressing: suppressing === 1,
+    treating: treating === 1,
+  }
 }
 
 /** Rows up to `last` are there; `added`: how many of them per source. */
@@ -28,5 +39,12 @@ export function moveHead(connection: Connection, last: number, added: ReadonlyMa
       source,
       events,
     )
+  }
+}
+
+/** So many rows per source are none of an event any more. */
+export function countFewer(connection: Connection, removed: ReadonlyMap<string, number>): void {
+  for (const [source, events] of removed) {
+    connection.run('update source_counts set events = events - ? where source = ?', events, source)
   }
 }

@@ -4,7 +4,7 @@ import type { FullLedgerRow, LedgerRow, MappedRow } from '../../ports/store.ts'
 import type { Row } from './connection.ts'
 
 export const LEDGER_COLUMNS = 'l.sequence, l.event_id, l.event_type, l.timestamp, l.source, l.data, l.kinds'
-export const FULL_COLUMNS = `${LEDGER_COLUMNS}, l.resolution_hints, l.raw, l.duplicate_of, l.excluded`
+export const FULL_COLUMNS = `${LEDGER_COLUMNS}, l.resolution_hints, l.raw, l.duplicate_of, l.excluded, l.redaction`
 /** As `FULL_COLUMNS` for readers that do without `raw`, which may be most of a row. */
 export const FULL_COLUMNS_WITHOUT_RAW = FULL_COLUMNS.replace('l.raw', `''`)
 export const MAPPED_COLUMNS = `${LEDGER_COLUMNS}, e.entity_id, e.entity_type`
@@ -37,6 +37,7 @@ export function fullRow(row: Row): FullLedgerRow {
     raw: row[8] as string,
     duplicateOf: row[9] as number | null,
     excluded: row[10] === 1,
+    redaction: row[11] as string | null,
   }
 }
 
@@ -56,7 +57,7 @@ export function mappedRow(row: Row): MappedRow {
 
 export function archiveRow(row: Row): ArchiveRow {
   const sequence = row[0] as number
-  if (row[2] === null) return tombstone(sequence)
+  if (row[2] === null) return tombstone(sequence, row[1] as string | null)
   return {
     sequence,
     eventId: row[1] as string,

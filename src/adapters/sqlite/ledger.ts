@@ -1,6 +1,7 @@
 /** The event ledger in SQLite (spec 04 §2). */
 import type { NormalizedEvent } from '../../core/event.ts'
 import type {
+  AppendGuards,
   AppendResult,
   FullLedgerRow,
   LedgerPort,
@@ -8,12 +9,14 @@ import type {
   MappedRow,
   Renormalized,
   RenormalizeResult,
+  TreatedRow,
   Unit,
 } from '../../ports/store.ts'
 import type { Connection, Row } from './connection.ts'
 import type { Database } from './database.ts'
 import { canonicalOf, countSkipped, INSERT_ID, INSERT_NEW_ID } from './event-ids.ts'
 import { moveHead, readHead, type Tiering } from './head.ts'
+import { emptyRows, excludedAfter, repeatsOf, treatRows } from './ledger-privacy.ts'
 import {
   FULL_COLUMNS,
   FULL_COLUMNS_WITHOUT_RAW,
@@ -27,10 +30,12 @@ import { mappedPages } from './mapped-pages.ts'
 import { beginRenormalize, endRenormalize, renormalize } from './renormalize.ts'
 
 const CHUNK = 5000
+/** Of whole rows, which may be large. */
+const ROWS = 1000
 
 const INSERT = `insert into ledger
-  (sequence, event_id, event_type, timestamp, source, data, resolution_hints, duplicate_of, kinds, raw)
-  values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  (sequence, event_id, event_type, timestamp, source, data, resolution_hints, duplicate_of, kinds, redaction, raw)
+  values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 /** Uses the unique index `ledger_event_id`. */
 const INSERT_NEW = `${INSERT} on conflict (event_id) where duplicate_of is null and excluded = 0 do nothing`
 /** Rows a replay sees. */
@@ -43,8 +48,19 @@ export class SqliteLedger implements LedgerPort {
     this.#database = database
   }
 
-  async append(unit: Unit, events: readonly NormalizedEvent[]): Promise<AppendResult[]> {
-    return this.#database.within(unit.tx, 'ledger.append', (connection) => appendAll(connection, events))
+  async append(unit: Unit, events: readonly NormalizedEvent[], guards?: AppendGuards): Promise<AppendResult[]> {
+    const operation = 'ledger.append'
+    const { suppressing, treating } = this.#database.within(unit.tx, operation, readHead)
+    const given = guards !== undefined && treating ? await guards.treated(unit, events) : events
+    const asked = suppressing ? guards : undefined
+    return this.#database.within(unit.tx, operation, (connection) => appendAll(connection, given, asked))
+  }
+
+  async guard(unit: Unit, kinds: { readonly suppressing?: true; readonly treating?: true }): Promise<void> {
+    this.#database.within(unit.tx, 'ledger.guard', (connection) => {
+      if (kinds.suppressing === true) connection.run('update head set suppressing = 1')
+      if (kinds.treating === true) connection.run('update head set treating = 1')
+    })
   }
 
   async head(): Promise<number> {
@@ -254,9 +270,48 @@ export class SqliteLedger implements LedgerPort {
     this.#database.within(unit.tx, 'ledger.endRenormalize', endRenormalize)
   }
 
+  async *rows(sequences: readonly number[]): AsyncIterable<FullLedgerRow[]> {
+    const wanted = [...new Set(sequences)].sort((a, b) => a - b)
+    const sql = `select ${FULL_COLUMNS} from json_each(?) w cross join ledger l on l.sequence = w.value
+      where l.event_type is not null order by l.sequence`
+    for (let at = 0; at < wanted.length; at += ROWS) {
+      const rows = await this.#read(null, 'ledger.rows', sql, JSON.stringify(wanted.slice(at, at + ROWS)))
+      if (rows.length > 0) yield rows.map(fullRow)
+    }
+  }
+
+  async repeatsOf(unit: Unit | null, sequences: readonly number[]): Promise<number[]> {
+    return this.#database.read(unit?.tx, 'ledger.repeatsOf', (connection) => repeatsOf(connection, sequences))
+  }
+
+  async *excluded(): AsyncIterable<number[]> {
+    for (let after = 0; ; ) {
+      const from = after
+      const found = await this.#database.read(null, 'ledger.excluded', (connection) =>
+        excludedAfter(connection, from, CHUNK),
+      )
+      if (found.length > 0) yield found
+      if (found.length < CHUNK) return
+      after = found.at(-1) as number
+    }
+  }
+
+  async empty(
+    unit: Unit,
+    rows: readonly { readonly sequence: number; readonly digest: string | null }[],
+  ): Promise<number> {
+    return this.#database.within(unit.tx, 'ledger.empty', (connection) => emptyRows(connection, rows))
+  }
+
+  async treat(unit: Unit, rows: readonly TreatedRow[]): Promise<void> {
+    this.#database.within(unit.tx, 'ledger.treat', (connection) => treatRows(connection, rows))
+  }
+
   async updateHints(unit: Unit, rows: readonly { sequence: number; hintsJson: string }[]): Promise<void> {
     this.#database.within(unit.tx, 'ledger.updateHints', (connection) => {
-      const update = connection.statement('update ledger set resolution_hints = ? where sequence = ?')
+      const update = connection.statement(
+        'update ledger set resolution_hints = ? where sequence = ? and event_type is not null',
+      )
       for (const row of rows) update.run(row.hintsJson, row.sequence)
     })
   }
@@ -269,7 +324,8 @@ export class SqliteLedger implements LedgerPort {
   }
 }
 
-function appendAll(connection: Connection, events: readonly NormalizedEvent[]): AppendResult[] {
+/** `guards`: of those that were erased none comes back. */
+function appendAll(connection: Connection, events: readonly NormalizedEvent[], guards?: AppendGuards): AppendResult[] {
   const results: AppendResult[] = []
   if (events.length === 0) return results
   // Only while a renormalization runs: a row it has not reached yet may be about to give up its id.
@@ -278,6 +334,11 @@ function appendAll(connection: Connection, events: readonly NormalizedEvent[]): 
   const counts = new Map<string, number>()
   let last = before
   for (const event of events) {
+    const erased = guards === undefined ? undefined : canonicalOf(connection, guards.digestOf(event.eventId))
+    if (erased !== undefined) {
+      results.push({ sequence: erased, inserted: false })
+      continue
+    }
     if (!insert(last + 1, event, null)) {
       const canonical = canonicalOf(connection, event.eventId) as number
       if (!keepDuplicates || canonical > before) {
@@ -311,6 +372,7 @@ function inserter(connection: Connection, tiering: Tiering): Insert {
       event.hintsJson,
       duplicateOf,
       event.kindsJson,
+      event.redactionJson ?? null,
       event.rawJson,
     )
     return changes === 1

@@ -61,8 +61,8 @@ export function ledgerRow(row: ArchiveRow): LedgerRow | null {
 export function fullLedgerRow(row: ArchiveRow): FullLedgerRow | null {
   const short = ledgerRow(row)
   if (short === null) return null
-  const { hints, raw, duplicateOf, excluded } = row
-  return { ...short, hints: hints ?? '{}', raw: raw ?? '', duplicateOf, excluded: excluded ?? false }
+  const { hints, raw, duplicateOf, excluded, redaction } = row
+  return { ...short, hints: hints ?? '{}', raw: raw ?? '', duplicateOf, excluded: excluded ?? false, redaction }
 }
 
 export function mappedRow(

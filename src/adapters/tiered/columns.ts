@@ -13,6 +13,6 @@ export const REPLAY_COLUMNS: readonly ArchiveColumn[] = [
   'kinds',
 ]
 /** And mapping. */
-export const SCAN_COLUMNS: readonly ArchiveColumn[] = [...REPLAY_COLUMNS, 'hints']
+export const SCAN_COLUMNS: readonly ArchiveColumn[] = [...REPLAY_COLUMNS, 'hints', 'redaction']
 /** And normalizing again. */
 export const FULL_COLUMNS: readonly ArchiveColumn[] = [...SCAN_COLUMNS, 'raw']

@@ -82,6 +82,7 @@ export function ledgerContract({ backend, api }: Contract): void {
         raw: given.rawJson,
         duplicateOf: null,
         excluded: false,
+        redaction: null,
       })
       assert.equal(await store.ledger.event({ eventId: 'b' }), undefined)
       assert.equal(await store.ledger.event({ sequence: 2 }), undefined)
