@@ -8,6 +8,7 @@
  * - Ids are a letter, `_` and a UUID v7 (`run_…` → `r_…`), so that they sort by time.
  */
 import type { EventFailure } from '../results.ts'
+import type { FrozenSubject } from './erasure.ts'
 import type { Unit } from './store.ts'
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
@@ -24,6 +25,10 @@ export const RUN_OPS = [
   'prune',
   'maintain',
   'export',
+  'expire',
+  'erase_queue',
+  'erase',
+  'redact',
 ] as const
 export type RunOp = (typeof RUN_OPS)[number]
 export const RUN_STATUSES = [
@@ -79,7 +84,7 @@ export interface RunRow {
   readonly toSeq: number | null
   readonly headAtRequest: number | null
   readonly status: RunStatus
-  /** Of `waiting`: `retry`, `slot`, `run:<id>`, `pool:<name>`. */
+  /** Of `waiting`: `retry`, `slot`, `run:<id>`, `pool:<name>`, `approval`, `hold:<id>`, `store:<name>`. */
   readonly waitingFor: string | null
   readonly stats: Counters
   /** Attempts since the last committed chunk; 0 before the first. */
@@ -295,6 +300,10 @@ export interface InputPort {
   inbox(batchId: string, options: { after: number; limit: number }): Promise<InboxRow[]>
   /** In the unit that appends them. */
   dropInbox(unit: Unit, batchId: string, upToLine: number): Promise<void>
+  /** Removes the pushed records that mention the person; how many there were. Readers go on at the next line there is. */
+  eraseInbox(unit: Unit, subject: FrozenSubject): Promise<number>
+  /** How many `eraseInbox` would remove; of committed data without a unit. */
+  inboxOf(unit: Unit | null, subject: FrozenSubject): Promise<number>
   /** Notes which sequences were known when (`ledger_marks`); in the unit of the append. */
   noteHead(unit: Unit, at: string, head: number): Promise<void>
   headAt(at: string): Promise<number>
@@ -322,6 +331,12 @@ export interface DeadLetterPort {
   get(id: string): Promise<DeadLetterRow | undefined>
   setStatus(ids: readonly string[], status: DeadLetterRow['status'], reason: string | null): Promise<number>
   count(status: DeadLetterRow['status']): Promise<{ source: string; letters: number }[]>
+  /** Removes the letters of the person: by entity, sequence, event id, or a mention anywhere in the record. How many. */
+  erase(unit: Unit, subject: FrozenSubject): Promise<number>
+  /** Treats the records of the person's letters in place; how many changed. */
+  treat(unit: Unit, subject: FrozenSubject): Promise<number>
+  /** How many letters `erase`, or of a redaction `treat`, would change; of committed data without a unit. */
+  concerning(unit: Unit | null, subject: FrozenSubject): Promise<number>
 }
 
 export interface CheckResult {
@@ -343,6 +358,13 @@ export interface CheckPort {
   latest(): Promise<CheckResult[]>
   /** Newest first. */
   history(check: string, limit: number): Promise<CheckResult[]>
+  /**
+   * Removes entity ids wherever the log may name them: samples and messages of checks, messages, data and errors of runs,
+   * alerts. How many rows changed.
+   */
+  eraseSamples(unit: Unit, entityIds: readonly string[]): Promise<number>
+  /** How many rows name one of the ids; of committed data without a unit. */
+  samplesOf(unit: Unit | null, entityIds: readonly string[]): Promise<number>
 }
 
 /** `subject`: what it is about (`run/<id>`, `check/<name>`, `asset/<name>`); one open alert per rule and subject. */

@@ -1,7 +1,9 @@
 /** Results of checks (spec 10 §3.7). */
 import type { CheckPort, CheckResult } from '../../ports/runs.ts'
+import type { Unit } from '../../ports/store.ts'
 import { CHECK } from './run-log-columns.ts'
 import type { LogDatabase } from './run-log-database.ts'
+import { countNamed, forgetNamed } from './run-log-ids.ts'
 
 const KEY = ['run_id', '"check"']
 const REPLACE = `on conflict (${KEY.join(', ')}) do update set ${CHECK.names
@@ -53,5 +55,13 @@ export class LoggedChecks implements CheckPort {
       [check, limit],
     )
     return rows.map((row) => CHECK.of(row))
+  }
+
+  async eraseSamples(unit: Unit, entityIds: readonly string[]): Promise<number> {
+    return forgetNamed(this.#database, unit.tx, entityIds)
+  }
+
+  async samplesOf(unit: Unit | null, entityIds: readonly string[]): Promise<number> {
+    return countNamed(this.#database, unit?.tx ?? null, entityIds)
   }
 }

@@ -46,6 +46,10 @@ export class Columns<T extends object> {
     return stored(this.#kinds[field], value)
   }
 
+  column(field: keyof T & string): string {
+    return columnOf(field)
+  }
+
   /** The same columns of a table with an alias. */
   under(alias: string): string {
     return this.names.map((name) => `${alias}.${name}`).join(', ')

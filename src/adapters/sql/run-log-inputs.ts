@@ -1,10 +1,15 @@
 /** How far inputs are read, records that were pushed, and which sequences were known when (spec 10 §3.3). */
+import { parseJson } from '../../core/expression/json.ts'
+import { mentionsIn } from '../../core/privacy/raw-text.ts'
 import { Fenced } from '../../errors.ts'
+import type { FrozenSubject } from '../../ports/erasure.ts'
 import type { InboxRow, InputMark, InputPort } from '../../ports/runs.ts'
-import type { Unit } from '../../ports/store.ts'
+import type { Tx, Unit } from '../../ports/store.ts'
 import { INBOX, MARK } from './run-log-columns.ts'
 import type { LogDatabase } from './run-log-database.ts'
 
+/** Pushed records looked into at once. */
+const PAGE = 500
 const PLACES = MARK.names.map((_, i) => `$${i + 1}`).join(', ')
 const SETS = MARK.names.map((name, i) => `${name} = $${i + 1}`).join(', ')
 
@@ -118,6 +123,47 @@ export class LoggedInputs implements InputPort {
     await this.#database.execute(unit.tx, 'inputs.dropInbox', sql, [batchId, upToLine])
   }
 
+  async eraseInbox(unit: Unit, subject: FrozenSubject): Promise<number> {
+    let removed = 0
+    for await (const [batchId, lines] of this.#mentioning(unit.tx, subject)) {
+      removed += await this.#database.execute(
+        unit.tx,
+        'inputs.eraseInbox',
+        `delete from ${this.#inbox} where batch_id = $1 and ${this.#database.among('cast(line as text)', '$2')}`,
+        [batchId, lines.map(String)],
+      )
+    }
+    return removed
+  }
+
+  async inboxOf(unit: Unit | null, subject: FrozenSubject): Promise<number> {
+    let found = 0
+    for await (const [, lines] of this.#mentioning(unit?.tx ?? null, subject)) found += lines.length
+    return found
+  }
+
+  /** Lines that mention the person, by batch, a page at a time. */
+  async *#mentioning(tx: Tx | null, subject: FrozenSubject): AsyncGenerator<readonly [string, number[]]> {
+    let last = { batchId: '', line: 0 }
+    for (;;) {
+      const rows = await this.#database.query(
+        tx,
+        'inputs.eraseInbox',
+        `select ${INBOX.list} from ${this.#inbox} where batch_id > $1 or (batch_id = $1 and line > $2)
+          order by batch_id, line limit ${PAGE}`,
+        [last.batchId, last.line],
+      )
+      const page = rows.map((row) => INBOX.of(row))
+      const found = page.filter(({ raw }) => mentionsIn(subject, recordOf(raw)))
+      for (const [batchId, lines] of Map.groupBy(found, (row) => row.batchId)) {
+        yield [batchId, lines.map(({ line }) => line)]
+      }
+      const end = page.at(-1)
+      if (end === undefined || page.length < PAGE) return
+      last = end
+    }
+  }
+
   async noteHead(unit: Unit, at: string, head: number): Promise<void> {
     await this.#database.execute(
       unit.tx,
@@ -133,5 +179,14 @@ export class LoggedInputs implements InputPort {
     const sql = `select coalesce(max(head), 0) from ${this.#heads} where at <= $1`
     const [row] = await this.#database.query(null, 'inputs.headAt', sql, [at])
     return row?.[0] as number
+  }
+}
+
+/** What was pushed; a text that is no JSON as it is. */
+function recordOf(raw: string): unknown {
+  try {
+    return parseJson(raw)
+  } catch {
+    return raw
   }
 }

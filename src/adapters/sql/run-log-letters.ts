@@ -2,8 +2,10 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { parseJson } from '../../core/expression/json.ts'
 import { recordJson } from '../../core/expression/record-json.ts'
+import { mentionsIn, treatedRaw } from '../../core/privacy/raw-text.ts'
+import type { FrozenSubject } from '../../ports/erasure.ts'
 import type { DeadLetterPort, DeadLetterRow } from '../../ports/runs.ts'
-import type { Unit } from '../../ports/store.ts'
+import type { Tx, Unit } from '../../ports/store.ts'
 import type { EventFailure } from '../../results.ts'
 import { Columns } from './run-log-columns.ts'
 import type { LogDatabase, LogParam, LogRow } from './run-log-database.ts'
@@ -15,6 +17,9 @@ type Letter = Omit<DeadLetterRow, 'failure'> &
     /** JSON text. */
     readonly raw: string
   }
+
+/** Letters looked into at once. */
+const PAGE = 500
 
 const LETTER = new Columns<Letter>({
   id: 'key',
@@ -109,6 +114,73 @@ export class LoggedLetters implements DeadLetterPort {
     const sql = `select source, count(*) from ${this.#table} where status = $1 group by source order by source`
     const rows = await this.#database.query(null, 'letters.count', sql, [status])
     return rows.map(([source, letters]) => ({ source: source as string, letters: letters as number }))
+  }
+
+  async erase(unit: Unit, subject: FrozenSubject): Promise<number> {
+    const database = this.#database
+    let removed = 0
+    for await (const page of this.#changes(unit.tx, subject)) {
+      const ids = page.map(({ id }) => id)
+      const sql = `delete from ${this.#table} where ${database.among('id', '$1')}`
+      removed += await database.execute(unit.tx, 'letters.erase', sql, [ids])
+    }
+    return removed
+  }
+
+  async treat(unit: Unit, subject: FrozenSubject): Promise<number> {
+    let treated = 0
+    const sql = `update ${this.#table} set raw = $2 where id = $1`
+    for await (const page of this.#changes(unit.tx, subject)) {
+      for (const { id, raw } of page) treated += await this.#database.execute(unit.tx, 'letters.treat', sql, [id, raw])
+    }
+    return treated
+  }
+
+  async concerning(unit: Unit | null, subject: FrozenSubject): Promise<number> {
+    let found = 0
+    for await (const page of this.#changes(unit?.tx ?? null, subject)) found += page.length
+    return found
+  }
+
+  /** Every letter is looked into, a page at a time: what a record holds no index knows. */
+  async *#changes(tx: Tx | null, subject: FrozenSubject): AsyncGenerator<{ id: string; raw: string | null }[]> {
+    const change = changeOf(subject)
+    const raws = LETTER.names.indexOf('raw')
+    let after = 0
+    for (;;) {
+      const rows = await this.#database.query(
+        tx,
+        'letters.erase',
+        `select ${LETTER.list}, ordinal from ${this.#table} where ordinal > $1 order by ordinal limit ${PAGE}`,
+        [after],
+      )
+      const found = rows.flatMap((row) => {
+        const letter = letterOf(row)
+        const raw = change(letter, row[raws] as string)
+        return raw === undefined ? [] : [{ id: letter.id, raw }]
+      })
+      if (found.length > 0) yield found
+      if (rows.length < PAGE) return
+      after = rows.at(-1)?.at(-1) as number
+    }
+  }
+}
+
+/** Recognizes letters of the person, and says what becomes of them: null: it goes; a text: its new record. */
+function changeOf(subject: FrozenSubject): (letter: DeadLetterRow, raw: string) => string | null | undefined {
+  const ids = new Set(subject.entities.map(({ id }) => id))
+  const sequences = new Set([...subject.emptied, ...subject.treated])
+  return ({ failure }, raw) => {
+    if (subject.treat !== null) {
+      const treated = treatedRaw(subject, failure.raw)
+      const text = treated === failure.raw ? raw : recordJson(treated)
+      return text === raw ? undefined : text
+    }
+    const named =
+      (failure.entityId !== null && ids.has(failure.entityId)) ||
+      (failure.sequence !== null && sequences.has(failure.sequence)) ||
+      (failure.eventId !== null && subject.mentions(failure.eventId))
+    return named || mentionsIn(subject, failure.raw) ? null : undefined
   }
 }
 

@@ -5,6 +5,7 @@ import type { Json, NewRun, RunRow } from '../../ports/runs.ts'
 import type { Store } from '../../ports/store.ts'
 import { type Contract, inUnit, withStore } from './backend.ts'
 import { event } from './fixtures.ts'
+import { runLogEraseContract } from './run-log-erase.ts'
 import { runLogExpireContract } from './run-log-expire.ts'
 import { begun, fenceOf, minute, newRun, notification, ODD } from './run-log-fixtures.ts'
 import { runLogTablesContract } from './run-log-tables.ts'
@@ -215,5 +216,6 @@ export function runLogContract(contract: Contract): void {
   })
 
   runLogTablesContract(contract)
+  runLogEraseContract(contract)
   runLogExpireContract(contract)
 }
