@@ -122,6 +122,20 @@ export class ConflictError extends DefactoError {
   }
 }
 
+/** A hold keeps the subject from being erased (spec 10 §10.1); `details.holds` are their ids. Exit code 8. */
+export class HoldError extends DefactoError {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, 'E_HOLD', options)
+  }
+}
+
+/** Somebody else than the requester has to approve first (spec 10 §10.1). Exit code 8. */
+export class ApprovalRequired extends DefactoError {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, 'E_APPROVAL', options)
+  }
+}
+
 /** A component that has to be reached cannot be: the orchestrator, an input's database. Exit code 9. */
 export class UnreachableError extends DefactoError {
   constructor(message: string, options?: ErrorOptions) {

@@ -410,7 +410,22 @@ export const CODES = define([
     'The message lists the known ones. Exit 7.',
   ],
   ['E_CONFIRMATION', 'a destructive command without confirmation', 'Add --yes. Exit 8.'],
+  [
+    'E_HOLD',
+    'an erasure of somebody whom a hold keeps',
+    'See it with `defacto hold list`; once the last hold is released the request goes on by itself. Exit 8.',
+  ],
+  [
+    'E_APPROVAL',
+    'an erasure that somebody else than the requester has to approve',
+    'Approve it with `defacto erase approve`, or set compliance.approval. Exit 8.',
+  ],
   ['E_PAST_PIVOT', 'an erasure that can no longer be stopped', 'It goes on to its end. Exit 8.'],
+  [
+    'E_ERASURES_LOST',
+    'a database that knows nothing of erasures that were done: it was restored from an older backup',
+    'Restore a newer one, or request the erasures that the message names again and accept the loss. Exit 6.',
+  ],
   ['E_VERSION_CONTENT', 'a version name that already stands for other definitions', 'Choose another name. Exit 2.'],
   ['E_STORAGE', 'the database or a file could not be used', 'Recoverable ones exit 9: run again. Others exit 1.'],
   ['E_BUILD', 'a build could not go on', 'Nothing half done is visible; the next build continues. Exit 1.'],
