@@ -461,6 +461,11 @@ export interface BuildStatePort {
    */
   seed(unit: Unit, state: BuildState): Promise<void>
   put(unit: Unit, state: BuildState): Promise<void>
+  /**
+   * Raises the generation of all rows of `unit.version`, of whatever shard and division: entities were rebuilt under the next
+   * one, and who follows the version looks at everything anew.
+   */
+  renew(unit: Unit): Promise<void>
   shadow(version: string, unit?: Unit): Promise<ShadowBuild | undefined>
   putShadow(unit: Unit, shadow: ShadowBuild): Promise<void>
   dropShadow(unit: Unit): Promise<void>

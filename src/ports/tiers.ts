@@ -95,6 +95,8 @@ export interface TierPort {
   membersIn(unit: Unit | null, range: { after: number; to: number }): Promise<Member[]>
   /** Mappings of these entities with `sequence <= to`, in any order. */
   membersOf(unit: Unit | null, entityIds: readonly string[], to: number): Promise<Member[]>
+  /** All mappings of these events, whoever owns them, in any order. */
+  membersAt(unit: Unit | null, sequences: readonly number[]): Promise<Member[]>
   /** Sequence of the canonical row with this event id. */
   sequenceOf(eventId: string): Promise<number | undefined>
 

@@ -90,6 +90,7 @@ function hotMapping(connection: Connection): MappingPort {
 function hotBuilds(connection: Connection): BuildStatePort {
   return {
     seed: unused,
+    renew: unused,
     shadow: unused,
     putShadow: unused,
     dropShadow: unused,

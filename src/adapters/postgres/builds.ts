@@ -59,6 +59,15 @@ export class PostgresBuilds implements BuildStatePort {
     await this.#write(unit, state, this.#space.shard?.id, 'update')
   }
 
+  async renew(unit: Unit): Promise<void> {
+    await this.#space.database.query(
+      unit.tx,
+      'builds.renew',
+      `update ${this.#states} set generation = generation + 1 where of_version = $1`,
+      [unit.version],
+    )
+  }
+
   async shadow(version: string, unit?: Unit): Promise<ShadowBuild | undefined> {
     const [row] = await this.#space.database.query(
       unit?.tx,

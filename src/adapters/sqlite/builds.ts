@@ -33,6 +33,12 @@ export class SqliteBuilds implements BuildStatePort {
     this.#replace(unit, 'builds.put', 'build_state', STATE_COLUMNS, state.version, stateValues(state))
   }
 
+  async renew(unit: Unit): Promise<void> {
+    this.#database.within(unit.tx, 'builds.renew', (connection) =>
+      connection.run('update build_state set generation = generation + 1 where version = ?', unit.version),
+    )
+  }
+
   async shadow(version: string, unit?: Unit): Promise<ShadowBuild | undefined> {
     const row = await this.#database.read(unit?.tx, 'builds.shadow', (connection) =>
       connection.get(`select ${SHADOW} from shadow_builds where version = ?`, version),

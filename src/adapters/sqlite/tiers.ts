@@ -130,6 +130,17 @@ export class SqliteTiers implements TierPort {
     return rows.map(member)
   }
 
+  async membersAt(unit: Unit | null, sequences: readonly number[]): Promise<Member[]> {
+    const rows = await this.#read(
+      unit,
+      'tiers.membersAt',
+      `select ${MEMBER_COLUMNS} from (select distinct value as sequence from json_each(?)) wanted
+        cross join event_entities e on e.sequence = wanted.sequence`,
+      JSON.stringify(sequences),
+    )
+    return rows.map(member)
+  }
+
   async sequenceOf(eventId: string): Promise<number | undefined> {
     return this.#database.read(null, 'tiers.sequenceOf', (connection) => canonicalOf(connection, eventId))
   }
