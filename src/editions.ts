@@ -37,6 +37,12 @@ export class Editions {
     return edition
   }
 
+  /** Every version registered by now. */
+  async all(): Promise<readonly Edition[]> {
+    await this.refresh()
+    return [...this.#stored.keys()].map((version) => this.get(version))
+  }
+
   /** As `get`, after looking whether it was registered since. */
   async find(version: string): Promise<Edition> {
     if (!this.#compiled.has(version)) await this.refresh()

@@ -1,0 +1,158 @@
+/**
+ * Merging by hand, erasure, redaction, holds and certificates of an open space (spec 05, 10 §10): what the public engine
+ * offers of them, and what runs work with.
+ */
+import type { Compliance } from './compliance.ts'
+import type { Certificate } from './core/certificate.ts'
+import type { Edition, Engine } from './engine/engine.ts'
+import type { PrivacyCall, PrivacyContext } from './engine/privacy/context.ts'
+import { eraseEntity } from './engine/privacy/erase.ts'
+import { addHold, type HoldInput, listHolds, releaseHold } from './engine/privacy/holds.ts'
+import { type ErasurePlan, planErasure } from './engine/privacy/plan.ts'
+import { redactEntity } from './engine/privacy/redact.ts'
+import {
+  approveRequest,
+  createRequest,
+  type RequestInput,
+  refuseRequest,
+  type SubjectInput,
+  subjectOf,
+} from './engine/privacy/requests.ts'
+import { type Advanced, advance } from './engine/privacy/stages.ts'
+import { NotFoundError } from './errors.ts'
+import type { ErasureRequest, Hold, RequestFilter, StoreState } from './ports/privacy.ts'
+import type { EraseResult, RedactResult } from './results.ts'
+
+export interface EraseOptions {
+  /** Events of the person that are sent again are refused, instead of starting a new entity. */
+  suppress?: boolean
+  /** Exports of the entity's types lose its rows, too. */
+  purgeExports?: boolean
+  /** Rejects where a store could not be reached yet; it is asked again all the same. */
+  strict?: boolean
+  reason?: string
+  requestedBy?: string
+}
+
+export interface RedactOptions {
+  /** Later events of the person are treated on arrival; default true. */
+  sticky?: boolean
+  /** As for `erase`. */
+  purgeExports?: boolean
+  reason?: string
+  requestedBy?: string
+}
+
+/** What is known of a request: the row, and where its stores are while it is open. */
+export interface RequestView extends ErasureRequest {
+  readonly stores: Readonly<Record<string, StoreState>>
+  readonly certificateId: string | null
+}
+
+/** Requests and certificates (spec 10 §10): `defacto erase …` as methods. */
+export interface ErasureApi {
+  /** What an erasure would change, by store, and what stands in its way. Changes nothing. */
+  plan(subject: SubjectInput): Promise<ErasurePlan>
+  /**
+   * Asks for an erasure or redaction. The receipt is told once: with it the certificate can be shown to be about this
+   * entity. A request for the same entity that is still open is returned instead (`receipt` null).
+   */
+  request(input: RequestInput): Promise<{ readonly request: ErasureRequest; readonly receipt: string | null }>
+  approve(requestId: string, options: { by: string }): Promise<ErasureRequest>
+  refuse(requestId: string, options: { by: string; reason: string }): Promise<ErasureRequest>
+  /** Goes on with these requests, or with all that wait for nobody's decision, as far as they get. */
+  run(requestIds?: readonly string[], call?: PrivacyCall): Promise<readonly Advanced[]>
+  /** `NotFoundError` if there is none of this id. */
+  status(requestId: string): Promise<RequestView>
+  list(filter?: RequestFilter): Promise<readonly ErasureRequest[]>
+  /** `NotFoundError` while it is not closed. */
+  certificate(requestId: string): Promise<Certificate>
+  /** The chain, oldest first. */
+  certificates(): Promise<readonly Certificate[]>
+}
+
+export interface HoldApi {
+  /** `ConfigError` for a wrong filter, `ConflictError` (`E_PAST_PIVOT`) if the erasure has happened already. */
+  add(hold: HoldInput): Promise<Hold>
+  /** Those in force; `all`: ended and released ones as well. */
+  list(options?: { all?: boolean }): Promise<readonly Hold[]>
+  /** Requests that waited for it go on at the next `run`; their ids. */
+  release(holdId: string): Promise<{ readonly hold: Hold; readonly requests: readonly string[] }>
+}
+
+/** What an open space gives. Calls that write run in its queue. */
+export interface PrivacyParts {
+  readonly engine: Engine
+  readonly compliance: Compliance
+  context(): Promise<PrivacyContext>
+  working(): Edition
+  write<T>(work: () => Promise<T>): Promise<T>
+}
+
+export class Privacy {
+  readonly erasure: ErasureApi
+  readonly holds: HoldApi
+  readonly #parts: PrivacyParts
+
+  constructor(parts: PrivacyParts) {
+    this.#parts = parts
+    const { privacy } = parts.engine.store
+    const within = async <T>(work: (context: PrivacyContext) => Promise<T>): Promise<T> => work(await parts.context())
+    const writing = <T>(work: (context: PrivacyContext) => Promise<T>): Promise<T> =>
+      parts.write(async () => work(await parts.context()))
+    this.erasure = {
+      plan: (subject) => within(async (context) => planErasure(context, (await subjectOf(context, subject)).entityId)),
+      request: (input) => writing((context) => createRequest(context, input)),
+      approve: (requestId, options) => writing((context) => approveRequest(context, requestId, options)),
+      refuse: (requestId, options) => writing((context) => refuseRequest(context, requestId, options)),
+      run: (requestIds, call = {}) =>
+        writing(async (context) => advance(context, requestIds ?? (await waitingForNobody(context)), call)),
+      status: async (requestId) => {
+        const request = await privacy.request(requestId)
+        if (request === undefined) throw unknownRequest(requestId)
+        const [certificate] = await privacy.certificates({ requestId })
+        const stores = (await privacy.erasure(requestId))?.stores ?? {}
+        return { ...request, receipt: null, stores, certificateId: certificate?.certificateId ?? null }
+      },
+      list: async (filter) => (await privacy.requests(filter)).map((request) => ({ ...request, receipt: null })),
+      certificate: async (requestId) => {
+        const [row] = await privacy.certificates({ requestId })
+        if (row !== undefined) return JSON.parse(row.body) as Certificate
+        if ((await privacy.request(requestId)) === undefined) throw unknownRequest(requestId)
+        throw new NotFoundError(
+          `request '${requestId}' has no certificate yet: it is not closed; see \`defacto erase status ${requestId}\``,
+          { details: { requestId } },
+        )
+      },
+      certificates: async () => (await privacy.certificates()).map(({ body }) => JSON.parse(body) as Certificate),
+    }
+    this.holds = {
+      add: (hold) => writing((context) => addHold(context, hold)),
+      list: (options = {}) => within((context) => listHolds(context, options)),
+      release: (holdId) => writing((context) => releaseHold(context, holdId)),
+    }
+  }
+
+  erase(entityId: string, options: EraseOptions): Promise<EraseResult> {
+    return this.#parts.write(async () => eraseEntity(await this.#parts.context(), entityId, options))
+  }
+
+  redact(entityId: string, options: RedactOptions): Promise<RedactResult> {
+    return this.#parts.write(async () => redactEntity(await this.#parts.context(), entityId, options))
+  }
+}
+
+/** Approved and begun requests whose time has come; held ones are looked at again, too. */
+async function waitingForNobody({ engine }: PrivacyContext): Promise<string[]> {
+  const now = engine.now().toString()
+  const open = await engine.store.privacy.requests({
+    status: ['approved', 'held', 'frozen', 'erasing', 'verifying', 'store_pending'],
+  })
+  return open.filter(({ retryAt }) => retryAt === null || retryAt <= now).map(({ requestId }) => requestId)
+}
+
+function unknownRequest(requestId: string): NotFoundError {
+  return new NotFoundError(`there is no request '${requestId}'; \`defacto erase status\` lists them`, {
+    details: { requestId },
+  })
+}
