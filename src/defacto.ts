@@ -87,7 +87,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
     this.ledger = new LedgerInspection(this.#store, new LedgerTiers(this.#engine, parts.cold, () => this.#assertOpen()))
     const { flushEveryMs, retention } = parts.cold ?? {}
     this.#schedule = flushEveryMs === undefined ? null : new ColdSchedule(this.#engine, { flushEveryMs, retention })
-    this.identity = new IdentityInspection(this.#store)
+    this.identity = new IdentityInspection(this.#engine)
     this.definitions = new DefinitionsManager({
       engine: this.#engine,
       programOptions: this.#programOptions,

@@ -3,6 +3,7 @@
 import type { Hints } from './core/event.ts'
 import { parseJson } from './core/expression/json.ts'
 import type { Edition, Engine } from './engine/engine.ts'
+import { lookupValue } from './engine/privacy/lookup.ts'
 import { replayEntity } from './engine/timeline.ts'
 import { QueryError } from './errors.ts'
 import type { FullLedgerRow, Store } from './ports/store.ts'
@@ -75,20 +76,22 @@ function view(row: FullLedgerRow): LedgerEventView {
 }
 
 export class IdentityInspection {
+  readonly #engine: Engine
   readonly #store: Store
 
-  constructor(store: Store) {
-    this.#store = store
+  constructor(engine: Engine) {
+    this.#engine = engine
+    this.#store = engine.store
   }
 
   /** Id of the entity with this hint value (canonical form), the oldest one if several; undefined if none. */
   async lookup(value: string, options: { type?: string; hintType?: string } = {}): Promise<string | undefined> {
-    const rows = await this.#store.identity.lookupAll(value, { entityType: options.type, hintType: options.hintType })
+    const rows = await lookupValue(this.#engine, value, { entityType: options.type, hintType: options.hintType })
     return rows[0]?.entityId
   }
 
   async lookupAll(value: string): Promise<readonly { entityId: string; entityType: string; hintType: string }[]> {
-    const rows = await this.#store.identity.lookupAll(value)
+    const rows = await lookupValue(this.#engine, value)
     return rows.map(({ entityId, entityType, hintType }) => ({ entityId, entityType, hintType }))
   }
 

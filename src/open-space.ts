@@ -86,7 +86,10 @@ export async function openSpace(definitions: Definitions, given: object, compare
       batchSize: options.batchSize ?? 100,
       ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
       processStart: processStartTime(process.pid) ?? '',
+      ...(options.redactionKey === undefined ? {} : { redactionKey: options.redactionKey }),
     })
+    // A wrong key is told at once, and no unit has to wait for the right one.
+    await engine.digests()
     if (store.archive === null) await refuseWithoutArchive(store)
     else if (compare) await reconcileCold(engine)
     const own = { version: options.version ?? program.version, program }

@@ -400,6 +400,11 @@ export const CODES = define([
     'the Temporal packages have another version than the workflow code was made with',
     'Install the version that the message names, the same one of all @temporalio packages. Exit 2.',
   ],
+  [
+    'E_CONFIG_REDACTION_KEY',
+    'another redaction key than the space was redacted with',
+    'Give the key that was used before, or leave the option out where the space made its own. Exit 2.',
+  ],
   ['E_LOCK_HELD', 'another process works on the space', 'Wait, or see who with `defacto doctor`. Exit 6.'],
   ['E_CONFLICT', 'something changed in the meantime', 'Run again. Exit 6.'],
   ['E_PLAN_STALE', 'a plan whose base has moved', 'Make the plan again. Exit 6.'],

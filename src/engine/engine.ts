@@ -5,6 +5,7 @@
 import { hostname } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
 import { type Instant, instantFromDate } from '../core/instant.ts'
+import type { Digests } from '../core/privacy/digest.ts'
 import type { Program } from '../core/program.ts'
 import { StorageError } from '../errors.ts'
 import type { DeadLetterSink } from '../ports/dead-letter.ts'
@@ -13,6 +14,7 @@ import type { Store, Tx, Unit } from '../ports/store.ts'
 import type { EventFailure } from '../results.ts'
 import { EntityCache } from './entity-cache.ts'
 import { unitRows } from './failpoint.ts'
+import { SpaceDigests } from './privacy/key.ts'
 
 /** The attempt of a run that an engine's units belong to (spec 10 §4.3–4.4). */
 export interface RunHook {
@@ -42,6 +44,8 @@ export interface EngineOptions {
   /** How long a slot is held without being renewed. */
   leaseMs?: number
   processStart: string
+  /** What tokens of redacted values are made with; left out: the space makes a key of its own. */
+  redactionKey?: string | Uint8Array
   run?: RunHook
 }
 
@@ -71,12 +75,14 @@ export class Engine {
   readonly #clock: () => Date
   #breathed = 0
   readonly #caches: Map<string, EntityCache>
+  readonly #digests: SpaceDigests
   /** Failures a sink could not take; reported by `stats()`. */
   deadLetterErrors = 0
 
-  constructor(options: EngineOptions, caches: Map<string, EntityCache> = new Map()) {
+  constructor(options: EngineOptions, caches: Map<string, EntityCache> = new Map(), digests?: SpaceDigests) {
     this.#options = options
     this.#caches = caches
+    this.#digests = digests ?? new SpaceDigests(options.store, options.redactionKey)
     this.run = options.run ?? null
     this.store = options.store
     this.logger = options.logger
@@ -90,7 +96,7 @@ export class Engine {
 
   /** The same engine, its units those of a run's attempt. */
   forRun(run: RunHook): Engine {
-    return new Engine({ ...this.#options, run }, this.#caches)
+    return new Engine({ ...this.#options, run }, this.#caches, this.#digests)
   }
 
   now(): Instant {
@@ -106,6 +112,11 @@ export class Engine {
       this.#caches.set(version, cache)
     }
     return cache
+  }
+
+  /** What stands for values of persons. Not to be asked for the first time inside a unit: opening a space asks. */
+  async digests(): Promise<Digests> {
+    return this.#digests.get()
   }
 
   /**

@@ -15,6 +15,7 @@ import { mappingOf, readsOf, sourceOf, UNMAPPED } from '../core/value-origin.ts'
 import { NotFoundError } from '../errors.ts'
 import type { ExplainedInput, ExplainedOrigin, Explanation } from '../results.ts'
 import type { Edition, Engine } from './engine.ts'
+import { lookupValue } from './privacy/lookup.ts'
 import { plainValue } from './tick.ts'
 import { type Replayed, replayEntity } from './timeline.ts'
 
@@ -42,7 +43,7 @@ export async function explainProperty(
 
 /** People have a mail address or a number at hand, not the id. */
 async function unknownEntity(engine: Engine, { version }: Edition, id: string): Promise<NotFoundError> {
-  const found = await engine.store.identity.lookupAll(id)
+  const found = await lookupValue(engine, id)
   const ids = [...new Set(found.map(({ entityId }) => entityId))].filter((other) => other !== id)
   const way = ids.length > 0 ? `; it is an identity value of ${ids.join(', ')}: use the id` : ''
   return new NotFoundError(`version '${version}' has built no entity with this id${way}`, {

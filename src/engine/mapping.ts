@@ -7,6 +7,7 @@ import { decodeEvent } from '../core/normalize.ts'
 import type { FullLedgerRow, HintKey, MappingState, Unit } from '../ports/store.ts'
 import { BUILD_CHUNK, type Edition, type Engine } from './engine.ts'
 import { failpoint } from './failpoint.ts'
+import { withTokens } from './privacy/lookup.ts'
 import { type Slot, waitForOthers } from './slot.ts'
 import type { BuildTally } from './tally.ts'
 
@@ -122,7 +123,8 @@ async function mapEvents(engine: Engine, unit: Unit, events: readonly HintedEven
     const id = ids[index++]
     if (id !== undefined) known.set(key, id)
   }
-  const resolved = resolveBatch(events, known, engine.newId)
+  const hinted = await withTokens(engine, unit, events, keys, known)
+  const resolved = resolveBatch(hinted.events, hinted.known, engine.newId)
   await identity.insert(unit, resolved.inserts)
   for (const merge of resolved.merges) {
     await identity.merge(unit, merge.entityType, merge.from, merge.into, 'shared identity')

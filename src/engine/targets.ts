@@ -5,6 +5,7 @@
 import { type HintGroup, hintKey } from '../core/identity.ts'
 import type { HintKey, HintRow, Unit } from '../ports/store.ts'
 import type { Engine } from './engine.ts'
+import { lookupHints } from './privacy/lookup.ts'
 
 export type TargetLookup = (entityType: string, hints: Readonly<Record<string, string>>) => string | undefined
 
@@ -52,7 +53,7 @@ export class Targets {
   /** Looks up what is missing; true if nothing is any more. */
   async #find(unit: Unit, missing: Map<string, HintKey>): Promise<boolean> {
     if (missing.size === 0) return true
-    const found = await this.#engine.store.identity.lookup(unit, [...missing.values()])
+    const found = await lookupHints(this.#engine, unit, [...missing.values()])
     let index = 0
     for (const key of [...missing.keys()]) {
       const id = found[index++]

@@ -8,6 +8,7 @@ import { NotFoundError } from '../errors.ts'
 import type { Edition, Engine } from './engine.ts'
 import { compiledEntity, groupByEntity, targetGroups } from './entities.ts'
 import { instantOrNull } from './interpret-range.ts'
+import { lookupHints } from './privacy/lookup.ts'
 import { buildStateOf } from './versions.ts'
 
 export interface Replayed {
@@ -34,7 +35,7 @@ export async function replayEntity(engine: Engine, edition: Edition, entityId: s
   const keys = groups.flatMap(({ entityType, hints }) =>
     Object.entries(hints).map(([hintType, value]) => ({ entityType, hintType, value })),
   )
-  const found = await store.identity.lookup(null, keys)
+  const found = await lookupHints(engine, null, keys)
   const ids = new Map(keys.map((key, index) => [hintKey(key.entityType, key.hintType, key.value), found[index]]))
   const options: FoldOptions = {
     targets: (entityType, hints) =>
