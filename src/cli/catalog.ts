@@ -64,6 +64,24 @@ export const CATALOG: readonly CatalogEntry[] = [
     load: async () => (await import('./commands/tick.ts')).command,
   },
   {
+    name: 'erase',
+    group: 'Operate',
+    summary: 'erase a person everywhere, with proof',
+    load: async () => (await import('./commands/erase.ts')).command,
+  },
+  {
+    name: 'redact',
+    group: 'Operate',
+    summary: "take an entity's sensitive values away",
+    load: async () => (await import('./commands/redact.ts')).command,
+  },
+  {
+    name: 'hold',
+    group: 'Operate',
+    summary: 'legal holds: what must not be erased',
+    load: async () => (await import('./commands/hold.ts')).command,
+  },
+  {
     name: 'dlq',
     group: 'Data',
     summary: 'list, show, retry or drop dead letters',
