@@ -39,9 +39,12 @@ export interface LockPort {
   /** False if the epoch is stale. */
   renew(slot: string, epoch: number, ttlMs: number, now: Instant): Promise<boolean>
   release(slot: string, epoch: number): Promise<void>
-  /** Asks the holders of this slot, and of those that exclude it, to hand over at their next chunk (spec 10 §4.4). */
+  /**
+   * Asks the holders of this slot, and of those that exclude it, to hand over at their next chunk (spec 10 §4.4). Soon
+   * forgotten: who goes on waiting asks again.
+   */
   want(slot: string, purpose: string): Promise<void>
-  /** Who wants the slot of this epoch; null: nobody. Ends with the epoch. */
+  /** Who wants the slot of this epoch, held or let go already; null: nobody. Ends with the epoch. */
   wanted(tx: Tx, slot: string, epoch: number): Promise<string | null>
   /** What processes hold in memory of the slots below this one (`state` → `state/1`) counts no more: new epochs for them. */
   outdate(unit: Unit, slot: string): Promise<void>

@@ -62,3 +62,26 @@ export function checkEpoch(slot: string, epoch: number, current: number | undefi
 export function expiry(now: Instant, ttlMs: number): string {
   return (addDuration(now, new Duration(ttlMs)) ?? now).toString()
 }
+
+/** How long somebody who asked for a slot is believed to be there still; who waits for long asks again and again. */
+const WISH_MS = 10_000
+
+/** What is stored about somebody who wants a slot. */
+export function wish(purpose: string, now: Instant): string {
+  return JSON.stringify({ by: purpose, until: expiry(now, WISH_MS) })
+}
+
+/** Who stored the wish; null if that is long ago. */
+export function askedBy(stored: string, now: Instant): string | null {
+  const { by, until } = JSON.parse(stored) as { by: string; until: string }
+  return until > now.toString() ? by : null
+}
+
+/** Held slots whose holders stand in the way of this one. */
+export function excludedBy(rows: readonly LockRow[], slot: string): string[] {
+  const wanted = { slot, shards: 0 }
+  return rows
+    .filter((row) => row.holder !== null && row.slot !== slot)
+    .filter((row) => excludes(wanted, { slot: row.slot, shards: row.holder?.shards ?? 0 }))
+    .map((row) => row.slot)
+}

@@ -375,7 +375,7 @@ export interface HistoryPort {
     target?: 'live' | 'shadow',
   ): Promise<number>
   /** Entities with an edge, open or not, that leads to one of these, in the version's live tables; each once. */
-  sourcesOf(unit: Unit | null, layout: HistoryLayout, targetIds: readonly string[]): Promise<string[]>
+  sourcesOf(unit: Unit, layout: HistoryLayout, targetIds: readonly string[]): Promise<string[]>
   /** Empties and (re)creates the version's shadow tables and shadow checkpoints. */
   beginShadow(unit: Unit, layout: HistoryLayout): Promise<void>
   /**

@@ -28,7 +28,7 @@ export function postgresPrivacy(space: Space, now: () => Instant): PrivacyPort {
   return createPrivacyPort(new PostgresLogDatabase(space, now))
 }
 
-class PostgresLogDatabase implements LogDatabase {
+export class PostgresLogDatabase implements LogDatabase {
   readonly skipLocked = ' for update skip locked'
   readonly now: () => Instant
   readonly #space: Space

@@ -247,11 +247,12 @@ function carryMerged(connection: Connection, live: string, shadow: string, entit
     if (name === 'valid_to') return 'coalesce(l.valid_to, max(m.timestamp, l.valid_from), l.valid_from)'
     return `l.${quote(name)}`
   })
-  // Of several rows of one loser in the merge log the newest counts.
+  // Of several rows of one loser in the merge log the newest counts. Who was erased is gone, merged away or not.
   connection.exec(`insert into ${quote(shadow)} (${columns.map(quote).join(', ')})
     select ${values.join(', ')} from ${quote(live)} l left join merge_log m on m.from_entity_id = l.${id}
       and m.change_seq = (select max(change_seq) from merge_log where from_entity_id = l.${id})
     where (m.from_entity_id is not null or l.merged_into is not null)
+      and l.${id} not in (select entity_id from identity_changes where kind = 'erase' and entity_id is not null)
       and not exists (select 1 from ${quote(shadow)} s where s.${id} = l.${id})`)
 }
 

@@ -5,6 +5,7 @@ import type { HistoryPort, OpenEdge, Unit } from '../../ports/store.ts'
 import { fromColumn } from './columns.ts'
 import type { Connection, Row } from './connection.ts'
 import type { Database } from './database.ts'
+import { removeEntities } from './history-remove.ts'
 import { createShadow, dropShadow, ensureTables, plainVersion, swapTables, takePlainNames } from './history-tables.ts'
 import { writeHistory } from './history-write.ts'
 import { edgeTable, historyTable, quote } from './names.ts'
@@ -96,34 +97,28 @@ export class SqliteHistory implements HistoryPort {
     })
   }
 
-  async remove(unit: Unit, layout: HistoryLayout, ids: readonly { id: string; type: string }[]): Promise<void> {
-    this.#within(unit, 'history.remove', (connection) => {
-      const { version } = unit
-      const plain = plainVersion(connection) === version
-      const byType = new Map<string, string[]>()
-      for (const { id, type } of ids) {
-        const list = byType.get(type)
-        if (list === undefined) byType.set(type, [id])
-        else list.push(id)
+  async remove(
+    unit: Unit,
+    layout: HistoryLayout,
+    ids: readonly { id: string; type: string }[],
+    target: 'live' | 'shadow' = 'live',
+  ): Promise<number> {
+    return this.#within(unit, 'history.remove', (connection) =>
+      removeEntities(connection, unit.version, layout, ids, target),
+    )
+  }
+
+  async sourcesOf(unit: Unit, layout: HistoryLayout, targetIds: readonly string[]): Promise<string[]> {
+    return this.#within(unit, 'history.sourcesOf', (connection) => {
+      const sources = new Set<string>()
+      for (const { type } of layout.relationships) {
+        const table = edgeTable(type, unit.version)
+        if (!connection.hasTable(table)) continue
+        // By the index over target_id.
+        const leads = connection.statement(`select distinct source_id from ${quote(table)} where target_id = ?`)
+        for (const id of targetIds) for (const row of leads.all(id) as unknown as Row[]) sources.add(row[0] as string)
       }
-      for (const { type } of layout.entities) {
-        const list = byType.get(type)
-        if (list === undefined) continue
-        const remove = connection.statement(
-          `delete from ${quote(historyTable(type, version, plain))} where ${quote(`${type}_id`)} = ?`,
-        )
-        for (const id of list) remove.run(id)
-      }
-      for (const relationship of layout.relationships) {
-        const table = quote(edgeTable(relationship.type, version))
-        // By primary key, then by the index over target_id.
-        const outgoing = connection.statement(`delete from ${table} where source_id = ?`)
-        const incoming = connection.statement(`delete from ${table} where target_id = ?`)
-        for (const { id } of ids) {
-          outgoing.run(id)
-          incoming.run(id)
-        }
-      }
+      return [...sources]
     })
   }
 

@@ -1,24 +1,30 @@
 /** Hints, merges and the change feed in SQLite (spec 04 §3). */
 
+import type { Instant } from '../../core/instant.ts'
 import { shardHash } from '../../core/shard.ts'
 import { givenText, storedText } from '../../core/stored-text.ts'
 import { IdentityError } from '../../errors.ts'
+import type { FrozenEntity } from '../../ports/privacy.ts'
 import type { HintKey, HintRow, IdentityChange, IdentityPort, Unit } from '../../ports/store.ts'
+import { IdentityPrivacy } from '../sql/identity-privacy.ts'
 import type { Connection, Param, Row } from './connection.ts'
 import type { Database } from './database.ts'
+import { HINT_COLUMNS, insertHints, logMerge, redactHints, resetIdentity, writeChange } from './identity-reset.ts'
+import { SqliteLogDatabase } from './run-log.ts'
 
 const CHUNK = 5000
 const LOOKUP = 'select entity_id from identity where entity_type = ? and hint_type = ? and hint_value = ?'
-const HINT_COLUMNS = 'entity_type, hint_type, hint_value, entity_id'
-const WRITE_MERGE = `insert into merge_log (from_entity_id, into_entity_id, timestamp, reason, change_seq)
-  values (?, ?, ?, ?, ?) on conflict do nothing`
-const WRITE_CHANGE = 'insert into identity_changes (kind, entity_id, into_entity_id, at) values (?, ?, ?, ?)'
 
 export class SqliteIdentity implements IdentityPort {
   readonly #database: Database
+  readonly #privacy: IdentityPrivacy
 
-  constructor(database: Database) {
+  constructor(database: Database, now: () => Instant) {
     this.#database = database
+    this.#privacy = new IdentityPrivacy(new SqliteLogDatabase(database, now), {
+      id: 'cast($1 as text)',
+      isSet: (column) => `${column} = 1`,
+    })
   }
 
   async lookup(unit: Unit | null, keys: readonly HintKey[]): Promise<(string | undefined)[]> {
@@ -141,24 +147,33 @@ export class SqliteIdentity implements IdentityPort {
     hints: Iterable<HintRow>,
     retired: readonly { entityType: string; from: string; into: string }[],
   ): Promise<void> {
-    const at = unit.now.toString()
-    this.#database.within(unit.tx, 'identity.reset', (connection) => {
-      // Filled beside the old table: the hints may still be read from it.
-      const old = connection.get(`select sql from sqlite_schema where type = 'table' and name = 'identity'`)?.[0]
-      connection.exec(String(old).replace(/create table "?identity"?/i, 'create table identity_next'))
-      insertHints(connection, 'identity_next', hints, at)
-      connection.exec(`
-        update identity_next as n set created_at = o.created_at, redacted = o.redacted from identity as o
-          where o.entity_type = n.entity_type and o.hint_type = n.hint_type and o.hint_value = n.hint_value;
-        drop table identity;
-        alter table identity_next rename to identity;
-        create index identity_entity on identity (entity_id);
-        delete from event_entities;
-        -- An id that owns hints again is nobody's loser any more.
-        delete from merge_log where exists (select 1 from identity where entity_id = from_entity_id);`)
-      const change = writeChange(connection, 'reset', null, null, at)
-      for (const { from, into } of retired) logMerge(connection, { from, into, at, reason: 'identity reset', change })
-    })
+    this.#database.within(unit.tx, 'identity.reset', (connection) =>
+      resetIdentity(connection, hints, retired, unit.now.toString()),
+    )
+  }
+
+  family(unit: Unit | null, entityId: string): Promise<FrozenEntity[]> {
+    return this.#privacy.family(unit, entityId)
+  }
+
+  hintsOf(unit: Unit | null, entityIds: readonly string[]): Promise<(HintRow & { readonly redacted: boolean })[]> {
+    return this.#privacy.hintsOf(unit, entityIds)
+  }
+
+  erase(unit: Unit, entityIds: readonly string[]): Promise<{ hints: number; mappings: number; mergeLog: number }> {
+    return this.#privacy.erase(unit, entityIds)
+  }
+
+  async redact(unit: Unit, rows: readonly (HintRow & { readonly token: string })[], sticky: boolean): Promise<number> {
+    return this.#database.within(unit.tx, 'identity.redact', (connection) => redactHints(connection, rows, sticky))
+  }
+
+  hasTokens(unit: Unit | null): Promise<boolean> {
+    return this.#privacy.hasTokens(unit)
+  }
+
+  tokens(unit: Unit | null, values: readonly string[], options?: { sticky?: boolean }): Promise<HintRow[]> {
+    return this.#privacy.tokens(unit, values, options)
   }
 
   #read(operation: string, sql: string, ...params: Param[]): Promise<Row[]> {
@@ -173,13 +188,6 @@ function hintRow(row: Row): HintRow {
     value: givenText(row[2] as string),
     entityId: row[3] as string,
   }
-}
-
-function insertHints(connection: Connection, table: string, rows: Iterable<HintRow>, at: string): void {
-  const insert = connection.statement(
-    `insert into ${table} (${HINT_COLUMNS}, created_at) values (?, ?, ?, ?, ?) on conflict do nothing`,
-  )
-  for (const row of rows) insert.run(row.entityType, row.hintType, storedText(row.value), row.entityId, at)
 }
 
 /** The distinct (type, hint type) pairs, found by jumping through the primary key. */
@@ -219,23 +227,4 @@ function merge(connection: Connection, { entityType, from, into, reason, at }: M
   if (known !== undefined && hints === 0 && moved === 0) return 0
   logMerge(connection, { from, into, at, reason, change: writeChange(connection, 'merge', from, into, at) })
   return moved
-}
-
-function writeChange(
-  connection: Connection,
-  kind: IdentityChange['kind'],
-  entityId: string | null,
-  into: string | null,
-  at: string,
-): number {
-  return Number(connection.statement(WRITE_CHANGE).run(kind, entityId, into, at).lastInsertRowid)
-}
-
-function logMerge(
-  connection: Connection,
-  { from, into, at, reason, change }: { from: string; into: string; at: string; reason: string; change: number },
-): void {
-  // A survivor is alive: if it was a loser before a reset, that row is history. The log stays a forest.
-  connection.run('delete from merge_log where from_entity_id = ?', into)
-  connection.run(WRITE_MERGE, from, into, at, reason, change)
 }

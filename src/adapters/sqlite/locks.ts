@@ -1,8 +1,8 @@
 /** Slots with fencing epochs (spec 10 §4.4). */
 import { type Instant, instantFromDate } from '../../core/instant.ts'
 import { StorageError } from '../../errors.ts'
-import { checkEpoch, expiry, inTheWay, lockHeld } from '../../ports/slots.ts'
-import type { Holder, LockPort, LockRow, Tx } from '../../ports/store.ts'
+import { askedBy, checkEpoch, excludedBy, expiry, inTheWay, lockHeld, wish } from '../../ports/slots.ts'
+import type { Holder, LockPort, LockRow, Tx, Unit } from '../../ports/store.ts'
 import { LOCK_COLUMNS, lockRow } from '../sql/rows.ts'
 import type { Database } from './database.ts'
 
@@ -33,7 +33,7 @@ export class SqliteLocks implements LockPort {
         for (const row of lapsed) {
           connection.run(
             `update namespace_lock set epoch = epoch + 1, holder = null, acquired_at = null, renewed_at = null,
-              expires_at = null where slot = ?`,
+              expires_at = null, wanted_by = null where slot = ?`,
             row.slot,
           )
         }
@@ -41,8 +41,8 @@ export class SqliteLocks implements LockPort {
         const epoch = connection.get(
           `insert into namespace_lock (slot, epoch, holder, acquired_at, renewed_at, expires_at)
             values (?, 1, ?, ?, ?, ?) on conflict (slot) do update set epoch = epoch + 1, holder = excluded.holder,
-            acquired_at = excluded.acquired_at, renewed_at = excluded.renewed_at, expires_at = excluded.expires_at
-            returning epoch`,
+            acquired_at = excluded.acquired_at, renewed_at = excluded.renewed_at, expires_at = excluded.expires_at,
+            wanted_by = null returning epoch`,
           slot,
           JSON.stringify(holder),
           at,
@@ -89,6 +89,31 @@ export class SqliteLocks implements LockPort {
           epoch,
         ),
       ),
+    )
+  }
+
+  async want(slot: string, purpose: string): Promise<void> {
+    const wanted = wish(purpose, await this.clock())
+    await this.#database.transaction(async (tx) =>
+      this.#database.within(tx, 'locks.want', (connection) => {
+        connection.run('insert into namespace_lock (slot, epoch) values (?, 0) on conflict do nothing', slot)
+        const mark = connection.statement('update namespace_lock set wanted_by = ? where slot = ?')
+        for (const name of [slot, ...excludedBy(connection.all(SELECT).map(lockRow), slot)]) mark.run(wanted, name)
+      }),
+    )
+  }
+
+  async wanted(tx: Tx, slot: string, epoch: number): Promise<string | null> {
+    const row = this.#database.within(tx, 'locks.wanted', (connection) =>
+      connection.get('select wanted_by from namespace_lock where slot = ? and epoch = ?', slot, epoch),
+    )
+    const text = (row?.[0] ?? null) as string | null
+    return text === null ? null : askedBy(text, await this.clock())
+  }
+
+  async outdate(unit: Unit, slot: string): Promise<void> {
+    this.#database.within(unit.tx, 'locks.outdate', (connection) =>
+      connection.run(`update namespace_lock set epoch = epoch + 1 where slot like ?`, `${slot}/%`),
     )
   }
 

@@ -25,7 +25,7 @@ export function sqlitePrivacy(database: Database, now: () => Instant): PrivacyPo
   return createPrivacyPort(new SqliteLogDatabase(database, now))
 }
 
-class SqliteLogDatabase implements LogDatabase {
+export class SqliteLogDatabase implements LogDatabase {
   readonly skipLocked = ''
   readonly now: () => Instant
   readonly #database: Database

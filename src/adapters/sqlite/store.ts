@@ -60,7 +60,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       ledger: new SqliteLedger(database),
       tiers: new SqliteTiers(database),
       archive: null,
-      identity: new SqliteIdentity(database),
+      identity: new SqliteIdentity(database, options.now),
       mapping: new SqliteMapping(database),
       history: new SqliteHistory(database),
       checkpoints: new SqliteCheckpoints(database),

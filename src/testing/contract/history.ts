@@ -213,5 +213,100 @@ export function historyContract({ backend, api }: Contract): void {
         { sourceId: 'm2', type: 'knows', targetId: 'm3', properties: {} },
       ])
     })
+
+    test('removal counts rows, takes edges of all times, and names who had edges before', async (store) => {
+      await put(
+        store,
+        write('member', 'm1', { rows: [row(day(1), { validTo: day(2) }), row(day(2))] }),
+        write('member', 'm2', {
+          rows: [row(day(1))],
+          edges: [edge('knows', 'm1', day(1), day(2)), edge('knows', 'm3', day(1))],
+        }),
+        write('loan', 'l1', { rows: [row(day(1))], edges: [edge('taken_by', 'm1', day(1))] }),
+      )
+      const sources = (...ids: string[]) =>
+        inUnit(store, async (unit) => (await store.history.sourcesOf(unit, LAYOUT, ids)).sort())
+      assert.deepEqual(await sources('m1', 'm3', 'm1'), ['l1', 'm2'])
+      assert.deepEqual(await sources('m2'), [])
+      const remove = (type: string) =>
+        inUnit(store, (unit) => store.history.remove(unit, LAYOUT, [{ id: 'm1', type }], 'live'))
+      assert.equal(await remove('member'), 4)
+      assert.equal(await remove('member'), 0)
+      assert.deepEqual(await sources('m1'), [])
+      await put(store, write('member', 'm1', { rows: [row(day(1))] }))
+      // Whose type nobody knows is looked for everywhere.
+      assert.equal(await remove(''), 1)
+    })
+
+    test('tables that are not there hold nothing', async (store) => {
+      const ids = [{ id: 'm1', type: 'member' }]
+      const none = await inUnit(
+        store,
+        async (unit) => [
+          await store.history.remove(unit, LAYOUT, ids),
+          await store.history.remove(unit, LAYOUT, ids, 'shadow'),
+          await store.history.sourcesOf(unit, LAYOUT, ['m1']),
+        ],
+        'never_built',
+      )
+      assert.deepEqual(none, [0, 0, []])
+    })
+
+    test('removal from a full build in the making takes checkpoints, too, and leaves the live tables', async (store) => {
+      const checkpoint = (id: string) => ({
+        id,
+        type: 'member',
+        body: '{}',
+        generation: 1,
+        revision: 1,
+        appliedUpto: 1,
+        nextDue: null,
+      })
+      const writes = [
+        write('member', 'm1', { rows: [row(day(1))], edges: [edge('knows', 'm2', day(1))] }),
+        write('member', 'm2', { rows: [row(day(1))], edges: [edge('knows', 'm1', day(1))] }),
+      ]
+      await put(store, ...writes)
+      await inUnit(store, async (unit) => {
+        await store.history.beginShadow(unit, LAYOUT)
+        await store.history.write(unit, 'shadow', LAYOUT, writes)
+        await store.checkpoints.save(unit, 'shadow', [checkpoint('m1'), checkpoint('m2')])
+      })
+      const ids = [{ id: 'm1', type: 'member' }]
+      assert.equal(await inUnit(store, (unit) => store.history.remove(unit, LAYOUT, ids, 'shadow')), 4)
+      assert.equal((await intervals(store)).length, 2)
+      await inUnit(store, (unit) => store.history.swapShadow(unit, LAYOUT))
+      assert.deepEqual(
+        (await intervals(store)).map(([id]) => id),
+        ['m2'],
+      )
+      assert.deepEqual([...(await store.checkpoints.load(null, 'v1', ['m1', 'm2'])).keys()], ['m2'])
+      assert.deepEqual(await store.history.openEdges(null, 'v1', LAYOUT, ['m1', 'm2']), [])
+    })
+
+    test('a swap does not carry over who was erased, merged away or not', async (store) => {
+      await put(store, write('member', 'old', { rows: [row(day(1))] }), write('member', 'new', { rows: [row(day(1))] }))
+      await put(
+        store,
+        write('member', 'gone', { rows: [row(day(1))] }),
+        write('member', 'kept', { rows: [row(day(1))] }),
+      )
+      await inUnit(store, async (unit) => {
+        for (const [from, into] of [
+          ['old', 'new'],
+          ['gone', 'kept'],
+        ] as const) {
+          await store.identity.merge(unit, 'member', from, into, 'test')
+          await store.history.absorb(unit, LAYOUT, 'member', from, into, day(2))
+        }
+        await store.identity.erase(unit, ['old', 'new'])
+        await store.history.beginShadow(unit, LAYOUT)
+        await store.history.swapShadow(unit, LAYOUT)
+      })
+      assert.deepEqual(
+        (await intervals(store)).map(([id]) => id),
+        ['gone'],
+      )
+    })
   })
 }

@@ -187,5 +187,112 @@ export function identityContract({ backend, api }: Contract): void {
         ['reset'],
       )
     })
+
+    test('a family is the survivor and whoever was merged into it, at whatever distance', async (store) => {
+      await inUnit(store, async (unit) => {
+        await store.ledger.append(unit, [event('e1'), event('e2')])
+        await store.identity.insert(unit, [
+          hint('a', '1'),
+          hint('b', '2'),
+          hint('c', '3'),
+          hint('d', '4'),
+          hint('e', '9'),
+        ])
+        await store.mapping.write(unit, [{ sequence: 1, entityId: '1', entityType: 'member' }])
+        await store.mapping.write(unit, [{ sequence: 2, entityId: '7', entityType: 'loan' }])
+        for (const [from, into] of [
+          ['3', '2'],
+          ['2', '1'],
+          ['4', '1'],
+        ] as const) {
+          await store.identity.merge(unit, 'member', from, into, 'test')
+        }
+      })
+      const whole = ['1', '2', '3', '4'].map((id) => ({ id, type: 'member' }))
+      for (const id of ['1', '2', '3', '4']) assert.deepEqual(await store.identity.family(null, id), whole)
+      assert.deepEqual(await inUnit(store, (unit) => store.identity.family(unit, '3')), whole)
+      // One that relationships alone reserved, and one that has events but no hints.
+      assert.deepEqual(await store.identity.family(null, '9'), [{ id: '9', type: 'member' }])
+      assert.deepEqual(await store.identity.family(null, '7'), [{ id: '7', type: 'loan' }])
+      assert.deepEqual(await store.identity.family(null, 'nobody'), [])
+    })
+
+    test('erasing takes hints, mappings and merges, and leaves one change for each id', async (store) => {
+      await inUnit(store, async (unit) => {
+        await store.ledger.append(unit, [event('e1'), event('e2')])
+        await store.identity.insert(unit, [hint('a', '1'), hint('b', '2'), hint('c', '3')])
+        await store.mapping.write(unit, [
+          { sequence: 1, entityId: '1', entityType: 'member' },
+          { sequence: 1, entityId: '3', entityType: 'member' },
+          { sequence: 2, entityId: '2', entityType: 'member' },
+        ])
+        await store.identity.merge(unit, 'member', '2', '1', 'test')
+      })
+      const done = await inUnit(store, (unit) => store.identity.erase(unit, ['1', '2', '1']))
+      assert.deepEqual(done, { hints: 2, mappings: 2, mergeLog: 1 })
+      assert.deepEqual(await drain(store.identity.all()), [hint('c', '3')])
+      assert.deepEqual(await store.mapping.existing(null, ['1', '2', '3']), new Set(['3']))
+      assert.deepEqual(await store.identity.mergesInto('1'), [])
+      assert.deepEqual(await store.identity.family(null, '2'), [])
+      assert.deepEqual(
+        (await store.identity.changes(null, 1)).map(({ kind, entityId }) => [kind, entityId]),
+        [
+          ['erase', '1'],
+          ['erase', '2'],
+        ],
+      )
+      assert.deepEqual(await inUnit(store, (unit) => store.identity.erase(unit, [])), {
+        hints: 0,
+        mappings: 0,
+        mergeLog: 0,
+      })
+      assert.equal((await store.identity.changes(null, 0)).length, 3)
+    })
+
+    test('tokens stand for values, are found, and survive a reset', async (store) => {
+      const token = 'f'.repeat(64)
+      const other = 'e'.repeat(64)
+      await insert(store, [hint('a', '1'), hint('b', '1', 'phone'), hint('c', '2'), hint('d', '3')])
+      assert.equal(await store.identity.hasTokens(null), false)
+      const redact = (sticky: boolean) =>
+        inUnit(store, (unit) => store.identity.redact(unit, [{ ...hint('a', '1'), token }], sticky))
+      assert.equal(await redact(false), 1)
+      assert.equal(await redact(false), 0)
+      assert.equal(
+        await inUnit(store, (unit) => store.identity.redact(unit, [{ ...hint('c', '2'), token: other }], true)),
+        1,
+      )
+      assert.equal(await store.identity.hasTokens(null), true)
+      const tokens = (options?: { sticky?: boolean }) => store.identity.tokens(null, ['a', token, other], options)
+      const [plain, sticky] = [hint(token, '1'), hint(other, '2')]
+      assert.deepEqual(new Set(await tokens()), new Set([plain, sticky]))
+      assert.deepEqual(await tokens({ sticky: true }), [sticky])
+      assert.deepEqual(await store.identity.tokens(null, []), [])
+      assert.deepEqual(await store.identity.hintsOf(null, ['1', '3', 'nobody']), [
+        { ...hint('d', '3'), redacted: false },
+        { ...plain, redacted: true },
+        { ...hint('b', '1', 'phone'), redacted: false },
+      ])
+      assert.deepEqual(await store.identity.lookup(null, [hint('a', ''), hint(token, '')]), [undefined, '1'])
+      // The value again, beside its token: it is the same hint.
+      await insert(store, [hint('a', '1')])
+      assert.equal(await redact(true), 1)
+      assert.equal(await redact(true), 0)
+      assert.deepEqual(new Set(await tokens({ sticky: true })), new Set([plain, sticky]))
+
+      const next = [hint('d', '3'), hint(other, '2'), hint(token, '1', 'mail'), hint('b', '1', 'phone')]
+      await inUnit(store, (unit) => store.identity.reset(unit, next, []))
+      // A token is one under whatever name the field has now.
+      assert.deepEqual(new Set(await tokens({ sticky: true })), new Set([sticky, hint(token, '1', 'mail')]))
+      assert.deepEqual(
+        (await store.identity.hintsOf(null, ['1', '2', '3'])).map(({ value, redacted }) => [value, redacted]),
+        [
+          ['d', false],
+          [other, true],
+          [token, true],
+          ['b', false],
+        ],
+      )
+    })
   })
 }

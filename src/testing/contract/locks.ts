@@ -76,6 +76,44 @@ export function lockContract({ backend, api }: Contract): void {
       assert.deepEqual(await store.locks.list(), [free])
     })
 
+    test('who wants a slot is told to its holder and to those that it excludes, until the next epoch', async (store) => {
+      const wanted = (slot: string, epoch: number) => store.transaction((tx) => store.locks.wanted(tx, slot, epoch))
+      const shard = (purpose: string): Holder => ({ ...HOLDER, purpose, shards: 2 })
+      const now = await store.locks.clock()
+      const first = await store.locks.acquire('state/0', shard('a'), TTL, now)
+      const second = await store.locks.acquire('state/1', shard('b'), TTL, now)
+      const cold = await store.locks.acquire('cold', OTHER, TTL, now)
+      assert.equal(await wanted('state/0', first), null)
+      await store.locks.want('state', 'erase')
+      await store.locks.want('state', 'erase')
+      assert.equal(await wanted('state/0', first), 'erase')
+      assert.equal(await wanted('state/1', second), 'erase')
+      assert.equal(await wanted('cold', cold), null)
+      assert.equal(await wanted('state/0', first - 1), null)
+      await store.locks.release('state/0', first)
+      await store.locks.release('state/1', second)
+      const state = (await store.locks.list()).find(({ slot }) => slot === 'state')?.epoch ?? 0
+      assert.equal(await wanted('state', state), 'erase')
+      const whole = await store.locks.acquire('state', OTHER, TTL, now)
+      assert.ok(whole > state)
+      assert.equal(await wanted('state', whole), null)
+      await store.locks.release('state', whole)
+      const again = await store.locks.acquire('state/0', shard('a'), TTL, now)
+      assert.equal(await wanted('state/0', again), null)
+    })
+
+    test('what is held in memory below a slot is outdated by a new epoch', async (store) => {
+      const whole = await store.locks.acquire('state', HOLDER, TTL, T0)
+      await store.locks.release('state', whole)
+      const shard = { ...HOLDER, shards: 2 }
+      const before = await store.locks.acquire('state/0', shard, TTL, T0)
+      await store.locks.release('state/0', before)
+      await inUnit(store, (unit) => store.locks.outdate(unit, 'state'))
+      assert.ok((await store.locks.acquire('state/0', shard, TTL, T0)) > before + 1)
+      await store.locks.release('state/0', before + 2)
+      assert.equal(await store.locks.acquire('state', HOLDER, TTL, T0), whole + 1)
+    })
+
     api.it('the slot of a dead holder is taken at once', async () => {
       const space = await backend.space()
       const store = await space.open({ isDead: (holder) => holder.pid === HOLDER.pid })
