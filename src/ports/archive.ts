@@ -234,3 +234,9 @@ export function tombstone(sequence: number, digest: string | null = null): Archi
     redaction: null,
   }
 }
+
+/** The columns of a tombstone, as a change of the row that becomes one. */
+export function emptied(digest: string | null): Omit<ArchiveRow, 'sequence'> {
+  const { sequence: _, ...columns } = tombstone(0, digest)
+  return columns
+}

@@ -17,6 +17,7 @@ import type { Store, Tx } from '../../src/ports/store.ts'
 import { type Backend, inUnit, NOW, type OpenOptions } from '../../src/testing/contract/backend.ts'
 import { ledgerContract } from '../../src/testing/contract/ledger.ts'
 import { mappingContract } from '../../src/testing/contract/mapping.ts'
+import { privacyLedgerContract } from '../../src/testing/contract/privacy-ledger.ts'
 import { renormalizeContract } from '../../src/testing/contract/renormalize.ts'
 import { describePostgres, freshNamespace } from '../support/postgres.ts'
 import { room } from '../support/room.ts'
@@ -94,7 +95,7 @@ const RUNS: readonly [Backend, typeof describePostgres][] = [
 ]
 
 for (const [backend, scope] of RUNS) {
-  for (const suite of [ledgerContract, renormalizeContract, mappingContract]) {
+  for (const suite of [ledgerContract, privacyLedgerContract, renormalizeContract, mappingContract]) {
     suite({ backend, api: { describe: scope, it } })
   }
 }

@@ -1,7 +1,7 @@
 /** Adding events to the ledger (spec 04 §2.3, §2.5), and to `event_ids` if it has tiers (spec 07 §4.1). */
 import type { NormalizedEvent } from '../../core/event.ts'
 import { storedText } from '../../core/stored-text.ts'
-import type { AppendResult, Unit } from '../../ports/store.ts'
+import type { AppendGuards, AppendResult, Unit } from '../../ports/store.ts'
 import { copyField, type Param } from './connection.ts'
 import { CANONICAL, type IdMode, idTables } from './id-tables.ts'
 import { storedJson, wellFormedJson } from './json.ts'
@@ -11,7 +11,7 @@ import type { Space } from './space.ts'
 /** Below this many rows one statement with arrays is faster than COPY and the statements around it. */
 const COPY_FROM = 50
 
-const COLUMNS = `sequence, event_id, event_type, "timestamp", source, data, resolution_hints, duplicate_of, kinds, raw`
+const COLUMNS = `sequence, event_id, event_type, "timestamp", source, data, resolution_hints, duplicate_of, kinds, redaction, raw`
 const ID_COLUMNS = 'sequence, event_id, source, duplicate_of'
 
 interface NewRow {
@@ -21,29 +21,51 @@ interface NewRow {
 }
 
 /** The head lock makes this unit the only one that appends until it ends. */
-export async function append(space: Space, unit: Unit, events: readonly NormalizedEvent[]): Promise<AppendResult[]> {
-  if (events.length === 0) return []
+export async function append(
+  space: Space,
+  unit: Unit,
+  given: readonly NormalizedEvent[],
+  guards?: AppendGuards,
+): Promise<AppendResult[]> {
+  if (given.length === 0) return []
   const head = await lockHead(space, unit)
   const { lookup, kept } = idTables(space.names, head.tiers)
-  const known = await knownIds(space, unit, lookup, events)
-  const { rows, results } = number(events, head, known)
+  const events = guards !== undefined && head.treating ? await guards.treated(unit, given) : given
+  const digests = guards !== undefined && head.suppressing ? digestsOf(events, guards) : new Map<string, string>()
+  const ids = new Set([...events.map((event) => storedText(event.eventId)), ...digests.values()])
+  const known = await knownIds(space, unit, lookup, ids)
+  const { rows, results } = number(events, head, known, digests)
   if (rows.length > 0) await write(space, unit, kept, rows)
   return results
+}
+
+/** What would stand for the event in a tombstone, by the stored text of its id. */
+function digestsOf(events: readonly NormalizedEvent[], guards: AppendGuards): Map<string, string> {
+  return new Map(events.map(({ eventId }) => [storedText(eventId), guards.digestOf(eventId)]))
 }
 
 interface Head {
   readonly last: number
   readonly renormalizing: boolean
   readonly tiers: IdMode
+  /** Events that were erased, or that have redacted hints, may come again (spec 05 §4.2 no. 8, §5.3). */
+  readonly suppressing: boolean
+  readonly treating: boolean
 }
 
 export async function lockHead({ database, names }: Space, unit: Unit): Promise<Head> {
   const [row] = await database.query(
     unit.tx,
     'ledger.append',
-    `select last, renormalizing, tiers from ${names.infra('head')} for no key update`,
+    `select last, renormalizing, tiers, suppressing, treating from ${names.infra('head')} for no key update`,
   )
-  return { last: row?.[0] as number, renormalizing: row?.[1] as boolean, tiers: row?.[2] as IdMode }
+  return {
+    last: row?.[0] as number,
+    renormalizing: row?.[1] as boolean,
+    tiers: row?.[2] as IdMode,
+    suppressing: row?.[3] as boolean,
+    treating: row?.[4] as boolean,
+  }
 }
 
 /** Canonical sequences of stored event ids. This statement begins after the lock was given, so it sees all rows below the head. */
@@ -51,7 +73,7 @@ async function knownIds(
   { database }: Space,
   unit: Unit,
   lookup: string,
-  events: readonly NormalizedEvent[],
+  ids: ReadonlySet<string>,
 ): Promise<Map<string, number>> {
   // One probe of ledger_event_id or event_ids_event_id each, whatever the statistics say.
   const found = await database.query(
@@ -60,7 +82,7 @@ async function knownIds(
     `select w.id, l.sequence from unnest($1::text[]) w (id)
       cross join lateral (select sequence from ${lookup}
         where event_id = w.id and ${CANONICAL} limit 1) l`,
-    [[...new Set(events.map((event) => storedText(event.eventId)))]],
+    [[...ids]],
   )
   return new Map(found as [string, number][])
 }
@@ -69,11 +91,15 @@ function number(
   events: readonly NormalizedEvent[],
   { last, renormalizing }: Head,
   known: ReadonlyMap<string, number>,
+  digests: ReadonlyMap<string, string>,
 ): { rows: NewRow[]; results: AppendResult[] } {
   const canonical = new Map(known)
   const rows: NewRow[] = []
   const results = events.map((event): AppendResult => {
     const id = storedText(event.eventId)
+    const digest = digests.get(id)
+    const erased = digest === undefined ? undefined : known.get(digest)
+    if (erased !== undefined) return { sequence: erased, inserted: false }
     const stored = canonical.get(id)
     // While a renormalization runs, a stored row it has not reached yet may be about to give up its id.
     const isRepeat = stored !== undefined && !(renormalizing && stored <= last)
@@ -104,7 +130,7 @@ async function write(
     return
   }
   const added = `added as (insert into ${ledger} (${COLUMNS}) select * from unnest($4::bigint[], $5::text[], $6::text[],
-    $7::timestamptz[], $8::text[], $9::jsonb[], $10::jsonb[], $11::bigint[], $12::json[], $13::json[]))`
+    $7::timestamptz[], $8::text[], $9::jsonb[], $10::jsonb[], $11::bigint[], $12::json[], $13::json[], $14::json[]))`
   const alsoKept =
     kept === null
       ? ''
@@ -156,6 +182,7 @@ function fieldsOf({ sequence, event, duplicateOf }: NewRow): (string | number | 
     storedJson(event.hintsJson),
     duplicateOf,
     event.kindsJson,
+    event.redactionJson === undefined ? null : wellFormedJson(event.redactionJson),
     wellFormedJson(event.rawJson),
   ]
 }

@@ -6,10 +6,9 @@ import type { Row } from './connection.ts'
 import { compactJson, givenJson } from './json.ts'
 
 export const LEDGER_COLUMNS = 'l.sequence, l.event_id, l.event_type, l.timestamp, l.source, l.data, l.kinds'
-export const FULL_COLUMNS = `${LEDGER_COLUMNS}, l.resolution_hints, l.raw, l.duplicate_of, l.excluded`
+export const FULL_COLUMNS = `${LEDGER_COLUMNS}, l.resolution_hints, l.raw, l.duplicate_of, l.excluded, l.redaction`
 /** As `FULL_COLUMNS` for readers that do without `raw`, which may be most of a row. */
 export const FULL_COLUMNS_WITHOUT_RAW = FULL_COLUMNS.replace('l.raw', `''`)
-export const ARCHIVE_COLUMNS = `${FULL_COLUMNS}, l.redaction`
 export const MAPPED_COLUMNS = `${LEDGER_COLUMNS}, e.entity_id, e.entity_type`
 
 /** Rows a replay sees; `ledger_skipped` is the partial index over all others. */
@@ -41,11 +40,12 @@ export function fullRow(row: Row): FullLedgerRow {
     raw: row[8] as string,
     duplicateOf: row[9] as number | null,
     excluded: row[10] as boolean,
+    redaction: row[11] as string | null,
   }
 }
 
 export function archiveRow(row: Row): ArchiveRow {
-  return row[2] === null ? tombstone(row[0] as number) : { ...fullRow(row), redaction: row[11] as string | null }
+  return row[2] === null ? tombstone(row[0] as number, row[1] as string | null) : fullRow(row)
 }
 
 export function mappedRow(row: Row): MappedRow {

@@ -2,6 +2,7 @@
 import type { NormalizedEvent } from '../../core/event.ts'
 import { givenText, storedText } from '../../core/stored-text.ts'
 import type {
+  AppendGuards,
   AppendResult,
   FullLedgerRow,
   LedgerPort,
@@ -9,11 +10,13 @@ import type {
   MappedRow,
   Renormalized,
   RenormalizeResult,
+  TreatedRow,
   Unit,
 } from '../../ports/store.ts'
 import { append, lockHead } from './append.ts'
 import type { Param, Row } from './connection.ts'
 import { skippedRows } from './id-tables.ts'
+import { emptyRows, excludedAfter, guard, repeatsOf, treatRows } from './ledger-privacy.ts'
 import {
   FULL_COLUMNS,
   FULL_COLUMNS_WITHOUT_RAW,
@@ -31,6 +34,8 @@ import { beginRenormalize, endRenormalize, renormalize, updateHints } from './re
 import type { Space } from './space.ts'
 
 const CHUNK = 5000
+/** Of whole rows, which may be large. */
+const ROWS = 1000
 
 export class PostgresLedger implements LedgerPort {
   readonly #space: Space
@@ -48,8 +53,12 @@ export class PostgresLedger implements LedgerPort {
     this.#skipped = skippedRows(space.names)
   }
 
-  async append(unit: Unit, events: readonly NormalizedEvent[]): Promise<AppendResult[]> {
-    return append(this.#space, unit, events)
+  async append(unit: Unit, events: readonly NormalizedEvent[], guards?: AppendGuards): Promise<AppendResult[]> {
+    return append(this.#space, unit, events, guards)
+  }
+
+  async guard(unit: Unit, kinds: { readonly suppressing?: true; readonly treating?: true }): Promise<void> {
+    await guard(this.#space, unit, kinds)
   }
 
   async head(): Promise<number> {
@@ -276,6 +285,39 @@ export class PostgresLedger implements LedgerPort {
 
   async endRenormalize(unit: Unit): Promise<void> {
     await endRenormalize(this.#space, unit)
+  }
+
+  async *rows(sequences: readonly number[]): AsyncIterable<FullLedgerRow[]> {
+    const wanted = [...new Set(sequences)].sort((a, b) => a - b)
+    // ledger_pkey for each row.
+    const sql = `select ${FULL_COLUMNS} from unnest($1::bigint[]) w (sequence) cross join lateral
+      (select * from ${this.#ledger} where sequence = w.sequence and event_type is not null offset 0) l order by w.sequence`
+    for (let at = 0; at < wanted.length; at += ROWS) {
+      const rows = await this.#read(null, 'ledger.rows', sql, wanted.slice(at, at + ROWS))
+      if (rows.length > 0) yield rows.map(fullRow)
+    }
+  }
+
+  async repeatsOf(unit: Unit | null, sequences: readonly number[]): Promise<number[]> {
+    return repeatsOf(this.#space, unit, sequences)
+  }
+
+  async *excluded(): AsyncIterable<number[]> {
+    yield* pages(0, async (after) => {
+      const items = await excludedAfter(this.#space, after, CHUNK)
+      return { items, next: items.length < CHUNK ? null : (items.at(-1) as number) }
+    })
+  }
+
+  async empty(
+    unit: Unit,
+    rows: readonly { readonly sequence: number; readonly digest: string | null }[],
+  ): Promise<number> {
+    return emptyRows(this.#space, unit, rows)
+  }
+
+  async treat(unit: Unit, rows: readonly TreatedRow[]): Promise<void> {
+    await treatRows(this.#space, unit, rows)
   }
 
   async updateHints(unit: Unit, rows: readonly { sequence: number; hintsJson: string }[]): Promise<void> {

@@ -104,12 +104,15 @@ async function rewrite(
     unit.tx,
     'ledger.renormalize',
     `update ${names.infra('ledger')} l set event_id = n.event_id, event_type = n.event_type, "timestamp" = n.timestamp,
-        data = n.data, resolution_hints = n.hints, kinds = n.kinds, duplicate_of = n.duplicate_of, excluded = false
+        data = n.data, resolution_hints = n.hints, kinds = n.kinds, duplicate_of = n.duplicate_of, excluded = false,
+        redaction = coalesce(n.redaction, l.redaction)
       from unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::jsonb[], $6::jsonb[], $7::json[],
-        $8::bigint[]) n (sequence, event_id, event_type, "timestamp", data, hints, kinds, duplicate_of)
-      where l.sequence = n.sequence and l.sequence between $9 and $10
-        and (l.event_id, l.event_type, l.timestamp, l.data, l.resolution_hints, l.kinds::text, l.duplicate_of, l.excluded)
-          is distinct from (n.event_id, n.event_type, n.timestamp, n.data, n.hints, n.kinds::text, n.duplicate_of, false)`,
+        $8::bigint[], $9::json[]) n (sequence, event_id, event_type, "timestamp", data, hints, kinds, duplicate_of, redaction)
+      where l.sequence = n.sequence and l.sequence between $10 and $11
+        and (l.event_id, l.event_type, l.timestamp, l.data, l.resolution_hints, l.kinds::text, l.duplicate_of, l.excluded,
+          l.redaction::text)
+          is distinct from (n.event_id, n.event_type, n.timestamp, n.data, n.hints, n.kinds::text, n.duplicate_of, false,
+            coalesce(n.redaction, l.redaction)::text)`,
     [
       sequences,
       ids,
@@ -119,6 +122,7 @@ async function rewrite(
       rows.map(({ event }) => storedJson(event.hintsJson)),
       rows.map(({ event }) => event.kindsJson),
       marks,
+      rows.map(({ event }) => event.redactionJson ?? null),
       ...reach(sequences),
     ],
   )
@@ -145,7 +149,8 @@ export async function updateHints(
     'ledger.updateHints',
     `update ${names.infra('ledger')} l set resolution_hints = n.hints
       from unnest($1::bigint[], $2::jsonb[]) n (sequence, hints)
-      where l.sequence = n.sequence and l.sequence between $3 and $4 and l.resolution_hints is distinct from n.hints`,
+      where l.sequence = n.sequence and l.sequence between $3 and $4 and l.resolution_hints is distinct from n.hints
+        and l.event_type is not null`,
     [sequences, rows.map(({ hintsJson }) => storedJson(hintsJson)), ...reach(sequences)],
   )
 }

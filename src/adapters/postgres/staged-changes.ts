@@ -60,3 +60,18 @@ export async function staged(
 export async function dropStaged({ database, names }: Space, unit: Unit, job: number): Promise<void> {
   await database.query(unit.tx, 'tiers.dropStaged', `delete from ${names.infra('tier_jobs')} where job <= $1`, [job])
 }
+
+/** What waits for these rows is not carried any more. */
+export async function forget(
+  { database, names }: Space,
+  unit: Unit,
+  rows: readonly { readonly sequence: number }[],
+): Promise<void> {
+  // tier_jobs_pkey for each row.
+  await database.query(
+    unit.tx,
+    'tiers.stage',
+    `delete from ${names.infra('tier_jobs')} j using unnest($1::bigint[]) n (sequence) where j.sequence = n.sequence`,
+    [rows.map(({ sequence }) => sequence)],
+  )
+}

@@ -7,7 +7,7 @@ import type { EventIdRow, Member, StagedChange, TierPort, TierState } from '../.
 import type { Param, Row } from './connection.ts'
 import { adoptIds, beginIds, fillIds } from './event-ids.ts'
 import { CANONICAL } from './id-tables.ts'
-import { ARCHIVE_COLUMNS, archiveRow } from './ledger-rows.ts'
+import { archiveRow, FULL_COLUMNS } from './ledger-rows.ts'
 import { owned } from './names.ts'
 import { pages } from './pages.ts'
 import type { Space } from './space.ts'
@@ -73,7 +73,7 @@ export class PostgresTiers implements TierPort {
       const rows = await this.#read(
         null,
         'tiers.rows',
-        `select ${ARCHIVE_COLUMNS} from ${this.#ledger} l where sequence > $1 and sequence <= $2 order by sequence`,
+        `select ${FULL_COLUMNS} from ${this.#ledger} l where sequence > $1 and sequence <= $2 order by sequence`,
         from,
         until,
       )
@@ -163,6 +163,18 @@ export class PostgresTiers implements TierPort {
         (select sequence, entity_type from ${this.#mappings} where entity_id = w.id and sequence <= $2 offset 0) e`,
       [...new Set(entityIds)].map(storedText),
       to,
+    )
+    return rows.map(member)
+  }
+
+  async membersAt(unit: Unit | null, sequences: readonly number[]): Promise<Member[]> {
+    // event_entities_pkey for each sequence.
+    const rows = await this.#read(
+      unit,
+      'tiers.membersAt',
+      `select w.sequence, e.entity_id, e.entity_type from unnest($1::bigint[]) w (sequence) cross join lateral
+        (select entity_id, entity_type from ${this.#mappings} where sequence = w.sequence offset 0) e`,
+      [...new Set(sequences)],
     )
     return rows.map(member)
   }

@@ -1,8 +1,12 @@
 /** Rows that are emptied or treated (spec 05 §4.2, §5), in the ledger and in `event_ids`, and those that belong to them. */
+import { emptied } from '../../ports/archive.ts'
 import type { TreatedRow } from '../../ports/store.ts'
+import type { StagedChange } from '../../ports/tiers.ts'
 import type { Connection, Row } from './connection.ts'
 import { canonicalOf } from './event-ids.ts'
 import { countFewer, readHead, type Tiering } from './head.ts'
+import { forget, stage } from './staged.ts'
+import { tierState } from './tier-state.ts'
 
 const EMPTY = `update ledger set event_id = ?2, event_type = null, timestamp = null, source = null, data = null,
   resolution_hints = null, duplicate_of = null, excluded = 0, kinds = null, redaction = null, raw = null
@@ -12,7 +16,7 @@ const EMPTY_ID = `update event_ids set event_id = ?2, source = null, duplicate_o
 const TREAT = `update ledger set data = ?, raw = ?, resolution_hints = ?, kinds = ?, redaction = ?
   where sequence = ? and event_type is not null`
 
-/** Returns how many were no tombstones before. */
+/** Returns how many were no tombstones before. Archived rows are told, too; what else waited for them says too much. */
 export function emptyRows(
   connection: Connection,
   rows: readonly { readonly sequence: number; readonly digest: string | null }[],
@@ -25,7 +29,9 @@ export function emptyRows(
   const empty = connection.statement(EMPTY)
   const emptyId = tiering === 'off' ? null : connection.statement(EMPTY_ID)
   const counts = new Map<string, number>()
-  let emptied = 0
+  const changes: StagedChange[] = []
+  const tiers = tiering === 'off' ? null : tierState(connection)
+  let count = 0
   for (const { sequence, digest } of rows) {
     const found = stored.get(sequence) as unknown as [string | null, string | null] | undefined
     if (found === undefined) continue
@@ -35,12 +41,17 @@ export function emptyRows(
     if (source === null && (kept === null || id !== null)) continue
     empty.run(sequence, kept)
     emptyId?.run(sequence, kept)
+    if (tiers !== null && sequence <= tiers.claimed) changes.push({ sequence, change: emptied(kept) })
     if (source === null) continue
-    emptied += 1
+    count += 1
     counts.set(source, (counts.get(source) ?? 0) + 1)
   }
   countFewer(connection, counts)
-  return emptied
+  if (tiers !== null) {
+    forget(connection, changes)
+    stage(connection, tiers.job, changes)
+  }
+  return count
 }
 
 /** Repeats have one digest; the first of them that is emptied has it. */

@@ -15,10 +15,10 @@ import { tierState } from './tier-state.ts'
  *
  * In a tiered ledger `event_ids` says the same of every row as the ledger does, and goes on where rows have left it.
  */
-const STORED = `select event_id, event_type, timestamp, data, resolution_hints, kinds, duplicate_of, excluded
+const STORED = `select event_id, event_type, timestamp, data, resolution_hints, kinds, duplicate_of, excluded, redaction
   from ledger where sequence = ?`
 const UPDATE = `update ledger set event_id = ?, event_type = ?, timestamp = ?, data = ?, resolution_hints = ?, kinds = ?,
-  duplicate_of = ?, excluded = 0 where sequence = ?`
+  duplicate_of = ?, excluded = 0, redaction = coalesce(?, redaction) where sequence = ?`
 const UPDATE_ID = `update event_ids set event_id = ?2, duplicate_of = ?3, excluded = 0
   where sequence = ?1 and (event_id is not ?2 or duplicate_of is not ?3 or excluded = 1)`
 const EXCLUDE_ID = `update event_ids set duplicate_of = null, excluded = 1
@@ -106,7 +106,8 @@ function rewrite(
       stored[4] === event.hintsJson &&
       stored[5] === event.kindsJson &&
       stored[6] === duplicateOf &&
-      stored[7] === 0)
+      stored[7] === 0 &&
+      (event.redactionJson === undefined || stored[8] === event.redactionJson))
   if (same) return 0
   return connection.run(
     UPDATE,
@@ -117,6 +118,7 @@ function rewrite(
     event.hintsJson,
     event.kindsJson,
     duplicateOf,
+    event.redactionJson ?? null,
     sequence,
   )
 }

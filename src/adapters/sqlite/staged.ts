@@ -22,3 +22,9 @@ export function stagedChanges(
   )
   return mergedChanges(rows)
 }
+
+/** What waits for these rows is not carried any more. */
+export function forget(connection: Connection, rows: readonly { readonly sequence: number }[]): void {
+  const remove = connection.statement('delete from tier_jobs where sequence = ?')
+  for (const { sequence } of rows) remove.run(sequence)
+}

@@ -24,6 +24,7 @@ export function renormalizedChange(
     sameJson(before.hints, event.hintsJson) &&
     sameJson(before.kinds, event.kindsJson) &&
     before.duplicateOf === duplicateOf &&
+    (event.redactionJson === undefined || before.redaction === event.redactionJson) &&
     !before.excluded
   if (same) return null
   return {
@@ -37,6 +38,7 @@ export function renormalizedChange(
       kinds: event.kindsJson,
       duplicateOf,
       excluded: false,
+      ...(event.redactionJson === undefined ? {} : { redaction: event.redactionJson }),
     },
   }
 }

@@ -6,6 +6,7 @@
 import type { NormalizedEvent } from '../../core/event.ts'
 import type { ArchiveColumn, ArchiveRow } from '../../ports/archive.ts'
 import type {
+  AppendGuards,
   AppendResult,
   FullLedgerRow,
   LedgerPort,
@@ -14,6 +15,7 @@ import type {
   Renormalized,
   RenormalizeResult,
   Store,
+  TreatedRow,
   Unit,
 } from '../../ports/store.ts'
 import type { Member, StagedChange, TierState } from '../../ports/tiers.ts'
@@ -26,6 +28,9 @@ import { ColdNewest, laterText } from './newest.ts'
 type ScanOptions = Parameters<LedgerPort['scan']>[0]
 type ReplayOptions = Parameters<LedgerPort['replay']>[0]
 type EntityRange = Parameters<LedgerPort['mappedByEntity']>[0]
+
+/** Whole rows, which may be large, that are handed on at once. */
+const ROWS = 1000
 
 export class TieredLedger implements LedgerPort {
   readonly #hot: Store
@@ -42,8 +47,12 @@ export class TieredLedger implements LedgerPort {
 
   // ── what needs no archived row ─────────────────────────────────────────────────────────────────────────────────
 
-  append(unit: Unit, events: readonly NormalizedEvent[]): Promise<AppendResult[]> {
-    return this.#hot.ledger.append(unit, events)
+  append(unit: Unit, events: readonly NormalizedEvent[], guards?: AppendGuards): Promise<AppendResult[]> {
+    return this.#hot.ledger.append(unit, events, guards)
+  }
+
+  guard(unit: Unit, kinds: { readonly suppressing?: true; readonly treating?: true }): Promise<void> {
+    return this.#hot.ledger.guard(unit, kinds)
   }
 
   head(): Promise<number> {
@@ -72,6 +81,15 @@ export class TieredLedger implements LedgerPort {
 
   countUnmapped(after: number, to: number): Promise<number> {
     return this.#hot.ledger.countUnmapped(after, to)
+  }
+
+  /** Which rows repeat others, and which are excluded, stays in the database. */
+  repeatsOf(unit: Unit | null, sequences: readonly number[]): Promise<number[]> {
+    return this.#hot.ledger.repeatsOf(unit, sequences)
+  }
+
+  excluded(): AsyncIterable<number[]> {
+    return this.#hot.ledger.excluded()
   }
 
   beginRenormalize(unit: Unit): Promise<void> {
@@ -192,6 +210,27 @@ export class TieredLedger implements LedgerPort {
     })
   }
 
+  async *rows(sequences: readonly number[]): AsyncGenerator<FullLedgerRow[]> {
+    const wanted = [...new Set(sequences)].sort((a, b) => a - b)
+    for (let at = 0; at < wanted.length; ) {
+      const pruned = await this.#pruned(null)
+      const left = wanted.slice(at)
+      const archived = left.filter((sequence) => sequence <= pruned)
+      if (archived.length > 0) {
+        yield* this.#archivedRows(archived)
+        at += archived.length
+        continue
+      }
+      const part = left.slice(0, ROWS)
+      const found: FullLedgerRow[] = []
+      for await (const rows of this.#hot.ledger.rows(part)) found.push(...rows)
+      // Some have left meanwhile.
+      if ((await this.#pruned(null)) > pruned) continue
+      if (found.length > 0) yield found
+      at += part.length
+    }
+  }
+
   // ── changes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async renormalize(unit: Unit, rows: readonly Renormalized[]): Promise<RenormalizeResult> {
@@ -201,6 +240,21 @@ export class TieredLedger implements LedgerPort {
       rows.flatMap((row) => renormalizedChange(row, result.duplicateOf.get(row.sequence) ?? null) ?? []),
     )
     return result
+  }
+
+  /** The database stages by itself what it empties. */
+  async empty(
+    unit: Unit,
+    rows: readonly { readonly sequence: number; readonly digest: string | null }[],
+  ): Promise<number> {
+    this.#staged += rows.length
+    return this.#hot.ledger.empty(unit, rows)
+  }
+
+  async treat(unit: Unit, rows: readonly TreatedRow[]): Promise<void> {
+    const state = await this.#hot.tiers.lock(unit)
+    await this.#hot.ledger.treat(unit, rows)
+    await this.#stage(unit, state, () => rows.map(({ sequence, ...change }) => ({ sequence, change })))
   }
 
   async updateHints(unit: Unit, rows: readonly { sequence: number; hintsJson: string }[]): Promise<void> {
@@ -273,6 +327,18 @@ export class TieredLedger implements LedgerPort {
     if (to <= pruned) return yield* cold
     const hot = this.#unpruned(this.#hot.ledger.mappedByEntity({ ...options, after: pruned }), pruned)
     yield* mergeOrdered(cold, hot, byEntity)
+  }
+
+  async *#archivedRows(sequences: readonly number[]): AsyncGenerator<FullLedgerRow[]> {
+    let part: FullLedgerRow[] = []
+    for await (const row of this.#cold.rows(sequences, FULL_COLUMNS)) {
+      const full = fullLedgerRow(row)
+      if (full !== null) part.push(full)
+      if (part.length < ROWS) continue
+      yield part
+      part = []
+    }
+    if (part.length > 0) yield part
   }
 
   /** Archived rows of a scan. Inside a unit they come from what was fetched for it. */

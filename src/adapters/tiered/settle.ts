@@ -1,5 +1,5 @@
 /** Carrying changes of archived rows from the database, where units staged them, into the archive (spec 07 §5.6). */
-import type { Archive, ArchiveRow } from '../../ports/archive.ts'
+import { type Archive, type ArchiveRow, tombstone } from '../../ports/archive.ts'
 import type { Store, Unit } from '../../ports/store.ts'
 
 /** Name under which the archive records which changes it has. */
@@ -68,10 +68,16 @@ async function changed({ tiers }: Store, job: number, rows: readonly ArchiveRow[
   }
   return rows.map((row) => {
     const change = changes.get(row.sequence)
+    if (change === undefined) return row
     // A tombstone stays one, whatever was staged before it became one.
-    if (change === undefined || row.eventType === null) return row
+    if (change.eventType === null) return tombstone(row.sequence, change.eventId ?? digestIn(row))
+    if (row.eventType === null) return row
     return stored.get(row.sequence) ?? { ...row, ...change }
   })
+}
+
+function digestIn({ eventType, eventId }: ArchiveRow): string | null {
+  return eventType === null ? eventId : null
 }
 
 async function inUnit<T>(hot: Store, work: (unit: Unit) => Promise<T>): Promise<T> {

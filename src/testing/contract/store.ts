@@ -8,6 +8,7 @@ import { identityContract } from './identity.ts'
 import { ledgerContract } from './ledger.ts'
 import { lockContract } from './locks.ts'
 import { mappingContract } from './mapping.ts'
+import { privacyLedgerContract } from './privacy-ledger.ts'
 import { relationshipContract } from './relationships.ts'
 import { renormalizeContract } from './renormalize.ts'
 import { shadowContract } from './shadow.ts'
@@ -19,6 +20,7 @@ import { queryContract, transactionContract } from './transactions.ts'
 export function storeContract(contract: Contract): void {
   ledgerContract(contract)
   renormalizeContract(contract)
+  privacyLedgerContract(contract)
   tierContract(contract)
   tierRenormalizeContract(contract)
   mappingContract(contract)
