@@ -5,6 +5,7 @@
  *   npm run bench -- --store postgres --shards 4 --events 200000
  *   npm run bench -- --tiered --events 100000,1000000
  *   npm run bench -- --queries --store postgres --events 1000000
+ *   npm run bench -- --privacy --store postgres --events 1000000
  *   npm run bench -- --orchestration --events 1000000
  *   npm run bench -- --orchestration --parts empty,recovery
  */
@@ -13,6 +14,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type OrchestrationResult, orchestrationText, PARTS } from './orchestration-result.ts'
 import { growthText, sizeText } from './print.ts'
+import { type PrivacyResult, privacyText } from './privacy-result.ts'
 import { type QueriesResult, queriesText } from './queries-result.ts'
 import type { SizeResult } from './result.ts'
 import { type ShardsResult, shardsText } from './shards-result.ts'
@@ -26,25 +28,28 @@ const { values } = parseArgs({
     shards: { type: 'string' },
     tiered: { type: 'boolean', default: false },
     queries: { type: 'boolean', default: false },
+    privacy: { type: 'boolean', default: false },
     orchestration: { type: 'boolean', default: false },
     parts: { type: 'string', default: PARTS.join(',') },
     json: { type: 'boolean', default: false },
   },
 })
-const { store, shards, tiered, queries, orchestration, json } = values
+const { store, shards, tiered, queries, privacy, orchestration, json } = values
 const parts = values.parts.split(',')
-const usual = shards !== undefined ? '200000' : orchestration || queries ? '100000' : '10000,100000'
+const usual = shards !== undefined ? '200000' : orchestration || queries || privacy ? '100000' : '10000,100000'
 const sizes = (values.events ?? usual).split(',').map(Number)
 const isKnown = STORES.some((name) => name === store) && sizes.every((size) => Number.isInteger(size) && size >= 1000)
 const isDivided = shards === undefined || (store === 'postgres' && Number(shards) > 1 && sizes.length === 1 && !tiered)
 const areParts =
-  parts.every((part) => PARTS.some((name) => name === part)) && (!(orchestration || queries) || sizes.length === 1)
+  parts.every((part) => PARTS.some((name) => name === part)) &&
+  (!(orchestration || queries || privacy) || sizes.length === 1)
 if (!isKnown || !isDivided || !areParts) {
   process.stderr.write(
     `usage: npm run bench -- [--store ${STORES.join('|')}] [--events 10000,100000] [--json]
        npm run bench -- --store postgres --shards 4 [--events 200000] [--json]
        npm run bench -- --tiered [--store ${STORES.join('|')}] [--events 10000,100000] [--json]
        npm run bench -- --queries [--store ${STORES.join('|')}] [--events 100000] [--json]
+       npm run bench -- --privacy [--store ${STORES.join('|')}] [--events 100000] [--json]
        npm run bench -- --orchestration [--events 100000] [--parts ${PARTS.join(',')}] [--json]
 sizes are at least 1000, shards at least 2\n`,
   )
@@ -57,6 +62,9 @@ if (orchestration) {
 } else if (queries) {
   const result = measured<QueriesResult>('queries.ts', [store, String(sizes[0])])
   process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : queriesText(result))
+} else if (privacy) {
+  const result = measured<PrivacyResult>('privacy.ts', [store, String(sizes[0])])
+  process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : privacyText(result))
 } else if (tiered) compareSizes<TieredResult>('tiered.ts', tieredText, tieredGrowthText)
 else if (shards === undefined) compareSizes<SizeResult>('measure.ts', sizeText, growthText)
 else {
