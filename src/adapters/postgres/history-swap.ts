@@ -59,7 +59,8 @@ const SETTINGS = `set local statement_timeout = 0;
 
 /**
  * Rows of entities that were merged away, or retired by an identity reset: they have no events any more, so a replay
- * does not make them. The merge log says where each went; of several rows about one loser the newest counts.
+ * does not make them. The merge log says where each went; of several rows about one loser the newest counts. Who
+ * was erased is gone, merged away or not.
  */
 function carryMerged(
   { names, shard }: Space,
@@ -86,6 +87,8 @@ function carryMerged(
       left join (select distinct on (from_entity_id) from_entity_id, into_entity_id, "timestamp"
         from ${names.infra('merge_log')} order by from_entity_id, change_seq desc) m on m.from_entity_id = gone.id
     where ${owned(shard, shardHashSql('gone.id'))}
+      and gone.id not in (select entity_id from ${names.infra('identity_changes')}
+        where kind = 'erase' and entity_id is not null)
       and not exists (select 1 from ${qualified(shadow, table.name)} s where s.${id} = gone.id)`
 }
 

@@ -11,6 +11,7 @@ import { owns } from '../../core/shard.ts'
 import type { HistoryPort, OpenEdge, Unit } from '../../ports/store.ts'
 import { fromColumn } from './columns.ts'
 import type { Row } from './connection.ts'
+import { existingTables, removeEntities } from './history-remove.ts'
 import { swapShadow } from './history-swap.ts'
 import { createShadow, dropSchema, ensureTables } from './history-tables.ts'
 import { writeLive, writeShadow } from './history-write.ts'
@@ -111,24 +112,25 @@ export class PostgresHistory implements HistoryPort {
     return [...both]
   }
 
-  async remove(unit: Unit, layout: HistoryLayout, ids: readonly { id: string; type: string }[]): Promise<void> {
-    if (ids.length === 0) return
+  async remove(
+    unit: Unit,
+    layout: HistoryLayout,
+    ids: readonly { id: string; type: string }[],
+    target: 'live' | 'shadow' = 'live',
+  ): Promise<number> {
+    return removeEntities(this.#space, unit, layout, ids, target)
+  }
+
+  async sourcesOf(unit: Unit, layout: HistoryLayout, targetIds: readonly string[]): Promise<string[]> {
+    if (targetIds.length === 0) return []
     const { database } = this.#space
-    for (const { type } of layout.entities) {
-      const own = ids.filter((entity) => entity.type === type).map(({ id }) => id)
-      if (own.length === 0) continue
-      const table = this.#live(unit.version, historyTable(type))
-      await database.query(unit.tx, 'history.remove', `delete from ${table} where ${quote(`${type}_id`)} = any($1)`, [
-        own,
-      ])
-    }
-    const all = ids.map(({ id }) => id)
-    for (const relationship of layout.relationships) {
-      const table = this.#live(unit.version, edgeTable(relationship.type))
-      // By the primary key and the index over target_id.
-      const sql = `delete from ${table} where source_id = any($1) or target_id = any($1)`
-      await database.query(unit.tx, 'history.remove', sql, [all])
-    }
+    const tables = layout.relationships.map(({ type }) => this.#live(unit.version, edgeTable(type)))
+    const existing = await existingTables(this.#space, unit, tables)
+    if (existing.length === 0) return []
+    // By the indexes over target_id; `union` leaves one of each.
+    const leads = existing.map((table) => `select source_id from ${table} where target_id = any($1::text[])`)
+    const rows = await database.query(unit.tx, 'history.sourcesOf', leads.join(' union '), [targetIds])
+    return [...new Set(rows.map(([id]) => id as string))]
   }
 
   async beginShadow(unit: Unit, layout: HistoryLayout): Promise<void> {

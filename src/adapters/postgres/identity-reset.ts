@@ -24,26 +24,32 @@ export async function resetIdentity(
     unit.tx,
     'identity.reset',
     `create unlogged table ${next} (like ${identity} including storage);
-    alter table ${next} alter column created_at drop not null, add primary key (entity_type, hint_type, hint_value)`,
+    alter table ${next} alter column created_at drop not null, alter column redacted drop not null,
+      alter column sticky drop not null, add primary key (entity_type, hint_type, hint_value)`,
   )
   await database.copy(
     unit.tx,
     'identity.reset',
-    `copy ${next} (entity_type, hint_type, hint_value, entity_id, redacted) from stdin`,
+    `copy ${next} (entity_type, hint_type, hint_value, entity_id) from stdin`,
     copyLines(hints),
   )
   await database.script(
     unit.tx,
     'identity.reset',
-    `analyze ${next};
+    // No plain value reads like a token, and a token stays one under whatever name of the field.
+    `update ${next} n set redacted = true, sticky = t.sticky
+      from (select hint_value, bool_or(sticky) as sticky from ${identity} where redacted group by hint_value) t
+      where t.hint_value = n.hint_value;
+    analyze ${next};
     delete from ${identity} i where not exists (select 1 from ${next} n where ${sameKey});
     update ${identity} i set entity_id = n.entity_id from ${next} n where ${sameKey} and i.entity_id <> n.entity_id`,
   )
   await database.query(
     unit.tx,
     'identity.reset',
-    `insert into ${identity} (entity_type, hint_type, hint_value, entity_id, created_at)
-      select n.entity_type, n.hint_type, n.hint_value, n.entity_id, $1::timestamptz from ${next} n
+    `insert into ${identity} (entity_type, hint_type, hint_value, entity_id, created_at, redacted, sticky)
+      select n.entity_type, n.hint_type, n.hint_value, n.entity_id, $1::timestamptz,
+        coalesce(n.redacted, false), coalesce(n.sticky, false) from ${next} n
       where not exists (select 1 from ${identity} i where ${sameKey})`,
     [unit.now.toString()],
   )
@@ -70,6 +76,54 @@ export async function resetIdentity(
 
 function* copyLines(hints: Iterable<HintRow>): Iterable<string> {
   for (const { entityType, hintType, value, entityId } of hints) {
-    yield `${[entityType, hintType, value, entityId].map((text) => copyField(storedText(text))).join('\t')}\tf`
+    yield [entityType, hintType, value, entityId].map((text) => copyField(storedText(text))).join('\t')
   }
+}
+
+/** Puts tokens in place of values; a token that is there already is the same hint. Returns how many rows changed. */
+export async function redactHints(
+  { database, names }: Space,
+  { tx }: Unit,
+  rows: readonly (HintRow & { readonly token: string })[],
+  sticky: boolean,
+): Promise<number> {
+  if (rows.length === 0) return 0
+  const identity = names.infra('identity')
+  const params = [
+    rows.map((row) => storedText(row.entityType)),
+    rows.map((row) => storedText(row.hintType)),
+    rows.map((row) => storedText(row.value)),
+    rows.map((row) => storedText(row.entityId)),
+    rows.map((row) => row.token),
+  ]
+  const given = 'unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) w (type, hint, value, id, token)'
+  const isToken = 'i.entity_type = w.type and i.hint_type = w.hint and i.hint_value = w.token and i.redacted'
+  // By identity_pkey, all three.
+  const marked = await database.query(
+    tx,
+    'identity.redact',
+    `update ${identity} i set sticky = i.sticky or $6::boolean from ${given}
+      where ${isToken} and ((not i.sticky and $6::boolean) or exists (select 1 from ${identity} p
+        where p.entity_type = w.type and p.hint_type = w.hint and p.hint_value = w.value and p.hint_value <> w.token
+          and p.entity_id = w.id))
+      returning i.entity_type, i.hint_type, i.hint_value`,
+    [...params, sticky],
+  )
+  await database.query(
+    tx,
+    'identity.redact',
+    `delete from ${identity} p using ${given}
+      where p.entity_type = w.type and p.hint_type = w.hint and p.hint_value = w.value and p.entity_id = w.id
+        and not p.redacted and exists (select 1 from ${identity} i where ${isToken})`,
+    params,
+  )
+  const replaced = await database.execute(
+    tx,
+    'identity.redact',
+    `update ${identity} p set hint_value = w.token, redacted = true, sticky = $6::boolean from ${given}
+      where p.entity_type = w.type and p.hint_type = w.hint and p.hint_value = w.value and p.entity_id = w.id
+        and not p.redacted`,
+    [...params, sticky],
+  )
+  return marked.length + replaced
 }

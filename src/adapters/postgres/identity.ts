@@ -1,11 +1,15 @@
 /** Hints, merges and the change feed in Postgres (spec 04 §3). Writers hold the mapping lock. */
+import type { Instant } from '../../core/instant.ts'
 import { shardHash } from '../../core/shard.ts'
 import { givenText, storedText } from '../../core/stored-text.ts'
 import { IdentityError } from '../../errors.ts'
+import type { FrozenEntity } from '../../ports/privacy.ts'
 import type { HintKey, HintRow, IdentityChange, IdentityPort, Unit } from '../../ports/store.ts'
+import { IdentityPrivacy } from '../sql/identity-privacy.ts'
 import type { Param, Row } from './connection.ts'
-import { resetIdentity } from './identity-reset.ts'
+import { redactHints, resetIdentity } from './identity-reset.ts'
 import { pages } from './pages.ts'
+import { PostgresLogDatabase } from './run-log.ts'
 import type { Space } from './space.ts'
 
 const CHUNK = 5000
@@ -18,9 +22,14 @@ export class PostgresIdentity implements IdentityPort {
   readonly #identity: string
   readonly #mergeLog: string
   readonly #changes: string
+  readonly #privacy: IdentityPrivacy
 
-  constructor(space: Space) {
+  constructor(space: Space, now: () => Instant) {
     this.#space = space
+    this.#privacy = new IdentityPrivacy(new PostgresLogDatabase(space, now), {
+      id: '$1::text collate "C"',
+      isSet: (column) => column,
+    })
     this.#identity = space.names.infra('identity')
     this.#mergeLog = space.names.infra('merge_log')
     this.#changes = space.names.infra('identity_changes')
@@ -206,6 +215,30 @@ export class PostgresIdentity implements IdentityPort {
     retired: readonly { entityType: string; from: string; into: string }[],
   ): Promise<void> {
     await resetIdentity(this.#space, unit, hints, retired)
+  }
+
+  family(unit: Unit | null, entityId: string): Promise<FrozenEntity[]> {
+    return this.#privacy.family(unit, entityId)
+  }
+
+  hintsOf(unit: Unit | null, entityIds: readonly string[]): Promise<(HintRow & { readonly redacted: boolean })[]> {
+    return this.#privacy.hintsOf(unit, entityIds)
+  }
+
+  erase(unit: Unit, entityIds: readonly string[]): Promise<{ hints: number; mappings: number; mergeLog: number }> {
+    return this.#privacy.erase(unit, entityIds)
+  }
+
+  redact(unit: Unit, rows: readonly (HintRow & { readonly token: string })[], sticky: boolean): Promise<number> {
+    return redactHints(this.#space, unit, rows, sticky)
+  }
+
+  hasTokens(unit: Unit | null): Promise<boolean> {
+    return this.#privacy.hasTokens(unit)
+  }
+
+  tokens(unit: Unit | null, values: readonly string[], options?: { sticky?: boolean }): Promise<HintRow[]> {
+    return this.#privacy.tokens(unit, values, options)
   }
 
   #read(unit: Unit | null, operation: string, sql: string, ...params: Param[]): Promise<Row[]> {

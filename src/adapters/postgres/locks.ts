@@ -1,11 +1,13 @@
 /** Slots with fencing epochs (spec 10 §4.4). */
 import { type Instant, instantFromText } from '../../core/instant.ts'
 import { StorageError } from '../../errors.ts'
-import { checkEpoch, expiry, inTheWay, lockHeld } from '../../ports/slots.ts'
-import type { Holder, LockPort, LockRow, Tx } from '../../ports/store.ts'
+import { askedBy, checkEpoch, excludedBy, expiry, inTheWay, lockHeld, wish } from '../../ports/slots.ts'
+import type { Holder, LockPort, LockRow, Tx, Unit } from '../../ports/store.ts'
 import { LOCK_COLUMNS, lockRow } from '../sql/rows.ts'
+import { sqlState } from './errors.ts'
 import type { Space } from './space.ts'
 
+const LOCK_NOT_AVAILABLE = '55P03'
 const FREE = 'holder = null, acquired_at = null, renewed_at = null, expires_at = null'
 
 export class PostgresLocks implements LockPort {
@@ -42,7 +44,7 @@ export class PostgresLocks implements LockPort {
         await database.query(
           tx,
           'locks.acquire',
-          `update ${this.#table} set epoch = epoch + 1, ${FREE} where slot = any($1)`,
+          `update ${this.#table} set epoch = epoch + 1, ${FREE}, wanted_by = null where slot = any($1)`,
           [lapsed.map((row) => row.slot)],
         )
       }
@@ -51,8 +53,8 @@ export class PostgresLocks implements LockPort {
         'locks.acquire',
         `insert into ${this.#table} as l (slot, epoch, holder, acquired_at, renewed_at, expires_at)
           values ($1, 1, $2, $3, $3, $4) on conflict (slot) do update set epoch = l.epoch + 1, holder = excluded.holder,
-          acquired_at = excluded.acquired_at, renewed_at = excluded.renewed_at, expires_at = excluded.expires_at
-          returning epoch`,
+          acquired_at = excluded.acquired_at, renewed_at = excluded.renewed_at, expires_at = excluded.expires_at,
+          wanted_by = null returning epoch`,
         [slot, JSON.stringify(holder), now.toString(), expiry(now, ttlMs)],
       )
       return row?.[0] as number
@@ -90,6 +92,50 @@ export class PostgresLocks implements LockPort {
         slot,
         epoch,
       ]),
+    )
+  }
+
+  async want(slot: string, purpose: string): Promise<void> {
+    const { database } = this.#space
+    const wanted = wish(purpose, await this.clock())
+    const held = excludedBy(await this.list(), slot)
+    // Outside the queue of transactions: a slot's row is shared by the chunk its holder has open, so this may wait for its
+    // end, and whatever else this process writes need not. Not for long, either: who goes on waiting asks again.
+    await database.withReader('locks.want', async (client) => {
+      const first = `insert into ${this.#table} as l (slot, epoch, wanted_by) values ($1, 0, $2)
+        on conflict (slot) do update set wanted_by = excluded.wanted_by`
+      const other = `update ${this.#table} set wanted_by = $2 where slot = $1`
+      for (const name of [slot, ...held]) {
+        await client.query(`begin; set local lock_timeout = '1s'`)
+        try {
+          await client.query(name === slot ? first : other, [name, wanted])
+          await client.query('commit')
+        } catch (error) {
+          await client.query('rollback')
+          if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error
+        }
+      }
+    })
+  }
+
+  async wanted(tx: Tx, slot: string, epoch: number): Promise<string | null> {
+    const [row] = await this.#space.database.query(
+      tx,
+      'locks.wanted',
+      `select wanted_by, clock_timestamp() from ${this.#table} where slot = $1 and epoch = $2`,
+      [slot, epoch],
+    )
+    const [wanted, clock] = (row ?? [null, null]) as [string | null, string | null]
+    const now = clock === null ? null : instantFromText(clock)
+    return wanted === null || now === null ? null : askedBy(wanted, now)
+  }
+
+  async outdate(unit: Unit, slot: string): Promise<void> {
+    await this.#space.database.query(
+      unit.tx,
+      'locks.outdate',
+      `update ${this.#table} set epoch = epoch + 1 where starts_with(slot, $1)`,
+      [`${slot}/`],
     )
   }
 

@@ -53,7 +53,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
       ledger: new PostgresLedger(space),
       tiers: new PostgresTiers(space),
       archive: null,
-      identity: new PostgresIdentity(space),
+      identity: new PostgresIdentity(space, options.now),
       mapping: new PostgresMapping(space),
       history: new PostgresHistory(space),
       checkpoints: new PostgresCheckpoints(space),
