@@ -62,3 +62,23 @@ export interface EntityWrite {
   readonly closedEdges: readonly { readonly type: string; readonly targetId: string; readonly at: Instant }[]
   readonly edges: readonly EdgeRow[]
 }
+
+/** A stored row or edge whose values may be changed where they lie; of an edge, the id is that of its source. */
+export type PropertyRow =
+  | {
+      readonly kind: 'entity'
+      readonly id: string
+      readonly type: string
+      readonly state: string
+      readonly validFrom: Instant
+      readonly lastEventTime: Instant
+      readonly stateEnteredTime: Instant
+      readonly createdTime: Instant
+    }
+  | { readonly kind: 'relationship'; readonly id: string; readonly type: string }
+
+/** New values of a row's properties, all of them; null: it stays as it is. */
+export type PropertyChange = (
+  row: PropertyRow,
+  properties: Readonly<Record<string, Value>>,
+) => Readonly<Record<string, Value>> | null

@@ -15,7 +15,7 @@
 
 import type { DefinitionHashes } from '../core/definition/model.ts'
 import type { NormalizedEvent } from '../core/event.ts'
-import type { EntityWrite, HistoryLayout } from '../core/history.ts'
+import type { EntityWrite, HistoryLayout, PropertyChange } from '../core/history.ts'
 import type { Instant } from '../core/instant.ts'
 import type { Shard } from '../core/shard.ts'
 import type { Value } from '../core/value.ts'
@@ -376,6 +376,16 @@ export interface HistoryPort {
   ): Promise<number>
   /** Entities with an edge, open or not, that leads to one of these, in the version's live tables; each once. */
   sourcesOf(unit: Unit, layout: HistoryLayout, targetIds: readonly string[]): Promise<string[]>
+  /**
+   * Changes values of the rows and outgoing edges of these entities in the version's live tables where they lie: when they
+   * are valid, their states and all else stay, those of merged ones, too. Returns how many were changed.
+   */
+  treat(
+    unit: Unit,
+    layout: HistoryLayout,
+    ids: readonly { id: string; type: string }[],
+    change: PropertyChange,
+  ): Promise<number>
   /** Empties and (re)creates the version's shadow tables and shadow checkpoints. */
   beginShadow(unit: Unit, layout: HistoryLayout): Promise<void>
   /**

@@ -5,7 +5,7 @@
  * end. A transaction that began before (REPEATABLE READ) and looks at a table for the first time afterwards may find it
  * empty, as with every table that was made after the transaction's snapshot.
  */
-import type { EntityWrite, HistoryLayout } from '../../core/history.ts'
+import type { EntityWrite, HistoryLayout, PropertyChange } from '../../core/history.ts'
 import type { Instant } from '../../core/instant.ts'
 import { owns } from '../../core/shard.ts'
 import type { HistoryPort, OpenEdge, Unit } from '../../ports/store.ts'
@@ -14,6 +14,7 @@ import type { Row } from './connection.ts'
 import { existingTables, removeEntities } from './history-remove.ts'
 import { swapShadow } from './history-swap.ts'
 import { createShadow, dropSchema, ensureTables } from './history-tables.ts'
+import { treatEntities } from './history-treat.ts'
 import { writeLive, writeShadow } from './history-write.ts'
 import { edgeTable, historyTable, owned, quote, shardHashSql } from './names.ts'
 import type { Space } from './space.ts'
@@ -131,6 +132,15 @@ export class PostgresHistory implements HistoryPort {
     const leads = existing.map((table) => `select source_id from ${table} where target_id = any($1::text[])`)
     const rows = await database.query(unit.tx, 'history.sourcesOf', leads.join(' union '), [targetIds])
     return [...new Set(rows.map(([id]) => id as string))]
+  }
+
+  async treat(
+    unit: Unit,
+    layout: HistoryLayout,
+    ids: readonly { id: string; type: string }[],
+    change: PropertyChange,
+  ): Promise<number> {
+    return treatEntities(this.#space, unit, layout, ids, change)
   }
 
   async beginShadow(unit: Unit, layout: HistoryLayout): Promise<void> {

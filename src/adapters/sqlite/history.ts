@@ -1,5 +1,5 @@
 /** State history in SQLite (spec 06 §1, 07 §6). */
-import type { EntityWrite, HistoryLayout } from '../../core/history.ts'
+import type { EntityWrite, HistoryLayout, PropertyChange } from '../../core/history.ts'
 import type { Instant } from '../../core/instant.ts'
 import type { HistoryPort, OpenEdge, Unit } from '../../ports/store.ts'
 import { fromColumn } from './columns.ts'
@@ -7,6 +7,7 @@ import type { Connection, Row } from './connection.ts'
 import type { Database } from './database.ts'
 import { removeEntities } from './history-remove.ts'
 import { createShadow, dropShadow, ensureTables, plainVersion, swapTables, takePlainNames } from './history-tables.ts'
+import { treatEntities } from './history-treat.ts'
 import { writeHistory } from './history-write.ts'
 import { edgeTable, historyTable, quote } from './names.ts'
 
@@ -120,6 +121,17 @@ export class SqliteHistory implements HistoryPort {
       }
       return [...sources]
     })
+  }
+
+  async treat(
+    unit: Unit,
+    layout: HistoryLayout,
+    ids: readonly { id: string; type: string }[],
+    change: PropertyChange,
+  ): Promise<number> {
+    return this.#within(unit, 'history.treat', (connection) =>
+      treatEntities(connection, unit.version, layout, ids, change),
+    )
   }
 
   async beginShadow(unit: Unit, layout: HistoryLayout): Promise<void> {
