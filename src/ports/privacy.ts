@@ -55,6 +55,7 @@ export interface ErasureRequest {
   readonly requestedBy: string | null
   readonly requestedAt: string
   readonly deadline: string
+  /** Who approved, or refused, it. */
   readonly approvedBy: string | null
   readonly approvedAt: string | null
   readonly closedAt: string | null
@@ -200,19 +201,27 @@ export interface CertificateRow {
 }
 
 export interface PrivacyPort {
-  create(request: ErasureRequest): Promise<void>
+  /**
+   * Stores a request and returns it. With `unlessOpen` the oldest open one of this kind that names one of these entities,
+   * if there is one, is returned instead.
+   */
+  create(request: ErasureRequest, options?: { readonly unlessOpen?: readonly string[] }): Promise<ErasureRequest>
   request(requestId: string, unit?: Unit): Promise<ErasureRequest | undefined>
   /** Oldest first. */
   requests(filter?: RequestFilter): Promise<ErasureRequest[]>
-  /** With `from`, only if its status is one of these. Returns the row, or null if it did not apply. */
+  /**
+   * With `from`, only if its status is one of these; with `warnedBelow`, only if people were last warned at an earlier time
+   * of it. Returns the row, or null if it did not apply.
+   */
   change(
     requestId: string,
     change: RequestChange,
-    options?: { readonly from?: readonly RequestStatus[]; readonly unit?: Unit },
+    options?: { readonly from?: readonly RequestStatus[]; readonly warnedBelow?: number; readonly unit?: Unit },
   ): Promise<ErasureRequest | null>
 
-  addHold(hold: Hold): Promise<void>
-  /** Oldest first. `at`: those in force at this instant only. */
+  /** In a unit nothing is erased between it and the end of the unit. */
+  addHold(hold: Hold, unit?: Unit): Promise<void>
+  /** Oldest first. `at`: those in force at this instant only. In a unit nobody adds one until it ends. */
   holds(options?: { readonly at?: string; readonly unit?: Unit }): Promise<Hold[]>
   /** Returns the hold; null if there is none of this id, or it was released before. */
   releaseHold(holdId: string, at: string): Promise<Hold | null>
@@ -222,7 +231,7 @@ export interface PrivacyPort {
   /** Of this request, closed or not. */
   erasure(requestId: string, unit?: Unit): Promise<Erasure | undefined>
   /** Oldest first. */
-  openErasures(): Promise<Erasure[]>
+  openErasures(unit?: Unit): Promise<Erasure[]>
   changeErasure(requestId: string, change: ErasureChange, unit?: Unit): Promise<void>
   setStore(requestId: string, store: string, state: StoreState): Promise<void>
   /**
@@ -236,8 +245,14 @@ export interface PrivacyPort {
    */
   adopt(unit: Unit, certificates: readonly CertificateRow[]): Promise<void>
 
-  /** Oldest first. */
-  certificates(options?: { readonly requestId?: string; readonly unit?: Unit }): Promise<CertificateRow[]>
+  /** Oldest first; `newest`: that many, the last ones. A request that was done again after a restored backup has several. */
+  certificates(options?: {
+    readonly requestId?: string
+    readonly newest?: number
+    readonly unit?: Unit
+  }): Promise<CertificateRow[]>
+  /** Those of the ids that are stored. */
+  knownCertificates(ids: readonly string[]): Promise<ReadonlySet<string>>
   /** Hash of the newest certificate, no other unit adds one until this one ends; 64 zeros before the first. */
   lastHash(unit: Unit): Promise<string>
 

@@ -52,8 +52,8 @@ export class ErasureJournal
     return erasure
   }
 
-  async openErasures(): Promise<Erasure[]> {
-    return this.#select(null, 'privacy.openErasures', 'e.closed_at is null', [])
+  async openErasures(unit?: Unit): Promise<Erasure[]> {
+    return this.#select(unit?.tx ?? null, 'privacy.openErasures', 'e.closed_at is null', [])
   }
 
   async changeErasure(requestId: string, change: ErasureChange, unit?: Unit): Promise<void> {

@@ -18,21 +18,22 @@ export function createPrivacyPort(database: LogDatabase): PrivacyPort {
   const chain = new CertificateChain(database, journal)
   const notes = new PrivacyNotes(database)
   return {
-    create: (request) => requests.create(request),
+    create: (request, options) => requests.create(request, options),
     request: (requestId, unit) => requests.request(requestId, unit),
     requests: (filter) => requests.requests(filter),
     change: (requestId, change, options) => requests.change(requestId, change, options),
-    addHold: (hold) => requests.addHold(hold),
+    addHold: (hold, unit) => requests.addHold(hold, unit),
     holds: (options) => requests.holds(options),
     releaseHold: (holdId, at) => requests.releaseHold(holdId, at),
     freeze: (unit, erasure) => journal.freeze(unit, erasure),
     erasure: (requestId, unit) => journal.erasure(requestId, unit),
-    openErasures: () => journal.openErasures(),
+    openErasures: (unit) => journal.openErasures(unit),
     changeErasure: (requestId, change, unit) => journal.changeErasure(requestId, change, unit),
     setStore: (requestId, store, state) => journal.setStore(requestId, store, state),
     close: (unit, requestId, certificate, at) => chain.close(unit, requestId, certificate, at),
     adopt: (unit, certificates) => chain.adopt(unit, certificates),
     certificates: (options) => chain.certificates(options),
+    knownCertificates: (ids) => chain.known(ids),
     lastHash: (unit) => chain.lastHash(unit),
     secret: (name, make) => notes.secret(name, make),
     note: (name) => notes.note(name),
@@ -81,16 +82,30 @@ class CertificateChain {
     await this.#add(unit.tx, 'privacy.adopt', missing)
   }
 
-  async certificates(options: { readonly requestId?: string; readonly unit?: Unit } = {}): Promise<CertificateRow[]> {
-    const { requestId, unit } = options
+  async certificates(
+    options: { readonly requestId?: string; readonly newest?: number; readonly unit?: Unit } = {},
+  ): Promise<CertificateRow[]> {
+    const { requestId, newest, unit } = options
+    const params: (string | number)[] = []
+    const where = requestId === undefined ? '' : `where request_id = $${params.push(requestId)}`
+    const limit = newest === undefined ? '' : `limit $${params.push(newest)}`
     const rows = await this.#database.query(
       unit?.tx ?? null,
       'privacy.certificates',
-      `select ${CERTIFICATE.list} from ${this.#table} ${requestId === undefined ? '' : 'where request_id = $1'}
-        order by ordinal`,
-      requestId === undefined ? [] : [requestId],
+      `select ${CERTIFICATE.list} from ${this.#table} ${where} order by ordinal desc ${limit}`,
+      params,
     )
-    return rows.map((row) => CERTIFICATE.of(row))
+    return rows.map((row) => CERTIFICATE.of(row)).reverse()
+  }
+
+  async known(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows = await this.#database.query(
+      null,
+      'privacy.knownCertificates',
+      `select certificate_id from ${this.#table} where ${this.#database.among('certificate_id', '$1')}`,
+      [ids],
+    )
+    return new Set(rows.map(([id]) => id as string))
   }
 
   async lastHash(unit: Unit): Promise<string> {

@@ -12,6 +12,9 @@ import { HOLD, REQUEST } from './privacy-columns.ts'
 import { columnOf } from './run-log-columns.ts'
 import type { LogDatabase, LogParam } from './run-log-database.ts'
 
+/** Who erases and who adds a hold do it one after the other. */
+const HOLDS = 'holds'
+
 export class StoredRequests
   implements Pick<PrivacyPort, 'create' | 'request' | 'requests' | 'change' | 'addHold' | 'holds' | 'releaseHold'>
 {
@@ -25,11 +28,26 @@ export class StoredRequests
     this.#holds = database.table('holds')
   }
 
-  async create(request: ErasureRequest): Promise<void> {
+  async create(
+    request: ErasureRequest,
+    { unlessOpen = [] }: { readonly unlessOpen?: readonly string[] } = {},
+  ): Promise<ErasureRequest> {
     const into = { table: this.#requests, columns: REQUEST.names }
-    await this.#database.transaction((tx) =>
-      this.#database.insert(tx, 'privacy.create', into, [REQUEST.values(request)]),
-    )
+    return this.#database.transaction(async (tx) => {
+      if (unlessOpen.length > 0) {
+        await this.#database.exclusive(tx, 'privacy.create', 'requests')
+        const [open] = await this.#database.query(
+          tx,
+          'privacy.create',
+          `select ${REQUEST.list} from ${this.#requests} where closed_at is null and kind = $1
+            and ${this.#database.among('entity_id', '$2')} order by requested_at, request_id limit 1`,
+          [request.kind, unlessOpen],
+        )
+        if (open !== undefined) return REQUEST.of(open)
+      }
+      await this.#database.insert(tx, 'privacy.create', into, [REQUEST.values(request)])
+      return request
+    })
   }
 
   async request(requestId: string, unit?: Unit): Promise<ErasureRequest | undefined> {
@@ -68,29 +86,36 @@ export class StoredRequests
   async change(
     requestId: string,
     change: RequestChange,
-    options: { readonly from?: readonly RequestStatus[]; readonly unit?: Unit } = {},
+    options: { readonly from?: readonly RequestStatus[]; readonly warnedBelow?: number; readonly unit?: Unit } = {},
   ): Promise<ErasureRequest | null> {
-    const { from, unit } = options
+    const { from, warnedBelow, unit } = options
     const params: LogParam[] = [requestId]
     const bind = (value: LogParam): string => `$${params.push(value)}`
     const sets = ['request_id = request_id']
     for (const [field, value] of Object.entries(change) as [keyof RequestChange & string, never][]) {
       if (value !== undefined) sets.push(`${columnOf(field)} = ${bind(REQUEST.value(field, value))}`)
     }
-    const only = from === undefined ? '' : `and ${this.#database.among('status', bind(from))}`
-    const sql = `update ${this.#requests} set ${sets.join(', ')} where request_id = $1 ${only} returning ${REQUEST.list}`
+    const conditions = ['request_id = $1']
+    if (from !== undefined) conditions.push(this.#database.among('status', bind(from)))
+    if (warnedBelow !== undefined) conditions.push(`warned_ms < ${bind(warnedBelow)}`)
+    const sql = `update ${this.#requests} set ${sets.join(', ')} where ${conditions.join(' and ')}
+      returning ${REQUEST.list}`
     const [row] = await within(this.#database, unit, (tx) => this.#database.query(tx, 'privacy.change', sql, params))
     return row === undefined ? null : REQUEST.of(row)
   }
 
-  async addHold(hold: Hold): Promise<void> {
+  async addHold(hold: Hold, unit?: Unit): Promise<void> {
     const into = { table: this.#holds, columns: HOLD.names }
-    await this.#database.transaction((tx) => this.#database.insert(tx, 'privacy.addHold', into, [HOLD.values(hold)]))
+    await within(this.#database, unit, async (tx) => {
+      await this.#database.exclusive(tx, 'privacy.addHold', HOLDS)
+      await this.#database.insert(tx, 'privacy.addHold', into, [HOLD.values(hold)])
+    })
   }
 
   /** One that begins a moment later by the clock of another machine counts already. */
   async holds(options: { readonly at?: string; readonly unit?: Unit } = {}): Promise<Hold[]> {
     const { at, unit } = options
+    if (unit !== undefined) await this.#database.exclusive(unit.tx, 'privacy.holds', HOLDS)
     const inForce = at === undefined ? '' : 'where released_at is null and (until is null or until > $1)'
     const rows = await this.#database.query(
       unit?.tx ?? null,

@@ -146,6 +146,24 @@ export function privacyLogContract(contract: Contract): void {
       assert.deepEqual(idsOf(await privacy.requests({ status: [] })), [])
     })
 
+    test('are made once for an entity that has an open one', async ({ privacy }) => {
+      const unlessOpen = ['person_0', 'person_1']
+      const first = await privacy.create(request('q_1'), { unlessOpen })
+      assert.deepEqual(first, request('q_1'))
+      assert.deepEqual(await privacy.create(request('q_2', { entityId: 'person_0' }), { unlessOpen }), first)
+      assert.equal((await privacy.create(request('q_3', { kind: 'redact' }), { unlessOpen })).requestId, 'q_3')
+      await privacy.change('q_1', { status: 'refused', closedAt: minute(1) })
+      assert.equal((await privacy.create(request('q_4'), { unlessOpen })).requestId, 'q_4')
+      assert.deepEqual(idsOf(await privacy.requests()), ['q_1', 'q_3', 'q_4'])
+    })
+
+    test('are warned about once', async ({ privacy }) => {
+      await privacy.create(request('q_1'))
+      const warn = async (warnedMs: number): Promise<boolean> =>
+        (await privacy.change('q_1', { warnedMs }, { warnedBelow: warnedMs })) !== null
+      assert.deepEqual([await warn(5), await warn(5), await warn(4), await warn(6)], [true, false, false, true])
+    })
+
     test('change where their status allows it, in a unit or by themselves', async (store) => {
       const { privacy } = store
       await privacy.create(request('q_1'))
@@ -197,6 +215,29 @@ export function privacyLogContract(contract: Contract): void {
       )
     })
   })
+
+  if (backend.shared) {
+    api.describe(`holds of two processes on ${backend.name}`, () => {
+      api.it('nobody adds one while another unit has looked at them', async () => {
+        const space = await backend.space()
+        try {
+          const [store, other] = await Promise.all([space.open(), space.open()])
+          let adding: Promise<void> = Promise.resolve()
+          await inUnit(store, async (unit) => {
+            assert.deepEqual(await store.privacy.holds({ unit }), [])
+            adding = other.privacy.addHold(hold('h_1'))
+            assert.deepEqual(await store.privacy.holds({ unit }), [])
+          })
+          await adding
+          assert.equal((await store.privacy.holds()).length, 1)
+          await store.close()
+          await other.close()
+        } finally {
+          await space.dispose()
+        }
+      })
+    })
+  }
 
   api.describe(`the journal of erasures on ${backend.name}`, () => {
     test('holds what was frozen and how far its stores are', async (store) => {
@@ -307,6 +348,20 @@ export function privacyLogContract(contract: Contract): void {
       const again = await closed(store, 'q_1', 'c_3')
       assert.deepEqual(await privacy.certificates({ requestId: 'q_1' }), [lost[0], again])
       assert.equal(again.previous, lost[1]?.hash)
+    })
+
+    test('are known by their ids; the newest can be asked for', async (store) => {
+      const { privacy } = store
+      for (const n of [1, 2, 3]) {
+        await privacy.create(request(`q_${n}`))
+        await closed(store, `q_${n}`, `c_${n}`)
+      }
+      assert.deepEqual([...(await privacy.knownCertificates(['c_1', 'c_9', 'c_3']))].sort(), ['c_1', 'c_3'])
+      const newest = await privacy.certificates({ newest: 2 })
+      assert.deepEqual(
+        newest.map((row) => row.certificateId),
+        ['c_2', 'c_3'],
+      )
     })
 
     if (backend.shared) {
