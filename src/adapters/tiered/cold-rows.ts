@@ -6,6 +6,7 @@
 import { ConfigError, StorageError } from '../../errors.ts'
 import type { Archive, ArchiveColumn, ArchiveRow, ArchiveSnapshot } from '../../ports/archive.ts'
 import type { Store, Tx, Unit } from '../../ports/store.ts'
+import type { StagedChange } from '../../ports/tiers.ts'
 import { SCAN_COLUMNS } from './columns.ts'
 import { bySequence, resuming } from './merge.ts'
 import { settleChanges } from './settle.ts'
@@ -24,6 +25,13 @@ class RowsNeeded extends Error {
   }
 }
 
+/** What one try of a unit changes in archived rows: it reads them as it leaves them. Null: emptied. */
+class Changes {
+  readonly rows = new Map<number, StagedChange['change'] | null>()
+  /** Whether nothing else was staged when it began. */
+  clean = true
+}
+
 /** What was fetched for one unit; right as long as no change of archived rows was committed since. */
 class Fetched {
   /** Null: not archived, or nothing that a replay sees. */
@@ -36,6 +44,7 @@ export class ColdRows {
   readonly #hot: Store
   readonly #archive: Archive | null
   readonly #units = new WeakMap<Tx, Fetched>()
+  readonly #changes = new WeakMap<Tx, Changes>()
 
   constructor(hot: Store, archive: Archive | null) {
     this.#hot = hot
@@ -71,6 +80,7 @@ export class ColdRows {
       try {
         return await this.#hot.transaction((tx) => {
           this.#units.set(tx, fetched)
+          this.#changes.delete(tx)
           return work(tx)
         })
       } catch (error) {
@@ -94,16 +104,33 @@ export class ColdRows {
     }
     const fetched = this.#units.get(unit.tx)
     const state = await this.#hot.tiers.state(unit)
-    const valid = fetched?.job === state?.job && (await this.#hot.tiers.countStaged(unit)) === 0
+    const changes = this.#changes.get(unit.tx)
+    const settled = changes?.clean ?? (await this.#hot.tiers.countStaged(unit)) === 0
+    const valid = fetched?.job === state?.job && settled
     if (fetched === undefined || !valid) throw new RowsNeeded(sequences)
     const missing = sequences.filter((sequence) => !fetched.rows.has(sequence))
     if (missing.length > 0) throw new RowsNeeded(missing)
     return new Map(
       sequences.flatMap((sequence) => {
         const row = fetched.rows.get(sequence)
-        return row ? [[sequence, row]] : []
+        const change = changes?.rows.get(sequence)
+        return row && change !== null ? [[sequence, { ...row, ...change }]] : []
       }),
     )
+  }
+
+  /** Tells what the unit is about to stage, so that what it reads afterwards is what it will have left. */
+  async changing(unit: Unit, changes: Iterable<readonly [number, StagedChange['change'] | null]>): Promise<void> {
+    let known = this.#changes.get(unit.tx)
+    if (known === undefined) {
+      known = new Changes()
+      known.clean = (await this.#hot.tiers.countStaged(unit)) === 0
+      this.#changes.set(unit.tx, known)
+    }
+    for (const [sequence, change] of changes) {
+      const before = known.rows.get(sequence)
+      known.rows.set(sequence, change === null || before === null ? null : { ...before, ...change })
+    }
   }
 
   /** The raw records of archived rows. Outside units only. */

@@ -248,11 +248,19 @@ export class TieredLedger implements LedgerPort {
     rows: readonly { readonly sequence: number; readonly digest: string | null }[],
   ): Promise<number> {
     this.#staged += rows.length
+    await this.#cold.changing(
+      unit,
+      rows.map(({ sequence }) => [sequence, null]),
+    )
     return this.#hot.ledger.empty(unit, rows)
   }
 
   async treat(unit: Unit, rows: readonly TreatedRow[]): Promise<void> {
     const state = await this.#hot.tiers.lock(unit)
+    await this.#cold.changing(
+      unit,
+      rows.map(({ sequence, ...change }) => [sequence, change]),
+    )
     await this.#hot.ledger.treat(unit, rows)
     await this.#stage(unit, state, () => rows.map(({ sequence, ...change }) => ({ sequence, change })))
   }
