@@ -2,14 +2,12 @@
  * Composition root of the writers of exports (spec 06 §7): picks the adapter when something is written, so that drivers of
  * formats nobody asked for are never loaded.
  */
-import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { hostname } from 'node:os'
 import { resolve } from 'node:path'
-import { type FileOwner, writeWhole } from './adapters/files/whole-file.ts'
-import { isDead, processStartTime } from './adapters/host/process-identity.ts'
+import { writeWhole } from './adapters/files/whole-file.ts'
 import { ConfigError } from './errors.ts'
+import { fileOwner } from './file-owner.ts'
 import { isDuckdbPath } from './history-place.ts'
 import { isPostgres, sqlitePath } from './options.ts'
 import { type OwnPlace, refuseOwn } from './own-places.ts'
@@ -96,21 +94,4 @@ export function exportWriters(own: readonly OwnPlace[] = []): ExportWriters {
 async function writeDuckdb(path: string, tables: readonly ExportTable[], options?: WriteOptions): Promise<Written> {
   const { writeTables } = await import('./adapters/duckdb/history-file.ts')
   return writeTables(path, { format: 'duckdb' }, tables, options)
-}
-
-/**
- * Processes of one boot of one machine can be asked for; `place` is the same for them alone. Elsewhere a process is not
- * known to be gone.
- */
-function fileOwner(): FileOwner {
-  const [place = '', start = ''] = (processStartTime(process.pid) ?? '').split(' ')
-  const here = createHash('sha256').update(`${hostname()} ${place}`).digest('hex').slice(0, 8)
-  return {
-    name: `${here}-${process.pid}-${start.replaceAll(/\W/g, '') || '0'}`,
-    isGone(name) {
-      const [where, pid, began] = name.split('-')
-      if (where !== here || place === '') return false
-      return isDead({ host: hostname(), pid: Number(pid), startedAt: `${place} ${began}`, purpose: 'export' })
-    },
-  }
 }

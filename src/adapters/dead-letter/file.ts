@@ -1,10 +1,11 @@
 /** Dead letters as JSON Lines in a file: one line per failure, flushed to disk per send (spec 07 §9). */
 import { existsSync } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, rename, stat } from 'node:fs/promises'
+import { readdir, rename, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { ConfigError, StorageError } from '../../errors.ts'
 import type { DeadLetterSink } from '../../ports/dead-letter.ts'
 import type { EventFailure } from '../../results.ts'
+import { appendLines, isSegment } from './append.ts'
 import { deadLetterLine } from './line.ts'
 
 export interface FileSinkOptions {
@@ -47,17 +48,10 @@ export class FileDeadLetterSink implements DeadLetterSink {
 
 async function append(path: string, text: string, maxBytes: number | undefined): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true })
     const bytes = Buffer.from(text, 'utf8')
-    if (maxBytes !== undefined) await makeRoom(path, bytes.length, maxBytes)
-    const file = await open(path, 'a+', 0o600)
-    try {
-      const torn = !(await endsWithBreak(file))
-      await file.appendFile(torn ? Buffer.concat([Buffer.from('\n'), bytes]) : bytes)
-      await file.datasync()
-    } finally {
-      await file.close()
-    }
+    await appendLines(path, bytes, async () => {
+      if (maxBytes !== undefined) await makeRoom(path, bytes.length, maxBytes)
+    })
   } catch (error) {
     throw new StorageError(`dead letters cannot be written to ${path}: ${reasonOf(error)}`, {
       details: { operation: 'dead letter append' },
@@ -87,19 +81,11 @@ function segmentName(path: string, at: number): string {
   return `${path}.${at}-${process.pid}`
 }
 
-/** A crash in the middle of a write leaves half a line; the next one must not be glued to it. */
-async function endsWithBreak(file: FileHandle): Promise<boolean> {
-  const { size } = await file.stat()
-  if (size === 0) return true
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(1), 0, 1, size - 1)
-  return bytesRead === 1 && buffer[0] === 0x0a
-}
-
 /** Every file of the sink, oldest first: the ones set aside, then `path` itself, which need not exist. */
 export async function deadLetterFiles(path: string): Promise<string[]> {
   const prefix = `${basename(path)}.`
   const names = await readdir(dirname(path)).catch(() => [])
-  const aside = names.filter((name) => name.startsWith(prefix) && /^\d{13,}-\d+$/.test(name.slice(prefix.length)))
+  const aside = names.filter((name) => isSegment(path, name))
   const timeOf = (name: string): number => Number.parseInt(name.slice(prefix.length), 10)
   aside.sort((a, b) => timeOf(a) - timeOf(b))
   return [...aside.map((name) => join(dirname(path), name)), path]

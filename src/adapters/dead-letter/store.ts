@@ -1,13 +1,13 @@
 /**
- * Reading and settling what the file sink wrote. The lines themselves are never changed: what became of an entry stands
- * in a journal beside the file (`<path>.done`), one JSON line per decision, the last one counts.
+ * Reading and settling what the file sink wrote. The lines themselves change only when a person is erased: what became of an entry
+ * stands in a journal beside the file (`<path>.done`), one JSON line per decision, the last one counts.
  */
 import { createReadStream } from 'node:fs'
-import { mkdir, open, readFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { StorageError } from '../../errors.ts'
 import type { DeadLetterEntry, DeadLetterStatus } from '../../ports/dead-letter.ts'
+import { appendLines } from './append.ts'
 import { deadLetterFiles } from './file.ts'
 import { lineId, parseDeadLetterLine } from './line.ts'
 
@@ -16,7 +16,7 @@ interface Mark {
   reason: string | null
 }
 
-const journalOf = (path: string): string => `${path}.done`
+export const journalOf = (path: string): string => `${path}.done`
 
 /** Decisions so far by entry id; empty when there is no journal. */
 async function marksOf(path: string): Promise<Map<string, Mark>> {
@@ -78,14 +78,8 @@ export async function settleDeadLetters(
   decision: { status: 'retried' | 'dropped'; reason: string | null; at: string },
 ): Promise<void> {
   if (ids.length === 0) return
-  await mkdir(dirname(path), { recursive: true })
-  const file = await open(journalOf(path), 'a', 0o600)
-  try {
-    await file.appendFile(`\n${ids.map((id) => JSON.stringify({ id, ...decision })).join('\n')}\n`)
-    await file.datasync()
-  } finally {
-    await file.close()
-  }
+  const lines = ids.map((id) => `${JSON.stringify({ id, ...decision })}\n`).join('')
+  await appendLines(journalOf(path), Buffer.from(lines, 'utf8'))
 }
 
 function unreadable(file: string, error: unknown): Error {

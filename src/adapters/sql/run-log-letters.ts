@@ -2,7 +2,7 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { parseJson } from '../../core/expression/json.ts'
 import { recordJson } from '../../core/expression/record-json.ts'
-import { mentionsIn, treatedRaw } from '../../core/privacy/raw-text.ts'
+import { GONE, letterJudge } from '../../core/privacy/letters.ts'
 import type { FrozenSubject } from '../../ports/erasure.ts'
 import type { DeadLetterPort, DeadLetterRow } from '../../ports/runs.ts'
 import type { Tx, Unit } from '../../ports/store.ts'
@@ -166,21 +166,14 @@ export class LoggedLetters implements DeadLetterPort {
   }
 }
 
-/** Recognizes letters of the person, and says what becomes of them: null: it goes; a text: its new record. */
+/** Null: the letter goes; a text: its new record; undefined: it stays as it is. */
 function changeOf(subject: FrozenSubject): (letter: DeadLetterRow, raw: string) => string | null | undefined {
-  const ids = new Set(subject.entities.map(({ id }) => id))
-  const sequences = new Set([...subject.emptied, ...subject.treated])
+  const judge = letterJudge(subject)
   return ({ failure }, raw) => {
-    if (subject.treat !== null) {
-      const treated = treatedRaw(subject, failure.raw)
-      const text = treated === failure.raw ? raw : recordJson(treated)
-      return text === raw ? undefined : text
-    }
-    const named =
-      (failure.entityId !== null && ids.has(failure.entityId)) ||
-      (failure.sequence !== null && sequences.has(failure.sequence)) ||
-      (failure.eventId !== null && subject.mentions(failure.eventId))
-    return named || mentionsIn(subject, failure.raw) ? null : undefined
+    const judged = judge(failure)
+    if (judged === GONE) return null
+    const text = judged === failure.raw ? raw : recordJson(judged)
+    return text === raw ? undefined : text
   }
 }
 
