@@ -11,6 +11,13 @@ export type Hints = Readonly<Record<string, Readonly<Record<string, string>>>>
  */
 export type Kinds = { readonly [field: string]: 't' | 'd' | 'f' | Kinds }
 
+/**
+ * The column `kinds`. A list stands for a treated field (spec 05 §5.3): its text tells nothing any more, but whom it named,
+ * as a token for each entity type.
+ */
+export type StoredKinds = { readonly [field: string]: Kinds[string] | TreatedMark }
+export type TreatedMark = readonly [Readonly<Record<string, string>>]
+
 /** A raw record as received: the JSON value and, where it came as text, that text (kept as the ledger's `raw`). */
 export interface RawRecord {
   readonly value: unknown
@@ -45,6 +52,8 @@ export interface LedgerEvent {
   readonly timestamp: Instant
   readonly source: string
   readonly data: Readonly<Record<string, Value>>
+  /** Treated fields with the tokens of what they identified, by entity type; left out: nothing was treated. */
+  readonly treated?: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
 
 /** The columns of a ledger row that make an event; JSON parts as stored text (spec 03 §7). */

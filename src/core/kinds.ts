@@ -1,5 +1,5 @@
 /** Notes on values whose kind JSON cannot show, so that a ledger row gives back the same values (spec 03 §7). */
-import type { Kinds } from './event.ts'
+import type { Kinds, StoredKinds, TreatedMark } from './event.ts'
 import { Duration, Instant, instantFromText, makeDuration } from './instant.ts'
 import { getOwn, setOwn } from './raw-path.ts'
 import { asNumber, Float, toFloat, type Value } from './value.ts'
@@ -40,6 +40,20 @@ export function withNote(value: Value, note: KindNote): Value {
     if (nested !== null) setOwn(copy, key, withNote(nested, note[key] as KindNote))
   }
   return copy as Value
+}
+
+/** The value of a field of stored data, by what the row notes of it. */
+export function fieldValue(
+  data: Readonly<Record<string, Value>>,
+  field: string,
+  note: StoredKinds[string] | null,
+): Value {
+  const value = getOwn(data, field)
+  return note === null || isMark(note) ? value : withNote(value, note)
+}
+
+export function isMark(note: StoredKinds[string]): note is TreatedMark {
+  return Array.isArray(note)
 }
 
 /** A number that a `number` field or property holds: always a Float. */

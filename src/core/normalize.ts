@@ -1,6 +1,6 @@
 /** From raw records to normalized events (spec 03 §1–§7). A pure function of records and definitions. */
 import { CoercionFailure, coerce } from './coerce.ts'
-import type { Hints, Kinds, LedgerEvent, NormalizedEvent, RawRecord, StoredEvent } from './event.ts'
+import type { Hints, LedgerEvent, NormalizedEvent, RawRecord, StoredEvent, StoredKinds, TreatedMark } from './event.ts'
 import { eventIdOf, tagged } from './event-id.ts'
 import type { EvalContext } from './expression/context.ts'
 import { parseJson, stringifyJson } from './expression/json.ts'
@@ -8,7 +8,7 @@ import { Fault, faultOf } from './fault.ts'
 import { canonicalHint } from './hints.ts'
 import { Instant, instantFromText, instantFromValue } from './instant.ts'
 import { checkDepth, checkJson, isPlain } from './json-check.ts'
-import { asFloat, type KindNote, noteOf, withNote } from './kinds.ts'
+import { asFloat, isMark, type KindNote, noteOf, withNote } from './kinds.ts'
 import type { CompiledEvent, CompiledMapping, CompiledSource, Program } from './program/types.ts'
 import { getOwn, readRaw, setOwn } from './raw-path.ts'
 import { schemaViolation } from './schema-check.ts'
@@ -274,16 +274,25 @@ export function decodeEvent(program: Program, row: StoredEvent): LedgerEvent {
       else if (typeof value === 'string') setOwn(data, field, instantFromText(value) ?? value)
     }
   }
-  if (row.kinds !== null) {
-    const kinds = JSON.parse(row.kinds) as Kinds
-    for (const field of Object.keys(kinds)) {
-      setOwn(data, field, withNote(getOwn(data, field), kinds[field] as KindNote))
-    }
-  }
+  const treated = row.kinds === null ? null : applyKinds(data, JSON.parse(row.kinds) as StoredKinds)
   const { sequence, eventId, eventType, source } = row
   const timestamp = instantFromText(row.timestamp)
   if (timestamp === null) throw new Error(`ledger row ${sequence} has no valid timestamp`)
-  return { sequence, eventId, eventType, timestamp, source, data }
+  const decoded = { sequence, eventId, eventType, timestamp, source, data }
+  return treated === null ? decoded : { ...decoded, treated }
+}
+
+/** Gives fields the kinds that are noted of them, and returns what is noted of treated ones. */
+function applyKinds(data: Record<string, Value>, kinds: StoredKinds): Record<string, TreatedMark[0]> | null {
+  let treated: Record<string, TreatedMark[0]> | null = null
+  for (const field of Object.keys(kinds)) {
+    const note = kinds[field] as StoredKinds[string]
+    if (isMark(note)) {
+      treated ??= {}
+      setOwn(treated, field, note[0])
+    } else setOwn(data, field, withNote(getOwn(data, field), note))
+  }
+  return treated
 }
 
 /** Hints of a stored event under the program's identity blocks, for identity resets (spec 03 §6). */
