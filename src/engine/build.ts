@@ -49,19 +49,26 @@ export async function buildInSlot(
   tally: BuildTally = new BuildTally(options.onProgress),
 ): Promise<BuildResult> {
   engine.cache(edition.version).validFor(slot.epoch)
-  const { mode } = await nextMode(engine, edition, options)
-  if (mode === 'SKIP') return tally.result('SKIP')
-  const asOf = options.asOf === undefined ? engine.now() : options.asOf
+  const asked = stillAsked(options, tally)
+  const decided = await nextMode(engine, edition, asked)
+  if (decided.mode === 'SKIP' && tally.begun === null) return tally.result('SKIP')
+  // Begun, and done by somebody else since: what is left is to say so.
+  const mode = decided.mode === 'SKIP' ? 'INCREMENTAL' : decided.mode
   const head = await safeHead(engine, options)
 
   let state = await begin(engine, edition, slot)
-  const { cursor: cursorBefore } = state
+  tally.begun ??= { mode, cursor: state.cursor, asOf: options.asOf === undefined ? engine.now() : options.asOf }
+  const { begun } = tally
+  const { asOf } = begun
   if (mode === 'INCREMENTAL') {
     await tally.timed('map_ms', () => mapUpTo(engine, edition, slot, head, tally))
     // The first build has nothing to add to: replaying entity by entity is the same work done faster.
     if (state.cursor === 0) state = await replayAll(engine, edition, slot, state, mode, head, asOf, tally)
   } else {
-    if (isReset(mode)) await resetAlone(engine, edition, slot, mode, head, options, tally)
+    if (isReset(mode)) {
+      await resetAlone(engine, edition, slot, mode, head, asked, tally)
+      tally.behind.reset = true
+    }
     await tally.timed('map_ms', () => mapUpTo(engine, edition, slot, head, tally))
     state = await replayAll(engine, edition, slot, state, mode, head, asOf, tally)
   }
@@ -76,20 +83,20 @@ export async function buildInSlot(
   // Events of no entity are nobody's; the first shard counts them for all.
   if ((engine.store.shard?.id ?? 0) === 0) {
     tally.eventsUnresolved += await engine.store.ledger.countUnmapped(
-      mode === 'INCREMENTAL' ? cursorBefore : 0,
+      begun.mode === 'INCREMENTAL' ? begun.cursor : 0,
       state.cursor,
     )
   }
-  state = await finish(engine, edition, slot, state, mode, async (unit) =>
-    options.finishing?.(unit, tally.result(mode)),
+  state = await finish(engine, edition, slot, state, begun.mode, async (unit) =>
+    options.finishing?.(unit, tally.result(begun.mode)),
   )
 
-  const result = tally.result(mode)
+  const result = tally.result(begun.mode)
   const logger = engine.logger.child('defacto.pipeline')
   if (result.lateArrivals > 0) logger.info('late arrivals detected', { late_arrivals: result.lateArrivals })
   if (result.failures.length > 0) logger.warn('build failures detected', { stages: stagesOf(result.failures) })
   logger.info('build completed', {
-    mode,
+    mode: begun.mode,
     events_processed: result.eventsProcessed,
     effects_produced: result.effectsProduced,
     merges_detected: result.mergesDetected,
@@ -97,6 +104,12 @@ export async function buildInSlot(
     duration_ms: Math.round(result.durationMs),
   })
   return result
+}
+
+/** What of the wishes of a build that handed its slot over is still to be done. */
+function stillAsked(options: BuildOptions, { behind }: BuildTally): BuildOptions {
+  const { full, fromRaw, ...others } = options
+  return { ...others, full: full && !behind.swap, fromRaw: fromRaw && !behind.reset && !behind.swap }
 }
 
 /** What `build` would do now. */
@@ -188,10 +201,17 @@ async function resetForAll(
     const state = await mapping.state()
     return isMappedFor(state, edition) && (!options.fromRaw || state.buildEpoch > buildEpoch)
   }
-  await withWholeState(engine, 'reset', options.signal, done, async (slot) => {
-    const { mode } = await nextMode(engine, edition, options)
-    await resetSpace(engine, edition, slot, { renormalize: mode === 'FULL_RENORMALIZE' }, tally)
-  })
+  await withWholeState(
+    engine,
+    'reset',
+    options.signal,
+    done,
+    async (slot) => {
+      const { mode } = await nextMode(engine, edition, options)
+      await resetSpace(engine, edition, slot, { renormalize: mode === 'FULL_RENORMALIZE' }, tally)
+    },
+    { want: false, yields: true },
+  )
 }
 
 /** Whether ledger, identities and mappings are what these definitions make of them. */

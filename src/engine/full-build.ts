@@ -51,8 +51,11 @@ export async function fullBuild(
   const { program, version } = edition
   let shadow = await interruptedBuild(engine, edition, options.upTo)
   const resumed = shadow?.mode === options.mode
-  if (shadow !== undefined && resumed) tally.restore(shadow.stats)
-  else {
+  // What this build itself counted before it handed over is counted.
+  const isOwn = tally.behind.shadow
+  if (shadow !== undefined && resumed) {
+    if (!isOwn) tally.restore(shadow.stats)
+  } else {
     shadow = await slot.unit(version, async (unit) => {
       const latest = await store.identity.changes(unit, state.changeCursor)
       const begun: ShadowBuild = {
@@ -73,12 +76,13 @@ export async function fullBuild(
       return begun
     })
   }
+  tally.behind.shadow = true
   const replay = new Replay(engine, edition, slot, shadow, tally)
   await replay.run()
 
   const finished = replay.shadow
   // Events of several entities, some of them replayed before the interruption, must count once.
-  if (resumed) tally.eventsProcessed = await store.ledger.countMapped(finished.upTo)
+  if (resumed && !isOwn) tally.eventsProcessed = await store.ledger.countMapped(finished.upTo)
   const next: BuildState = {
     ...state,
     ...program.hashes,
@@ -96,6 +100,7 @@ export async function fullBuild(
     await store.builds.put(unit, next)
     failpoint('swap.written')
   })
+  tally.behind.swap = true
   failpoint('swap.committed')
   engine.cache(version).clear()
   tally.progress('swap', 1, 1)

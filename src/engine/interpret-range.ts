@@ -33,7 +33,8 @@ export async function interpretUpTo(
 ): Promise<BuildState> {
   const targets = new Targets(engine)
   // What counts as late must not depend on how the range is cut.
-  const watermark = instantOrNull(start.watermark)
+  if (tally.lateBefore === undefined) tally.lateBefore = instantOrNull(start.watermark)
+  const watermark = tally.lateBefore
   let state = start
   // A shard finds its part of a range only, so it takes a longer one.
   const length = BUILD_CHUNK * (engine.store.shard?.total ?? 1)

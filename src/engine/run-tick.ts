@@ -4,18 +4,21 @@ import type { TickResult } from '../results.ts'
 import { buildInSlot, nextMode, withMappedState } from './build.ts'
 import type { Edition, Engine } from './engine.ts'
 import { BuildTally } from './tally.ts'
-import { advanceDue } from './tick.ts'
+import { advanceDue, TickCounts } from './tick.ts'
 import { buildStateOf } from './versions.ts'
 
 /** Interprets what is pending and applies the time rules of all entities up to `asOf`. */
 export async function tick(engine: Engine, edition: Edition, asOf: Instant, signal?: AbortSignal): Promise<TickResult> {
+  const built = new BuildTally()
+  const ticked = new BuildTally()
+  const counts = new TickCounts()
   return withMappedState(engine, edition, 'tick', { signal }, new BuildTally(), async (slot) => {
     engine.cache(edition.version).validFor(slot.epoch)
     const pending = (await nextMode(engine, edition)).mode !== 'SKIP'
     // The build leaves the rules to this tick, so that they count here.
-    const built = pending ? await buildInSlot(engine, edition, slot, { asOf: null }) : null
+    if (pending) await buildInSlot(engine, edition, slot, { asOf: null }, built)
     const before = await buildStateOf(engine, edition)
-    const { state, ...result } = await advanceDue(engine, edition, slot, before, asOf)
+    const { state, ...result } = await advanceDue(engine, edition, slot, before, asOf, ticked, counts)
     if (state.tickHorizon !== before.tickHorizon) {
       await slot.unit(edition.version, (unit) => engine.store.builds.put(unit, state))
     }
@@ -24,6 +27,6 @@ export async function tick(engine: Engine, edition: Edition, asOf: Instant, sign
       entities_affected: result.entitiesAffected,
       transitions: result.transitions,
     })
-    return built === null ? result : { ...result, failures: [...built.failures, ...result.failures] }
+    return { ...result, failures: [...built.failures, ...ticked.failures] }
   })
 }

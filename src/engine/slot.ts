@@ -1,8 +1,8 @@
 /** Exclusive work on a version's state: takes the slot, fences every chunk, renews, releases (spec 10 §4.4). */
 import { randomUUID } from 'node:crypto'
-import { Fenced, LockHeld } from '../errors.ts'
+import { DefactoError, Fenced, LockHeld } from '../errors.ts'
 import { STATE } from '../ports/slots.ts'
-import type { Holder, Unit } from '../ports/store.ts'
+import type { Holder, Tx, Unit } from '../ports/store.ts'
 import type { Engine } from './engine.ts'
 
 /** Parts of the lease after which it is renewed: by a timer, and by a unit that was committed. */
@@ -19,19 +19,31 @@ export function isOver(holder: Holder): boolean {
   return holder.claim !== undefined && over.has(holder.claim)
 }
 
+/** Somebody waits for the slot, and its holder can go on later: unwinds to where the slot was taken. Never gets to callers. */
+class HandOver extends Error {}
+
 /** A held slot. Every write of its holder goes through `unit`. */
 export class Slot {
   readonly epoch: number
   readonly #engine: Engine
   readonly #name: string
   readonly #signal: AbortSignal | undefined
+  readonly #yields: boolean
   #renewedAt: number
+  #hasProgressed = false
 
-  constructor(engine: Engine, name: string, epoch: number, signal: AbortSignal | undefined) {
+  /** `yields`: the holder begins again where it was stopped, so it may be. */
+  constructor(
+    engine: Engine,
+    name: string,
+    epoch: number,
+    { signal, yields }: { signal: AbortSignal | undefined; yields: boolean },
+  ) {
     this.#engine = engine
     this.#name = name
     this.epoch = epoch
     this.#signal = signal
+    this.#yields = yields
     this.#renewedAt = performance.now()
   }
 
@@ -42,7 +54,8 @@ export class Slot {
 
   /**
    * One transaction under the fence; throws `Fenced` (and writes nothing) if the slot was taken over. `progress`: false
-   * for what every attempt does anew, or a function that tells it from the result.
+   * for what every attempt does anew, or a function that tells it from the result. Whoever wants the slot gets it once
+   * there has been some: between two units nothing is lost.
    */
   async unit<T>(
     version: string,
@@ -55,11 +68,20 @@ export class Slot {
     const isProgress = (result: T): boolean => (typeof progress === 'function' ? progress(result) : progress)
     const result = await this.#engine.transaction(async (tx) => {
       await store.locks.fence(tx, this.#name, this.epoch)
+      if (this.#yields && this.#hasProgressed) await this.#handOver(tx)
       return this.#engine.inRun({ tx, epoch: this.epoch, version, now: this.#engine.now() }, work, isProgress)
     })
-    if (isProgress(result)) this.#engine.run?.committed()
+    if (isProgress(result)) {
+      this.#hasProgressed = true
+      this.#engine.run?.committed()
+    }
     if (performance.now() - this.#renewedAt > this.#engine.leaseMs * RENEW_AFTER_PART) await this.#keep()
     return result
+  }
+
+  async #handOver(tx: Tx): Promise<void> {
+    const by = await this.#engine.store.locks.wanted(tx, this.#name, this.epoch)
+    if (by !== null) throw new HandOver(`'${by}' waits for slot '${this.#name}'`)
   }
 
   /** The unit is committed: the caller must learn of it even if the database does not answer just now. */
@@ -82,7 +104,8 @@ export class Slot {
 
 /**
  * Runs `work` while holding the slot of the state this process works on: everything, or its shard. `LockHeld` if a live
- * holder has it, or one that it excludes; a shard waits while another shard does something for all of them.
+ * holder has it, or one that it excludes; a shard waits while another shard does something for all of them. `work` runs
+ * again from its start after somebody who wanted the slot has had it: it goes on from what is stored.
  */
 export async function withStateSlot<T>(
   engine: Engine,
@@ -91,13 +114,31 @@ export async function withStateSlot<T>(
   work: (slot: Slot) => Promise<T>,
 ): Promise<T> {
   const { shard } = engine.store
-  if (shard === null) return withSlot(engine, STATE, purpose, signal, work)
+  const name = shard === null ? STATE : `${STATE}/${shard.id}`
+  let isBack = false
   while (true) {
     try {
-      return await withSlot(engine, `${STATE}/${shard.id}`, purpose, signal, work)
+      return await withSlot(engine, name, purpose, signal, work, { yields: true })
     } catch (error) {
-      if (!isForAll(error, shard.total)) throw error
+      if (error instanceof HandOver) {
+        isBack = true
+        await untilTaken(engine, signal)
+        continue
+      }
+      const waits = isBack ? error instanceof LockHeld : shard !== null && isForAll(error, shard.total)
+      if (!waits) throw error
     }
+    await waitForOthers(engine, signal)
+  }
+}
+
+/** Waits until whoever wants the state of all has taken it, or has given up. */
+async function untilTaken(engine: Engine, signal: AbortSignal | undefined): Promise<void> {
+  const { locks } = engine.store
+  while (true) {
+    const epoch = (await locks.list()).find(({ slot }) => slot === STATE)?.epoch
+    if (epoch === undefined) return
+    if ((await engine.transaction((tx) => locks.wanted(tx, STATE, epoch))) === null) return
     await waitForOthers(engine, signal)
   }
 }
@@ -110,7 +151,8 @@ function isForAll(error: unknown, total: number): boolean {
 
 /**
  * Runs `work` while holding the state of all shards, for what one of them does for everybody (spec 04 §5.4). Waits while
- * others hold theirs, until `done` says that somebody else has done it; then it returns undefined.
+ * others hold theirs, until `done` says that somebody else has done it; then it returns undefined. `want`: asks them to hand
+ * over; `yields`: does so itself, and begins again.
  */
 export async function withWholeState<T>(
   engine: Engine,
@@ -118,16 +160,33 @@ export async function withWholeState<T>(
   signal: AbortSignal | undefined,
   done: () => Promise<boolean>,
   work: (slot: Slot) => Promise<T>,
+  { want = true, yields = false }: { want?: boolean; yields?: boolean } = {},
 ): Promise<T | undefined> {
   while (!(await done())) {
     try {
-      return await withSlot(engine, STATE, purpose, signal, async (slot) => ((await done()) ? undefined : work(slot)))
+      return await withSlot(engine, STATE, purpose, signal, async (slot) => ((await done()) ? undefined : work(slot)), {
+        yields,
+      })
     } catch (error) {
+      if (error instanceof HandOver) {
+        await untilTaken(engine, signal)
+        continue
+      }
       if (!(error instanceof LockHeld)) throw error
     }
+    if (want) await ask(engine, purpose)
     await waitForOthers(engine, signal)
   }
   return undefined
+}
+
+/** Who cannot ask just now asks the next time it looks. */
+async function ask(engine: Engine, purpose: string): Promise<void> {
+  try {
+    await engine.store.locks.want(STATE, purpose)
+  } catch (error) {
+    if (!(error instanceof DefactoError) || !error.recoverable) throw error
+  }
 }
 
 /** Sleeps until another process of the space has done something, or a little while. */
@@ -144,6 +203,7 @@ export async function withSlot<T>(
   purpose: string,
   signal: AbortSignal | undefined,
   work: (slot: Slot) => Promise<T>,
+  { yields = false }: { yields?: boolean } = {},
 ): Promise<T> {
   const { locks, shard } = engine.store
   const shards = shard === null ? {} : { shards: shard.total }
@@ -159,7 +219,7 @@ export async function withSlot<T>(
     ...run,
   }
   const epoch = await acquire(engine, name, holder)
-  const slot = new Slot(engine, name, epoch, signal)
+  const slot = new Slot(engine, name, epoch, { signal, yields })
   const timer = setInterval(() => void slot.renew().catch(() => undefined), engine.leaseMs * RENEW_PART)
   timer.unref()
   try {

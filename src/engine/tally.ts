@@ -1,4 +1,5 @@
 /** Counters of one build, kept across chunks and, for full builds, across processes (spec 04 §4.9). */
+import type { Instant } from '../core/instant.ts'
 import type { FoldFailure } from '../core/interpret.ts'
 import type { BuildMode, BuildProgress, BuildResult, EventFailure } from '../results.ts'
 
@@ -23,6 +24,12 @@ export class BuildTally implements Counters {
   entitiesCreated = 0
   readonly failures: EventFailure[] = []
   readonly timing: Record<string, number> = {}
+  /** How the build began; a build that handed its slot over begins more than once. */
+  begun: { readonly mode: BuildMode; readonly cursor: number; readonly asOf: Instant | null } | null = null
+  /** What of the build is behind it and is not to be done again. */
+  readonly behind = { reset: false, shadow: false, swap: false }
+  /** Events before it are late; null: none are. Undefined as long as nobody asked. */
+  lateBefore: Instant | null | undefined
   readonly #created = new Set<string>()
   readonly #reported = new Set<string>()
   /** Distinct entities that existed before and changed. */

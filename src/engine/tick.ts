@@ -20,6 +20,13 @@ const ENTITIES_PER_UNIT = unitRows(5000)
 /** Time rules relate nothing. */
 const noTargets = () => undefined
 
+/** What a tick has done so far; one that handed its slot over goes on counting. */
+export class TickCounts {
+  readonly affected = new Set<string>()
+  effects = 0
+  transitions = 0
+}
+
 export interface TickOutcome extends TickResult {
   readonly state: BuildState
 }
@@ -35,14 +42,13 @@ export async function advanceDue(
   start: BuildState,
   asOf: Instant,
   tally: BuildTally = new BuildTally(),
+  counts: TickCounts = new TickCounts(),
 ): Promise<TickOutcome> {
   const { store } = engine
   let state = start
   // Never behind an earlier tick: events that arrived since may bring entities due before its horizon.
   const to = laterOf(instantOrNull(state.tickHorizon), asOf) ?? asOf
-  const affected = new Set<string>()
-  let transitions = 0
-  let effects = 0
+  const { affected } = counts
   const failuresBefore = tally.failures.length
   // Entities that stay due (rules that never come to rest) are looked at once.
   const stuck = new Set<string>()
@@ -65,8 +71,9 @@ export async function advanceDue(
     await chunk.committed()
     for (const { id, result, due } of results) {
       if (due !== null && due < to.toString()) stuck.add(id)
-      effects += result.effects
-      transitions += result.transitions
+      counts.effects += result.effects
+      tally.effectsProduced += result.effects
+      counts.transitions += result.transitions
       if (result.changes.length > 0) {
         affected.add(id)
         tally.updated(id)
@@ -74,13 +81,12 @@ export async function advanceDue(
     }
     tally.progress('tick', affected.size, affected.size)
   }
-  tally.effectsProduced += effects
   state = { ...state, tickHorizon: to.toString() }
   return {
     state,
-    effectsProduced: effects,
+    effectsProduced: counts.effects,
     entitiesAffected: affected.size,
-    transitions,
+    transitions: counts.transitions,
     failures: tally.failures.slice(failuresBefore),
   }
 }
