@@ -45,6 +45,8 @@ export const COLD_FAILPOINTS = [
   'prune.committed',
   'restore.written',
   'restore.committed',
+  'forget.written',
+  'forget.committed',
 ] as const
 
 /** Rows per unit of work; tests set `DEFACTO_UNIT_ROWS` so that little work takes many units. */

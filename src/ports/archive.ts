@@ -235,6 +235,11 @@ export function tombstone(sequence: number, digest: string | null = null): Archi
   }
 }
 
+/** Name under which an archive records which changes of its rows it has. */
+export function changesApp(namespace: string): string {
+  return `defacto-redact/${namespace}`
+}
+
 /** The columns of a tombstone, as a change of the row that becomes one. */
 export function emptied(digest: string | null): Omit<ArchiveRow, 'sequence'> {
   const { sequence: _, ...columns } = tombstone(0, digest)

@@ -45,7 +45,7 @@ const BUILD_FAILPOINTS = [
   'reset.committed:1',
   'finish.written:4',
 ]
-const RESTORING = ['restore.written', 'restore.committed']
+const RESTORING = ['restore.written', 'restore.committed', 'forget.written', 'forget.committed']
 const failpoints = [
   ...COLD_FAILPOINTS.filter((name) => !RESTORING.includes(name)).flatMap((name) => [`${name}:1`, `${name}:2`]),
   ...BUILD_FAILPOINTS,

@@ -103,7 +103,7 @@ const CASES: Readonly<Record<string, Case>> = {
 }
 
 /** No run restores a ledger. */
-const ELSEWHERE: readonly Failpoint[] = ['restore.written', 'restore.committed']
+const ELSEWHERE: readonly Failpoint[] = ['restore.written', 'restore.committed', 'forget.written', 'forget.committed']
 
 const KILLS = Object.entries(CASES).flatMap(([name, { clean, dirty = [] }]) => [
   ...dirty.map((place) => ({ name, place, isDirty: true })),

@@ -1,11 +1,6 @@
 /** Carrying changes of archived rows from the database, where units staged them, into the archive (spec 07 §5.6). */
-import { type Archive, type ArchiveRow, tombstone } from '../../ports/archive.ts'
+import { type Archive, type ArchiveRow, changesApp, tombstone } from '../../ports/archive.ts'
 import type { Store, Unit } from '../../ports/store.ts'
-
-/** Name under which the archive records which changes it has. */
-export function changesApp(namespace: string): string {
-  return `defacto-redact/${namespace}`
-}
 
 /** How often others may be quicker. */
 const ATTEMPTS = 10
@@ -72,7 +67,9 @@ async function changed({ tiers }: Store, job: number, rows: readonly ArchiveRow[
     // A tombstone stays one, whatever was staged before it became one.
     if (change.eventType === null) return tombstone(row.sequence, change.eventId ?? digestIn(row))
     if (row.eventType === null) return row
-    return stored.get(row.sequence) ?? { ...row, ...change }
+    const now = stored.get(row.sequence) ?? { ...row, ...change }
+    // What was treated stays so, too, whatever an older copy of the database has.
+    return row.redaction !== null && now.redaction === null && now.eventType !== null ? row : now
   })
 }
 

@@ -4,6 +4,7 @@ import { StorageError } from '../../errors.ts'
 import type { Archive, ArchiveSnapshot } from '../../ports/archive.ts'
 import type { TierState } from '../../ports/tiers.ts'
 import type { Engine } from '../engine.ts'
+import { forgetAsArchive } from './forgotten.ts'
 
 /** Name under which the archive records the last sequence that was flushed to it. */
 export function flushApp(engine: Engine): string {
@@ -74,8 +75,8 @@ export async function compared(engine: Engine, archive: Archive): Promise<Reache
   }
 }
 
-/** As when opening a space: they belong together. Costs one listing of the log. */
+/** As when opening a space: they belong together, and neither knows what the other has forgotten. Costs one listing of the log. */
 export async function reconcileCold(engine: Engine): Promise<void> {
   const { archive } = engine.store
-  if (archive !== null) await compared(engine, archive)
+  if (archive !== null) await forgetAsArchive(engine, archive, await compared(engine, archive))
 }

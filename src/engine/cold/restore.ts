@@ -10,6 +10,7 @@ import { MIXED, putMapping } from '../mapping.ts'
 import { type Slot, withSlot } from '../slot.ts'
 import { reached } from './compare.ts'
 import { beginTiers } from './flush.ts'
+import { forgetInSlots } from './forgotten.ts'
 import { confirmed } from './prune.ts'
 import { archiveOf, COLD, type ColdCall, withColdSlot } from './slot.ts'
 
@@ -51,11 +52,14 @@ async function takeOver(
   const head = await ledger.head()
   if (snapshot === null || before === null) return { rows: 0, head }
   if (before.tableId !== null && before.tableId !== snapshot.tableId) throw otherTable(archive)
+  await forgetInSlots(engine, archive, slots)
   const write = (next: Partial<Omit<TierState, 'filled'>>, rows: readonly ArchiveRow[]): Promise<void> =>
     slots.state.unit('', async (unit) => {
       await engine.store.locks.fence(unit.tx, COLD, slots.cold.epoch)
       await tiers.lock(unit)
       if (rows.length > 0) await tiers.adopt(unit, rows.map(eventIdRow))
+      const refuses = rows.some(({ source, eventId }) => source === null && eventId !== null)
+      if (refuses) await engine.store.ledger.guard(unit, { suppressing: true })
       await tiers.put(unit, { tableId: snapshot.tableId, tableVersion: snapshot.version, ...next })
       if (rows.length > 0 || next.pruned !== undefined) {
         await putMapping(engine, unit, { sourceHash: MIXED, identityHash: MIXED })

@@ -1,0 +1,117 @@
+/**
+ * What the archive has forgotten, the database must not know (spec 05 §4.6): one that was put back to an older copy still
+ * has rows as they were before they were erased or redacted. The archive records the number of the changes it has; only
+ * where that is one the database has not come to are they compared.
+ */
+import { LockHeld } from '../../errors.ts'
+import { type Archive, type ArchiveRow, type ArchiveSnapshot, changesApp } from '../../ports/archive.ts'
+import { STATE } from '../../ports/slots.ts'
+import type { TreatedRow, Unit } from '../../ports/store.ts'
+import type { TierState } from '../../ports/tiers.ts'
+import type { Engine } from '../engine.ts'
+import { failpoint } from '../failpoint.ts'
+import { MIXED, putMapping } from '../mapping.ts'
+import { type Slot, waitForOthers, withSlot } from '../slot.ts'
+import { COLD, withColdSlot } from './slot.ts'
+
+/** What says of an archived row whether something of it was forgotten. */
+const SIGNS = ['eventId', 'eventType', 'redaction'] as const
+
+/** Whether the archive has changes that this database knows nothing of. A database that settles numbers them first. */
+function isAhead(engine: Engine, snapshot: ArchiveSnapshot | null, state: TierState | null): boolean {
+  return state !== null && recorded(engine, snapshot) >= state.job
+}
+
+function recorded({ store }: Engine, snapshot: ArchiveSnapshot | null): number {
+  return snapshot?.txns.get(changesApp(store.namespace)) ?? 0
+}
+
+/** As when opening a space. Costs nothing unless the database is older than the archive; then others are waited for. */
+export async function forgetAsArchive(
+  engine: Engine,
+  archive: Archive,
+  found: { readonly snapshot: ArchiveSnapshot | null; readonly state: TierState | null },
+): Promise<void> {
+  for (let { snapshot, state } = found; isAhead(engine, snapshot, state); ) {
+    try {
+      return await withColdSlot(engine, 'forget', undefined, (cold) =>
+        withSlot(engine, STATE, 'forget', cold.signal, (slot) => forgetInSlots(engine, archive, { cold, state: slot })),
+      )
+    } catch (error) {
+      if (!(error instanceof LockHeld)) throw error
+    }
+    await waitForOthers(engine, undefined)
+    snapshot = await archive.snapshot()
+    state = await engine.store.tiers.state()
+  }
+}
+
+/** For who holds both slots. Nothing has been carried into the archive since the database was put back. */
+export async function forgetInSlots(
+  engine: Engine,
+  archive: Archive,
+  slots: { readonly cold: Slot; readonly state: Slot },
+): Promise<void> {
+  const { tiers, ledger, locks } = engine.store
+  const snapshot = await archive.snapshot()
+  const before = await tiers.state()
+  if (snapshot === null || before === null || !isAhead(engine, snapshot, before)) return
+  const unit = (work: (unit: Unit) => Promise<void>): Promise<void> =>
+    slots.state.unit('', async (given) => {
+      await locks.fence(given.tx, COLD, slots.cold.epoch)
+      await work(given)
+    })
+  const to = await ledger.head()
+  for await (const rows of archive.scan({ to, columns: SIGNS, snapshot })) {
+    const erased = rows.filter(({ eventType }) => eventType === null)
+    const treated = await treatedRows(engine, archive, snapshot, rows, before.pruned)
+    if (erased.length === 0 && treated.length === 0) continue
+    await unit(async (given) => {
+      await ledger.holdAppends(given)
+      const emptied = await ledger.empty(
+        given,
+        erased.map(({ sequence, eventId }) => ({ sequence, digest: eventId })),
+      )
+      await ledger.treat(given, treated)
+      if (erased.some(({ eventId }) => eventId !== null)) await ledger.guard(given, { suppressing: true })
+      // Identities, mappings and states were made of the rows as they were: all are made anew.
+      const isNews = emptied > 0 || treated.length > 0
+      if (isNews) await putMapping(engine, given, { sourceHash: MIXED, identityHash: MIXED })
+      failpoint('forget.written')
+    })
+    failpoint('forget.committed')
+  }
+  await unit(async (given) => {
+    const state = await tiers.lock(given)
+    await tiers.put(given, { job: Math.max(state?.job ?? 0, recorded(engine, snapshot) + 1) })
+  })
+}
+
+/** Those of the archived rows that the database still has without what is noted of them, as they are to be. */
+async function treatedRows(
+  { store }: Engine,
+  archive: Archive,
+  snapshot: ArchiveSnapshot,
+  rows: readonly ArchiveRow[],
+  pruned: number,
+): Promise<TreatedRow[]> {
+  const notes = new Map(
+    rows.flatMap(({ sequence, redaction }) =>
+      redaction === null || sequence <= pruned ? [] : [[sequence, redaction]],
+    ),
+  )
+  if (notes.size === 0) return []
+  const behind: number[] = []
+  for await (const stored of store.ledger.rows([...notes.keys()])) {
+    for (const { sequence, redaction } of stored) if (redaction !== notes.get(sequence)) behind.push(sequence)
+  }
+  const treated: TreatedRow[] = []
+  if (behind.length === 0) return treated
+  for await (const found of archive.scan({ sequences: behind, snapshot })) {
+    for (const { sequence, data, raw, hints, kinds, redaction } of found) {
+      if (data === null || raw === null || hints === null || redaction === null) continue
+      treated.push({ sequence, data, raw, hints, kinds, redaction })
+    }
+  }
+  return treated
+}
