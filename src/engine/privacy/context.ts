@@ -1,6 +1,7 @@
 /** What erasures and redactions work with, beside the engine (spec 05 §4–5, 10 §10). */
 import type { Digests } from '../../core/privacy/digest.ts'
 import type { ErasureTarget } from '../../ports/erasure.ts'
+import type { Json } from '../../ports/runs.ts'
 import type { Edition, Engine } from '../engine.ts'
 
 /** `compliance` of the configuration (spec 10 §7.2), durations in milliseconds. */
@@ -21,6 +22,18 @@ export interface Signer {
   sign(bytes: Uint8Array): string
 }
 
+/** Conditions of holds (spec 06 §5 as JSON) on the current rows of entities; the queries' business. */
+export interface HoldFilter {
+  /** `QueryError` for a condition that cannot be evaluated. */
+  check(entityType: string, filter: Json): Promise<void>
+  /** Those of the ids that meet it, and those that have no row to look at. */
+  evaluate(
+    entityType: string,
+    filter: Json,
+    ids: readonly string[],
+  ): Promise<{ readonly met: ReadonlySet<string>; readonly absent: readonly string[] }>
+}
+
 export interface PrivacyContext {
   readonly engine: Engine
   readonly digests: Digests
@@ -36,6 +49,8 @@ export interface PrivacyContext {
   interpret(signal?: AbortSignal): Promise<void>
   /** Stores beside the database, in the order in which they are named. */
   readonly targets: readonly ErasureTarget[]
+  /** `holdFilter` of `hold-filter.ts`. */
+  readonly holdFilter: HoldFilter
   /** Told each certificate that was stored: keeps it outside the database, too. */
   certified(body: string, certificateId: string): Promise<void>
   /** Readers of this process see what was removed. */
