@@ -122,16 +122,21 @@ function toDateTime(value: Value): Value | CoercionFailure {
 
 /**
  * The value as a property of this rule holds it: without loss, then `allowed`, `min`, `max` (inclusive). Null always
- * conforms, and so do the texts that redaction leaves in a sensitive property.
+ * conforms, and so do the texts that redaction leaves in a sensitive property: one that holds no text has null then.
  */
 export function conform(value: Value, rule: ValueRule): Value | Violation {
   if (value === null || value === undefined) return null
-  if (rule.sensitive === true && typeof value === 'string' && isRedacted(value)) return value
+  if (rule.sensitive === true && typeof value === 'string' && isRedacted(value)) return leftIn(rule, value)
   const result = withoutLoss(value, rule.type)
   if (result instanceof CoercionFailure) return new Violation(result.message)
   if (rule.allowed && !rule.allowed.some((one) => equal(one, result)))
     return new Violation('value is not among the allowed ones')
   return bounded(result, rule)
+}
+
+/** What a property has of a value that a treatment replaced by a text. */
+export function leftIn(rule: ValueRule, text: string): Value {
+  return rule.type === 'string' ? text : null
 }
 
 function withoutLoss(value: Value, type: PropertyType): Value | CoercionFailure {

@@ -1,10 +1,10 @@
 /** What the effects of handlers and time rules do to an entity (spec 03 §9). */
 import type { Compiled } from './expression/compile.ts'
 import { Fault } from './fault.ts'
-import { canonicalHint } from './hints.ts'
+import { hintOf } from './hints.ts'
 import type { Instant } from './instant.ts'
 import type { CompiledEffect, CompiledRelate } from './program/types.ts'
-import { getOwn, setOwn } from './raw-path.ts'
+import { setOwn } from './raw-path.ts'
 import { asNumber, Float, kindOf, toFloat, toInt, type Value } from './value.ts'
 import type { Working } from './working.ts'
 
@@ -28,7 +28,7 @@ export function runEffects(work: Working, effects: readonly CompiledEffect[], at
 
 /** The answer of a guard or condition: null is false, other kinds than Bool are a fault (spec 02 §9). */
 export function holds(work: Working, expression: Compiled, place: string): boolean {
-  const value = expression(work.context)
+  const value = work.valueOf(expression)
   if (value === true) return true
   if (value === false || value === null) return false
   throw new Fault(`${place} must give Bool, not ${kindOf(value)}`, null)
@@ -42,7 +42,7 @@ function runOne(work: Working, effect: Exclude<CompiledEffect, { kind: 'create' 
     case 'set': {
       const { name, rule } = effect.property
       work.field = name
-      work.put(name, work.conformed(effect.read(work.context), name, rule))
+      work.put(name, work.conformed(work.valueOf(effect.read), name, rule))
       return true
     }
     case 'increment': {
@@ -89,19 +89,19 @@ function relate(work: Working, effect: CompiledRelate): boolean {
   const properties: Record<string, Value> = {}
   for (const { name, rule, initial, read } of effect.properties) {
     work.field = name
-    setOwn(properties, name, read === null ? initial : work.conformed(read(work.context), name, rule))
+    setOwn(properties, name, read === null ? initial : work.conformed(work.valueOf(read), name, rule))
   }
   work.relate({ type: effect.type, targetId, targetType: effect.target, properties }, effect.single)
   return true
 }
 
 /** Canonical hints naming the target, or null if the event has none. */
-function targetHints(work: Working, { fields, ownFields }: CompiledRelate): Record<string, string> | null {
+function targetHints(work: Working, { target, fields, ownFields }: CompiledRelate): Record<string, string> | null {
   const { event } = work.context
   if (event === null) return null
   let hints: Record<string, string> | null = null
   for (const identity of fields ?? ownFields.get(event.source) ?? []) {
-    const hint = canonicalHint(identity, getOwn(event.data, identity.field), work.context)
+    const hint = hintOf(identity, target, event, work.context)
     if (hint === null) continue
     hints ??= {}
     setOwn(hints, identity.field, hint)

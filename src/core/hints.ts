@@ -1,8 +1,10 @@
 /** Identity values of events in their canonical form (spec 03 §6). */
+import type { LedgerEvent } from './event.ts'
 import type { EvalContext } from './expression/context.ts'
 import { Fault, faultOf } from './fault.ts'
 import { Instant } from './instant.ts'
 import type { CompiledIdentity } from './program/types.ts'
+import { getOwn } from './raw-path.ts'
 import { Float, floatText, type Value } from './value.ts'
 
 /** The text a value has as a hint; null: kinds that are no hint. */
@@ -43,4 +45,19 @@ export function canonicalHint(identity: CompiledIdentity, value: Value, context:
   }
   if (identity.caseInsensitive) text = text.toLowerCase()
   return text === '' ? null : text
+}
+
+/**
+ * What a field of an event says about an entity type: the canonical hint, or of a treated field the token that was kept of it
+ * (spec 05 §5.3). Its text never speaks.
+ */
+export function hintOf(
+  identity: CompiledIdentity,
+  entityType: string,
+  { data, treated }: Pick<LedgerEvent, 'data' | 'treated'>,
+  context: EvalContext,
+): string | null {
+  const tokens = treated === undefined ? null : getOwn(treated, identity.field)
+  if (tokens !== null) return getOwn(tokens, entityType)
+  return canonicalHint(identity, getOwn(data, identity.field), context)
 }

@@ -2,7 +2,7 @@
 import type { Hints, LedgerEvent } from './event.ts'
 import type { EvalContext } from './expression/context.ts'
 import { Fault } from './fault.ts'
-import { canonicalHint } from './hints.ts'
+import { hintOf } from './hints.ts'
 import type { CompiledRelate, Program } from './program/types.ts'
 import { getOwn, setOwn } from './raw-path.ts'
 import { Forest } from './union-find.ts'
@@ -66,7 +66,7 @@ function targetHints(event: LedgerEvent, relate: CompiledRelate): Record<string,
   let hints: Record<string, string> | null = null
   for (const identity of relate.fields ?? []) {
     try {
-      const hint = canonicalHint(identity, getOwn(event.data, identity.field), context)
+      const hint = hintOf(identity, relate.target, event, context)
       if (hint === null) continue
       hints ??= {}
       setOwn(hints, identity.field, hint)

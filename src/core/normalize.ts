@@ -5,10 +5,11 @@ import { eventIdOf, tagged } from './event-id.ts'
 import type { EvalContext } from './expression/context.ts'
 import { parseJson, stringifyJson } from './expression/json.ts'
 import { Fault, faultOf } from './fault.ts'
-import { canonicalHint } from './hints.ts'
+import { canonicalHint, hintOf } from './hints.ts'
 import { Instant, instantFromText, instantFromValue } from './instant.ts'
 import { checkDepth, checkJson, isPlain } from './json-check.ts'
 import { asFloat, isMark, type KindNote, noteOf, withNote } from './kinds.ts'
+import type { RowNote } from './privacy/note.ts'
 import type { CompiledEvent, CompiledMapping, CompiledSource, Program } from './program/types.ts'
 import { getOwn, readRaw, setOwn } from './raw-path.ts'
 import { schemaViolation } from './schema-check.ts'
@@ -295,11 +296,15 @@ function applyKinds(data: Record<string, Value>, kinds: StoredKinds): Record<str
   return treated
 }
 
-/** Hints of a stored event under the program's identity blocks, for identity resets (spec 03 §6). */
+/**
+ * Hints of a stored event under the program's identity blocks, for identity resets (spec 03 §6). `note`: of its row, which
+ * says of which entity types it tells nothing any more (spec 05 §5.3).
+ */
 export function rehint(
   program: Program,
   event: LedgerEvent,
   wall?: Instant,
+  note: Pick<RowNote, 'removed'> | null = null,
 ): { hints: Hints; hintsJson: string } | { error: string; field: string } {
   const hints: Record<string, Record<string, string>> = {}
   const compiled = program.sources.get(event.source)?.byType.get(event.eventType)
@@ -308,9 +313,10 @@ export function rehint(
   const context: EvalContext = { raw: null, event: null, entity: null, value: null, now }
   try {
     for (const { entityType, fields } of compiled.hints) {
+      if (note?.removed.includes(entityType)) continue
       let own: Record<string, string> | null = null
       for (const { identity } of fields) {
-        const hint = canonicalHint(identity, getOwn(event.data, identity.field), context)
+        const hint = hintOf(identity, entityType, event, context)
         if (hint === null) continue
         own ??= {}
         setOwn(own, identity.field, hint)

@@ -3,7 +3,8 @@
  * committed or rolled back as a whole (spec 03 §9, §11). Properties are copied on the first write of a unit, so that
  * snapshots can keep the objects of earlier ones.
  */
-import { conform, type ValueRule, Violation } from './coerce.ts'
+import { conform, isRedacted, leftIn, type ValueRule, Violation } from './coerce.ts'
+import type { Compiled } from './expression/compile.ts'
 import type { EntityView, EvalContext } from './expression/context.ts'
 import { equal } from './expression/equality.ts'
 import { Fault } from './fault.ts'
@@ -166,11 +167,21 @@ export class Working implements EntityView {
     for (let i = 0; i < computed.length; i++) {
       const property = computed[i] as CompiledProperty
       this.field = property.name
-      const value = property.compute === null ? null : property.compute(this.context)
-      this.put(property.name, this.conformed(value, property.name, property.rule))
+      this.put(property.name, this.conformed(this.#computed(property), property.name, property.rule))
     }
     this.field = null
     this.context.event = event
+  }
+
+  /** What cannot be computed from what a treatment left is null. */
+  #computed({ compute, inputs }: CompiledProperty): Value {
+    if (compute === null) return null
+    try {
+      return compute(this.context)
+    } catch (error) {
+      if (inputs.some((name) => isLeft(this.properties[name]))) return null
+      throw error
+    }
   }
 
   #changed(): boolean {
@@ -229,11 +240,29 @@ export class Working implements EntityView {
     this.#edgeChanges = this.#edgeChanges === NO_EDGES ? changes : [...this.#edgeChanges, ...changes]
   }
 
-  /** The value as the property (or edge property) holds it; a violation is the unit's fault (spec 03 §5). */
+  /** What an effect reads; null if it can make nothing of what a treatment left of the event (spec 05 §5.2). */
+  valueOf(read: Compiled): Value {
+    try {
+      return read(this.context)
+    } catch (error) {
+      if (this.context.event?.treated !== undefined) return null
+      throw error
+    }
+  }
+
+  /**
+   * The value as the property (or edge property) holds it; a violation is the unit's fault (spec 03 §5), unless the value is
+   * what a treatment left.
+   */
   conformed(value: Value, name: string, rule: ValueRule): Value {
     const result = conform(value, rule)
-    if (result instanceof Violation) throw new Fault(result.message, name)
-    return result
+    if (!(result instanceof Violation)) return result
+    if (isLeft(value) && this.#isTreated()) return leftIn(rule, value)
+    throw new Fault(result.message, name)
+  }
+
+  #isTreated(): boolean {
+    return this.context.event?.treated !== undefined || Object.values(this.properties).some(isLeft)
   }
 
   /** An event counts as activity, whatever became of it (spec 03 §8). */
@@ -279,6 +308,10 @@ export class Working implements EntityView {
       touched: lastEventTime !== this.#start.lastEventTime,
     }
   }
+}
+
+function isLeft(value: Value | undefined): value is string {
+  return typeof value === 'string' && isRedacted(value)
 }
 
 const isExpiration = (type: string): boolean => type === 'expiration'

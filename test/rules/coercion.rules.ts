@@ -168,12 +168,18 @@ const properties: Rule[] = [
     [1.5, 'fails'],
     [null, 'Null'],
   ]),
-  conforming('redacted', 'rule.sensitive === true && ', 'false && ', { type: 'number', min: 1, sensitive: true }, [
-    ['[REDACTED]', 'String [REDACTED]'],
-    ['a'.repeat(64), `String ${'a'.repeat(64)}`],
-    ['*****6789', 'String *****6789'],
-    ['other', 'fails'],
-  ]),
+  conforming(
+    'redacted',
+    'rule.sensitive === true && ',
+    'false && ',
+    { type: 'string', allowed: ['a'], sensitive: true },
+    [
+      ['[REDACTED]', 'String [REDACTED]'],
+      ['a'.repeat(64), `String ${'a'.repeat(64)}`],
+      ['*****6789', 'String *****6789'],
+      ['other', 'fails'],
+    ],
+  ),
 ]
 
 export const rules: Rule[] = [...cells, ...properties]

@@ -139,9 +139,8 @@ export const rules: Rule[] = [
     spec: '01 §2.7 D23',
     off: {
       file: core('effects'),
-      find: 'const hint = canonicalHint(identity, getOwn(event.data, identity.field), work.context)',
-      replace:
-        'const hint = canonicalHint({ ...identity, caseInsensitive: false }, getOwn(event.data, identity.field), work.context)',
+      find: 'const hint = hintOf(identity, target, event, work.context)',
+      replace: 'const hint = hintOf({ ...identity, caseInsensitive: false }, target, event, work.context)',
     },
     check: () => assert.equal(run(loan(), [born, lent(2, '01-02', 'A')]).state.edges[0]?.targetId, 'a'),
   },

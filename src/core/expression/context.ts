@@ -4,7 +4,7 @@ import type { Instant } from '../instant.ts'
 import type { EntityState } from '../snapshot.ts'
 import type { Value } from '../value.ts'
 
-export type EventView = Pick<LedgerEvent, 'data' | 'timestamp' | 'eventType' | 'eventId' | 'source'>
+export type EventView = Pick<LedgerEvent, 'data' | 'treated' | 'timestamp' | 'eventType' | 'eventId' | 'source'>
 /** A `state` of null is an entity that was not created yet: all of `entity.*` is null then. */
 export type EntityView = Pick<
   EntityState,

@@ -76,6 +76,7 @@ class EntityCompiler {
           name,
           rule: ruleOf(property),
           compute: property.compute === undefined ? null : compile(property.compute, PROPERTY),
+          inputs: propertiesRead(property.compute),
         },
       ]),
     )
@@ -143,10 +144,7 @@ class EntityCompiler {
       const text = this.#definition.properties?.[name]?.compute
       if (text === undefined || seen.has(name)) return
       seen.add(name)
-      for (const read of reads(parse(text))) {
-        const first = read.path[0]
-        if (read.root === 'entity' && first !== undefined && this.#properties.has(first)) visit(first)
-      }
+      for (const other of this.#property(name).inputs) if (this.#properties.has(other)) visit(other)
       ordered.push(this.#property(name))
     }
     for (const name of this.#properties.keys()) visit(name)
@@ -246,6 +244,12 @@ function initialValues(properties: Readonly<Record<string, PropertyDef | EdgePro
     setOwn(values, name, value instanceof Violation ? null : value)
   }
   return values
+}
+
+/** Names below `entity` that an expression reads. */
+function propertiesRead(text: string | undefined): string[] {
+  if (text === undefined) return []
+  return reads(parse(text)).flatMap(({ root, path }) => (root === 'entity' ? path.slice(0, 1) : []))
 }
 
 function optional(text: string | undefined, scope: Scope): Compiled | null {

@@ -52,6 +52,8 @@ export interface CompiledProperty {
   readonly name: string
   readonly rule: ValueRule
   readonly compute: Compiled | null
+  /** Properties that `compute` reads. */
+  readonly inputs: readonly string[]
 }
 
 export interface CompiledState {
