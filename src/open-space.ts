@@ -11,6 +11,7 @@ import { adoptLogger, createLogger } from './adapters/log/logger.ts'
 import { tieredStore } from './adapters/tiered/store.ts'
 import type { ColdLedger } from './cold-options.ts'
 import { openColdPlace } from './cold-place.ts'
+import type { Compliance } from './compliance.ts'
 import { type Instant, instantFromDate } from './core/instant.ts'
 import { compileProgram, type ProgramOptions } from './core/program.ts'
 import { fileLetters, tableLetters } from './dead-letters.ts'
@@ -43,6 +44,8 @@ export interface OpenedSpace {
   readonly isDead: (holder: Holder) => boolean
   /** Null: graph operations read the store. */
   readonly graph: GraphPlace | null
+  readonly compliance: Compliance
+  readonly mode: 'development' | 'production'
   /** What the dead letter sink stored; null for other sinks than file and table, and none. */
   readonly letters: DeadLetterBox | null
   /** Removes what was made only for this process. */
@@ -85,6 +88,7 @@ export async function openSpace(definitions: Definitions, given: object, compare
       newId: options.newId ?? randomUUID,
       batchSize: options.batchSize ?? 100,
       ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
+      ...(options.redactionKey === undefined ? {} : { redactionKey: options.redactionKey }),
       processStart: processStartTime(process.pid) ?? '',
       ...(options.redactionKey === undefined ? {} : { redactionKey: options.redactionKey }),
     })
@@ -105,6 +109,8 @@ export async function openSpace(definitions: Definitions, given: object, compare
       catchUp: options.catchUp !== false,
       cold,
       graph,
+      compliance: options.compliance,
+      mode: options.mode ?? 'development',
       letters: lettersOf(deadLetter, store),
       isDead,
       ...chosen,
