@@ -43,6 +43,8 @@ async function fill({ url, namespace }: FreshNamespace): Promise<void> {
   await store.close()
 }
 
+const GUARDS = { digestOf: (id: string) => `digest of ${id}`, treated: () => assert.fail('nothing is treated') }
+
 const BY_SEQUENCE = ['event_entities_pkey', 'ledger_pkey']
 const BY_ENTITY = ['event_entities_entity', 'ledger_pkey']
 const SHARD = { id: 1, total: 4 }
@@ -84,6 +86,44 @@ const CASES: readonly Case[] = [
     name: 'countUnmapped',
     indexes: ['event_entities_pkey', 'ledger_skipped'],
     run: ({ ledger }) => ledger.countUnmapped(19_000, EVENTS),
+  },
+  {
+    name: 'append where erased events are refused',
+    indexes: ['ledger_event_id'],
+    run: async ({ ledger }, unit) => {
+      await ledger.guard(unit, { suppressing: true })
+      await ledger.append(
+        unit,
+        sequences.map((i) => renewed(i)),
+        GUARDS,
+      )
+    },
+  },
+  { name: 'rows', indexes: ['ledger_pkey'], run: ({ ledger }) => drain(ledger.rows(sequences)) },
+  {
+    // Where nothing is a repeat, the index of skipped rows is as good.
+    name: 'repeatsOf',
+    indexes: [],
+    run: ({ ledger }, unit) => ledger.repeatsOf(unit, sequences),
+  },
+  { name: 'excluded', indexes: ['ledger_skipped', 'event_ids_skipped'], run: ({ ledger }) => drain(ledger.excluded()) },
+  {
+    name: 'empty',
+    indexes: ['ledger_pkey', 'ledger_event_id'],
+    run: ({ ledger }, unit) =>
+      ledger.empty(
+        unit,
+        sequences.map((sequence) => ({ sequence, digest: `d${sequence}` })),
+      ),
+  },
+  {
+    name: 'treat',
+    indexes: ['ledger_pkey'],
+    run: ({ ledger }, unit) =>
+      ledger.treat(
+        unit,
+        sequences.map((sequence) => ({ sequence, data: '{}', raw: '{}', hints: '{}', kinds: null, redaction: '{}' })),
+      ),
   },
   {
     name: 'renormalize',

@@ -94,6 +94,22 @@ const CASES: readonly Case[] = [
     run: ({ tiers }) => tiers.firstSequence({ after: PRUNED, since: day(20).toString(), until: day(21).toString() }),
   },
   {
+    // Where nothing is a repeat, the index of skipped rows is as good.
+    name: 'repeatsOf',
+    indexes: [],
+    run: ({ ledger }, unit) => ledger.repeatsOf(unit, sequences),
+  },
+  { name: 'excluded', indexes: ['ledger_skipped', 'event_ids_skipped'], run: ({ ledger }) => drain(ledger.excluded()) },
+  {
+    name: 'empty',
+    indexes: ['event_ids_pkey', 'event_ids_event_id', 'ledger_pkey', 'tier_jobs_pkey'],
+    run: ({ ledger }, unit) =>
+      ledger.empty(
+        unit,
+        sequences.map((sequence) => ({ sequence, digest: `d${sequence}` })),
+      ),
+  },
+  {
     name: 'renormalize',
     indexes: ['event_ids_pkey', 'event_ids_event_id'],
     run: ({ ledger }, unit) =>

@@ -134,15 +134,14 @@ export async function repeatsOf(
   unit: Unit | null,
   sequences: readonly number[],
 ): Promise<number[]> {
-  // ledger_duplicates or event_ids_duplicates for each; the server asks the head once.
+  // ledger_duplicates or event_ids_duplicates; the server asks the head once.
   const half = (table: 'ledger' | 'event_ids', mode: string): string =>
-    `select sequence from ${names.infra(table)} where duplicate_of = w.sequence and ${modeOf(names)} ${mode}`
+    `select sequence from ${names.infra(table)}
+      where duplicate_of = any ($1::bigint[]) and duplicate_of is not null and ${modeOf(names)} ${mode}`
   const rows = await database.query(
     unit?.tx,
     'ledger.repeatsOf',
-    `select distinct l.sequence from unnest($1::bigint[]) w (sequence)
-      cross join lateral (${half('ledger', "<> 'on'")} union all ${half('event_ids', "= 'on'")} offset 0) l
-      order by l.sequence`,
+    `${half('ledger', "<> 'on'")} union all ${half('event_ids', "= 'on'")} order by 1`,
     [sequences],
   )
   return rows.map(([sequence]) => sequence as number)
