@@ -6,11 +6,14 @@
 import { FileDeadLetterSink } from './adapters/dead-letter/file.ts'
 import { DeadLetterFileTarget } from './adapters/dead-letter/purge.ts'
 import { TableDeadLetterSink } from './adapters/dead-letter/table.ts'
+import { ExportsTarget } from './engine/privacy/exports-target.ts'
 import { ConfigError, StorageError } from './errors.ts'
+import { exportPurger } from './export-purgers.ts'
 import { fileOwner } from './file-owner.ts'
 import type { DeadLetterSink } from './ports/dead-letter.ts'
 import type { ErasureTarget, FrozenSubject, TargetOutcome } from './ports/erasure.ts'
 import type { VerifyMethod } from './ports/privacy.ts'
+import type { Store } from './ports/store.ts'
 
 /** A store of people's own that holds what it took from a space. */
 export interface UserTarget {
@@ -63,9 +66,20 @@ export function registerErasureTarget(target: UserTarget): void {
   registered.set(name, target)
 }
 
+export interface TargetPlaces {
+  readonly store: Store
+  readonly deadLetter: DeadLetterSink | null
+  /** Whole addresses of servers that were exported to (`compliance.exports`). */
+  readonly addresses?: readonly string[]
+}
+
 /** Stores beside the database and its archive, in the order in which they are named. */
-export function erasureTargets({ deadLetter }: { readonly deadLetter: DeadLetterSink | null }): ErasureTarget[] {
-  return [...letterTargets(deadLetter), ...[...registered.values()].map((target) => new Registered(target))]
+export function erasureTargets({ store, deadLetter, addresses = [] }: TargetPlaces): ErasureTarget[] {
+  return [
+    ...letterTargets(deadLetter),
+    new ExportsTarget(store.exports, store.privacy, exportPurger(addresses)),
+    ...[...registered.values()].map((target) => new Registered(target)),
+  ]
 }
 
 /** The table goes with the database. */

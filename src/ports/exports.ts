@@ -3,13 +3,15 @@ import type { PropertyType } from '../core/definition/model.ts'
 import type { HistoryLayout } from '../core/history.ts'
 
 export type ExportFormat = 'parquet' | 'csv' | 'duckdb' | 'networkx' | 'graph' | 'neo4j' | 'snapshot' | 'store'
+/** `subject`: everything about one person, in a folder. */
+export type RecordedFormat = ExportFormat | 'subject'
 
 /** What an export wrote (spec 09 §7). */
 export interface ExportRecord {
   readonly exportId: string
   /** Absolute path, or the address with secrets masked. */
   readonly path: string
-  readonly format: ExportFormat
+  readonly format: RecordedFormat
   readonly version: string
   /** Entity types whose data is in it. */
   readonly entityTypes: readonly string[]

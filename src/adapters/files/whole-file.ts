@@ -32,8 +32,7 @@ export async function writeWhole<T>(
   write: (temporary: string) => Promise<T>,
 ): Promise<{ result: T; bytes: number }> {
   const place = await placeOf(path)
-  const base = basename(place.file)
-  const stem = base.length <= MAX_BASE ? base : createHash('sha256').update(base).digest('hex').slice(0, 32)
+  const stem = stemOf(place.file)
   const folder = dirname(place.file)
   const temporary = join(folder, `.${stem}.${owner.name}.${randomBytes(4).toString('hex')}.part`)
   try {
@@ -52,6 +51,11 @@ export async function writeWhole<T>(
   } finally {
     await removeAll(folder, (name) => name.startsWith(basename(temporary)))
   }
+}
+
+function stemOf(file: string): string {
+  const base = basename(file)
+  return base.length <= MAX_BASE ? base : createHash('sha256').update(base).digest('hex').slice(0, 32)
 }
 
 /** A failure of the file system as a typed error that names the file; others as they are. */
@@ -147,4 +151,14 @@ async function guarded<T>(path: string, work: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw fileError(error, path)
   }
+}
+
+/** Removes what killed writers left beside the file; whether others are still writing it. */
+export async function clearLeftovers(path: string, owner: FileOwner): Promise<boolean> {
+  const stem = stemOf(path)
+  const folder = dirname(path)
+  await clearLitter(folder, stem, owner)
+  return (await readdir(folder).catch(() => [])).some(
+    (name) => name.startsWith(`.${stem}.`) && /^[A-Za-z0-9-]+\.[0-9a-f]{8}\.part/.test(name.slice(stem.length + 2)),
+  )
 }

@@ -52,7 +52,8 @@ export async function writePostgresSnapshot(
   }
 }
 
-function placeOf(url: string): { address: string; schema: string } {
+/** The address without the parameter that names the schema. */
+export function placeOf(url: string): { address: string; schema: string } {
   const [before = '', query = ''] = url.split('?', 2)
   const params = new URLSearchParams(query)
   const schema = params.get('schema') ?? SCHEMA

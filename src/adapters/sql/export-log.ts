@@ -1,5 +1,5 @@
 /** The list of exports, the same on every database (spec 05 §4.5). */
-import type { ExportFormat, ExportLog, ExportRow } from '../../ports/exports.ts'
+import type { ExportLog, ExportRow, RecordedFormat } from '../../ports/exports.ts'
 import type { Tx } from '../../ports/store.ts'
 import type { LogDatabase, LogParam, LogRow } from './run-log-database.ts'
 
@@ -75,7 +75,7 @@ function exportRow(row: LogRow): ExportRow {
   return {
     exportId: exportId as string,
     path: path as string,
-    format: format as ExportFormat,
+    format: format as RecordedFormat,
     version: version as string,
     entityTypes: JSON.parse(entityTypes as string) as string[],
     at: at as string,

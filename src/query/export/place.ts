@@ -2,11 +2,13 @@
 import { resolve } from 'node:path'
 import { QueryError } from '../../errors.ts'
 
-/** Absolute path of what is a file, else the address without secrets. */
+/** Absolute path of what is a file, else the address without secrets; with the schema, which is no secret and another place. */
 export function shownPlace(place: string): string {
   const file = /^(?:sqlite|duckdb):\/\/\/(.*)$/s.exec(place)?.[1]
   if (file !== undefined) return resolve(file)
-  return place.includes('://') ? maskedAddress(place) : resolve(place)
+  if (!place.includes('://')) return resolve(place)
+  const schema = /^postgres/i.test(place) ? new URLSearchParams(/\?([^?#]*)/.exec(place)?.[1]).get('schema') : null
+  return maskedAddress(place) + (schema === null ? '' : `?schema=${encodeURIComponent(schema)}`)
 }
 
 /** `scheme://user:password@host/path?query` without password and query. */

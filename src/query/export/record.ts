@@ -1,13 +1,13 @@
 /** Every export has its row in the list of the space from before its first byte (spec 05 §4.5). */
 import { randomUUID } from 'node:crypto'
 import { DefactoError } from '../../errors.ts'
-import type { ExportFormat, ExportRecord, Written } from '../../ports/exports.ts'
+import type { ExportRecord, RecordedFormat, Written } from '../../ports/exports.ts'
 import type { ExportAccess } from './access.ts'
 
 export interface Exported {
   /** Absolute path, or the address with secrets masked. */
   readonly path: string
-  readonly format: ExportFormat
+  readonly format: RecordedFormat
   readonly entityTypes: readonly string[]
   /** True: a failure may leave a part behind, so that the row stays. */
   readonly inParts?: boolean
