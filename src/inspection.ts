@@ -3,6 +3,7 @@
 import type { Hints } from './core/event.ts'
 import { parseJson } from './core/expression/json.ts'
 import type { Edition, Engine } from './engine/engine.ts'
+import { directiveOf } from './engine/merge.ts'
 import { lookupValue } from './engine/privacy/lookup.ts'
 import { replayEntity } from './engine/timeline.ts'
 import { QueryError } from './errors.ts'
@@ -107,14 +108,13 @@ export class IdentityInspection {
     readonly { mergedEntity: string; intoEntity: string; timestamp: string; reason: string; trigger: string | null }[]
   > {
     const rows = await this.#store.identity.mergesInto(entityId)
-    return rows.map(({ from, into, timestamp, reason }) => ({
-      mergedEntity: from,
-      intoEntity: into,
-      timestamp,
-      reason,
+    const merges = []
+    for (const { from, into, timestamp, reason } of rows) {
       // The event of an explicit merge; merges found by shared identities have none.
-      trigger: null,
-    }))
+      const trigger = await directiveOf(this.#store, from, into)
+      merges.push({ mergedEntity: from, intoEntity: into, timestamp, reason, trigger })
+    }
+    return merges
   }
 }
 

@@ -49,12 +49,32 @@ export const COLD_FAILPOINTS = [
   'forget.committed',
 ] as const
 
+/** Those of merging by hand. */
+export const MERGE_FAILPOINTS = ['merge.recorded', 'merge.committed'] as const
+
+/** Those of erasures and redactions. */
+export const PRIVACY_FAILPOINTS = [
+  'erase.frozen',
+  'erase.freeze.committed',
+  'erase.written',
+  'erase.committed',
+  'erase.store.done',
+  'erase.store.recorded',
+  'erase.verified',
+  'certify.written',
+  'certify.committed',
+] as const
+
 /** Rows per unit of work; tests set `DEFACTO_UNIT_ROWS` so that little work takes many units. */
 export function unitRows(usual: number): number {
   return Number(process.env['DEFACTO_UNIT_ROWS'] ?? usual)
 }
 
-export type Failpoint = (typeof FAILPOINTS)[number] | (typeof COLD_FAILPOINTS)[number]
+export type Failpoint =
+  | (typeof FAILPOINTS)[number]
+  | (typeof COLD_FAILPOINTS)[number]
+  | (typeof MERGE_FAILPOINTS)[number]
+  | (typeof PRIVACY_FAILPOINTS)[number]
 
 let heard: ((name: Failpoint) => void) | null = null
 

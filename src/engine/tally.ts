@@ -26,6 +26,9 @@ export class BuildTally implements Counters {
   readonly timing: Record<string, number> = {}
   /** How the build began; a build that handed its slot over begins more than once. */
   begun: { readonly mode: BuildMode; readonly cursor: number; readonly asOf: Instant | null } | null = null
+  /** Entities rebuilt because of merges and erasures found elsewhere, and losers whose rows were marked. */
+  readonly rebuilt = new Set<string>()
+  readonly absorbed = new Set<string>()
   /** What of the build is behind it and is not to be done again. */
   readonly behind = { reset: false, shadow: false, swap: false }
   /** Events before it are late; null: none are. Undefined as long as nobody asked. */
