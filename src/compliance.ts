@@ -19,14 +19,20 @@ export interface ComplianceOptions {
   signingKey?: string
   /** Folder that keeps every certificate outside the database; default: beside the database file, none on a server. */
   certificates?: string
+  /**
+   * Whole addresses of servers that were exported to, with what it takes to sign in: the list of exports keeps no passwords,
+   * and a purge of exports has to get in.
+   */
+  exports?: string[]
 }
 
 export interface Compliance extends CompliancePolicy {
   readonly signingKey: string | null
   readonly certificates: string | null
+  readonly exports: readonly string[]
 }
 
-const NAMES = ['strict', 'approval', 'deadline', 'warnAt', 'backups', 'signingKey', 'certificates'] as const
+const NAMES = ['strict', 'approval', 'deadline', 'warnAt', 'backups', 'signingKey', 'certificates', 'exports'] as const
 const DAY_MS = 86_400_000
 const DEADLINE_MS = 30 * DAY_MS
 const WARN_AT_MS = [20 * DAY_MS, 25 * DAY_MS, 28 * DAY_MS]
@@ -59,6 +65,7 @@ export function checkCompliance(given: unknown, nameOf: (spelling: string) => st
     backups: backupsOf(backups ?? []),
     signingKey: textOf('signingKey', options['signingKey']),
     certificates: textOf('certificates', options['certificates']),
+    exports: addressesOf(options['exports'] ?? []),
   }
 }
 
@@ -74,6 +81,15 @@ function backupsOf(given: unknown): Compliance['backups'] {
     if (!isTime) throw wrong(`backups: 'expires' of ${name}`, 'a duration like 35d, or an instant')
     return { name, expires: String(expires) }
   })
+}
+
+/** Never repeated in errors: they hold passwords. */
+function addressesOf(given: unknown): readonly string[] {
+  const listed: unknown = typeof given === 'string' ? [given] : given
+  const isList =
+    Array.isArray(listed) && listed.every((one) => typeof one === 'string' && /^[a-z][a-z0-9+]*:\/\//.test(one))
+  if (!isList) throw wrong('exports', 'a list of addresses like postgresql://user:password@host/database')
+  return listed as readonly string[]
 }
 
 function durationOf(name: string, given: unknown): number {
