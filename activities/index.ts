@@ -60,6 +60,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
         return space.control.decideSlot({ ...slot, slot: nominal })
       }),
     joinRun: (ref) => call(ref.space, (space) => space.control.joinRun(ref)),
+    mayStop: (ref) => call(ref.space, (space) => space.control.mayStop(ref.runId)),
     joinedByOthers: (ref) => call(ref.space, ({ context }) => joinedByOthers(context, ref)),
     closeRun: async (request) => {
       const closed = await call(request.space, (space) => space.control.closeRun(request))
@@ -88,13 +89,12 @@ export function createActivities(dependencies: ActivityDependencies): Activities
         const work = STEPS[name]
         const budgetMs = BUDGET_MS[name]
         if (work === undefined) throw new Error(`there is no step ${name}`)
-        const { more, stats } = await attempt(context, ref, work, {
+        return await attempt(context, ref, work, {
           signal: AbortSignal.any(signals),
           heartbeat: pulse.details,
           again: activity.info.attempt > 1,
           ...(budgetMs === undefined ? {} : { budgetMs }),
         })
-        return { more, stats }
       } catch (error) {
         // Asked to stop by whoever has the run: the answer to that is of its own kind.
         if (activity.cancellationDetails?.cancelRequested) throw new CancelledFailure('E_CANCELLED')

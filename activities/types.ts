@@ -32,6 +32,8 @@ export interface ControlActivities {
   /** Do runs of other parents wait for this one's outcome? Then it is not cancelled with its parent. */
   joinedByOthers(ref: Ref): Promise<boolean>
   closeRun(request: CloseRequest): Promise<ClosedRun>
+  /** Whoever has the workflow was asked to stop it: may it, or is its pivot behind it? */
+  mayStop(ref: Ref): Promise<boolean>
 }
 
 type Step = (ref: Ref) => Promise<ChunkOutcome>
@@ -52,6 +54,11 @@ export interface StepActivities {
   readonly verifyCold: Step
   readonly pruneMetadata: Step
   readonly exportTables: Step
+  readonly freeze: Step
+  readonly eraseLocal: Step
+  readonly eraseStore: Step
+  readonly verifyErasure: Step
+  readonly certify: Step
 }
 export type StepName = keyof StepActivities
 export type Activities = ControlActivities & StepActivities

@@ -13,9 +13,11 @@ import { pruneCold, retentionBound } from './engine/cold/prune.ts'
 import type { Edition, Engine } from './engine/engine.ts'
 import { failpoint, unitRows } from './engine/failpoint.ts'
 import { appendBatch, countFailed, normalized, sourceOf } from './engine/ingest.ts'
+import type { CompliancePolicy, PrivacyContext } from './engine/privacy/context.ts'
 import { replayedSnapshots } from './engine/replay-check.ts'
 import { tick } from './engine/run-tick.ts'
 import { buildStateOf } from './engine/versions.ts'
+import { privacyOperations } from './orchestration-privacy.ts'
 import type { ChunkCounts, IngestChunk, Operations, RunCall } from './ports/operations.ts'
 import type { Counters } from './ports/runs.ts'
 import type { Unit } from './ports/store.ts'
@@ -33,6 +35,9 @@ export interface HostParts {
   settle(edition: Edition): Promise<void>
   status(version?: string): Promise<BuildStatus>
   queries(edition: Edition): Queries
+  /** What erasures and redactions work with; made when it is asked for. */
+  privacy(): Promise<PrivacyContext>
+  readonly compliance: CompliancePolicy
   close(): Promise<void>
 }
 
@@ -159,6 +164,13 @@ export function operationsOf(parts: HostParts): Operations {
     async locks() {
       return (await store.locks.list()).map(({ slot, epoch }) => ({ slot, epoch }))
     },
+    privacy: privacyOperations({
+      engine,
+      policy: () => parts.compliance,
+      context: () => parts.privacy(),
+      queries: () => parts.queries(parts.working()),
+      within,
+    }),
     close: () => parts.close(),
   }
 

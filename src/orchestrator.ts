@@ -12,6 +12,7 @@ import { type BackfillSpec, backfillWindows, submitBackfill, type Window } from 
 import type { Control, Orchestration, Runner, ScheduleServer } from './orchestration/contract.ts'
 import { localRunner } from './orchestration/local.ts'
 import type { Pipeline } from './orchestration/model.ts'
+import { Erasures, Holds } from './orchestrator/erasure.ts'
 import { RunHandle, type RunInfo } from './orchestrator/handle.ts'
 import { pushRecords } from './orchestrator/push.ts'
 import { Schedules } from './orchestrator/schedules.ts'
@@ -21,6 +22,7 @@ import type { RawEvent } from './records.ts'
 
 export type { BackfillSpec, Window } from './orchestration/backfill.ts'
 export { RunCancelled, RunTimeout } from './orchestration/failure.ts'
+export type { Erasures, Holds, RequestedRun } from './orchestrator/erasure.ts'
 export { type Progress, RunHandle, type RunInfo } from './orchestrator/handle.ts'
 export type { ScheduleDiff, ScheduleInfo } from './orchestrator/schedules.ts'
 export { type OpenedSpace, openOrchestration, orchestrationFor, spaceOver } from './orchestrator/space.ts'
@@ -40,6 +42,12 @@ export interface OpInput {
   readonly maintain: { readonly compact?: boolean; readonly vacuum?: boolean; readonly verify?: boolean }
   /** `to`: a folder, file or URL; `format`: default parquet. */
   readonly export: Pick<TablesExport, 'to'> & Partial<TablesExport>
+  /** Of a request that is stored; `Orchestrator.erasure.request` makes both. */
+  readonly erase: { readonly requestId: string }
+  readonly redact: { readonly requestId: string }
+  /** `maxWaitMs`: how long stores that do not answer are asked again. */
+  readonly erase_queue: { readonly max?: number; readonly maxWaitMs?: number }
+  readonly expire: { readonly pipeline: string }
 }
 
 export interface SubmitOptions {
@@ -79,6 +87,9 @@ export class Orchestrator {
   readonly control: Control
   readonly runner: Runner
   readonly schedules: Schedules
+  /** Requests to erase and redact, each carried out by a run. */
+  readonly erasure: Erasures
+  readonly holds: Holds
   readonly opened: OpenedSpace
   /** Null: runs take place in this process. */
   readonly server: FoundServer | null
@@ -102,6 +113,9 @@ export class Orchestrator {
     this.runner = runner
     this.server = server
     this.#release = release
+    const { erasure, holds } = opened.defacto
+    this.erasure = new Erasures({ context: this.context, control: this.control, runner, erasure, holds })
+    this.holds = new Holds(holds, this.erasure)
     this.schedules = new Schedules({
       context: this.context,
       server: scheduleServer,
@@ -139,7 +153,9 @@ export class Orchestrator {
       .child('defacto.lifecycle')
       .info('local engine: not durable; after a crash the next run continues')
     // Runs of processes that died are over; what they were doing, the next run continues.
-    await opened.control.sweep()
+    const left = await opened.control.sweep()
+    // Requests that wait for nobody any more go on, and those that were never begun.
+    for (const ref of left) if (ref.op === 'erase' || ref.op === 'redact') await runner.start(ref)
     return new Orchestrator({ opened, runner, scheduleServer: null, server: null, release: () => runner.close() })
   }
 

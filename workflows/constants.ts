@@ -16,7 +16,14 @@ export const WORKFLOW = {
   prune: 'prune',
   maintain: 'maintain',
   export: 'exportTables',
+  expire: 'expire',
+  erase_queue: 'eraseQueue',
+  erase: 'erase',
+  redact: 'redact',
 } as const satisfies Record<RunOp, string>
+
+/** Forward only from the second on (spec 10 §10.2). */
+const ERASURE: readonly StepName[] = ['freeze', 'eraseLocal', 'eraseStore', 'verifyErasure', 'certify']
 
 /** What an operation calls, in this order; each one as long as it says that there is more. */
 export const CHUNKS: Readonly<Record<Exclude<RunOp, 'pipeline' | 'backfill'>, readonly StepName[]>> = {
@@ -28,6 +35,10 @@ export const CHUNKS: Readonly<Record<Exclude<RunOp, 'pipeline' | 'backfill'>, re
   prune: ['pruneChunks'],
   maintain: ['compactChunks', 'vacuum', 'verifyCold', 'pruneMetadata'],
   export: ['exportTables'],
+  expire: ERASURE,
+  erase_queue: ERASURE,
+  erase: ERASURE,
+  redact: ERASURE,
 }
 
 interface StepTimes {
@@ -52,11 +63,20 @@ export const STEP: Readonly<Record<StepName, StepTimes>> = {
   pruneMetadata: { queue: 'cold', startToClose: '15 minutes' },
   // Begins anew where it is stopped.
   exportTables: { queue: 'io', startToClose: '1 hour' },
+  freeze: { queue: 'state', startToClose: '15 minutes' },
+  // One transaction.
+  eraseLocal: { queue: 'state', startToClose: '1 hour' },
+  eraseStore: { queue: 'cold', startToClose: '1 hour' },
+  verifyErasure: { queue: 'cold', startToClose: '1 hour' },
+  certify: { queue: 'cold', startToClose: '1 hour' },
 }
 export const HEARTBEAT = '30 seconds'
 
 /** Smaller goes first. */
 export const PRIORITY: Readonly<Record<RunOp, number>> = {
+  erase: 1,
+  redact: 1,
+  erase_queue: 1,
   tick: 2,
   ingest: 3,
   build: 3,
@@ -65,6 +85,7 @@ export const PRIORITY: Readonly<Record<RunOp, number>> = {
   flush: 4,
   prune: 4,
   export: 4,
+  expire: 4,
   backfill: 5,
   maintain: 5,
 }
@@ -78,6 +99,28 @@ export const SHARED_ID: Readonly<Record<RunOp, boolean>> = {
   flush: true,
   prune: true,
   maintain: true,
+  expire: true,
+  erase_queue: true,
+  check: false,
+  export: false,
+  backfill: false,
+  erase: false,
+  redact: false,
+}
+
+/** Ids of these name a request: what was finished is never begun again, what failed or was stopped may be. */
+export const OF_REQUEST: Readonly<Record<RunOp, boolean>> = {
+  erase: true,
+  redact: true,
+  expire: false,
+  erase_queue: false,
+  pipeline: false,
+  ingest: false,
+  build: false,
+  tick: false,
+  flush: false,
+  prune: false,
+  maintain: false,
   check: false,
   export: false,
   backfill: false,

@@ -25,7 +25,8 @@ export async function driveRun(ref: Ref, work: (run: OpenedRun) => Promise<Worke
   // What is left of it: the run may have begun in a workflow before this one.
   const outcome = await within(opened.timeoutMs, () => work(opened))
   if (outcome.worked === 'again') {
-    await condition(allHandlersFinished)
+    // Who asked it to stop may have been refused.
+    await CancellationScope.nonCancellable(() => condition(allHandlersFinished))
     return continueAsNew<(ref: Ref) => Promise<ClosedRun>>(ref)
   }
   const { failure, cancelled } = outcome

@@ -5,6 +5,7 @@ import { ask, callStep, idBase } from './call.ts'
 import { CHUNKS } from './constants.ts'
 import { driveRun, isLong, type Worked } from './drive.ts'
 import { takeTurn } from './turn.ts'
+import { requests } from './waiting.ts'
 
 /** What a schedule starts: decides about the slot, and has its run started in its turn. */
 export async function scheduledPipeline(given: SlotRef): Promise<SlotDecision> {
@@ -82,13 +83,17 @@ export const flush = (ref: Ref): Promise<ClosedRun> => chunks(ref, 'flush')
 export const prune = (ref: Ref): Promise<ClosedRun> => chunks(ref, 'prune')
 export const maintain = (ref: Ref): Promise<ClosedRun> => chunks(ref, 'maintain')
 export const exportTables = (ref: Ref): Promise<ClosedRun> => chunks(ref, 'export')
+export const erase = (ref: Ref): Promise<ClosedRun> => requests(ref, 'erase')
+export const redact = (ref: Ref): Promise<ClosedRun> => requests(ref, 'redact')
+export const eraseQueue = (ref: Ref): Promise<ClosedRun> => requests(ref, 'erase_queue')
+export const expire = (ref: Ref): Promise<ClosedRun> => requests(ref, 'expire')
 
 // What began with one edition of this code ends with it; what is short or only waits goes on with a newer one. Workers
 // without versions must not say so.
 const versioned = (versioningBehavior: 'PINNED' | 'AUTO_UPGRADE') => () =>
   workflowInfo().currentDeploymentVersion?.deploymentName ? { versioningBehavior } : {}
-for (const workflow of [runPipeline, backfill, build]) setWorkflowOptions(versioned('PINNED'), workflow)
-for (const workflow of [ingest, tick, check, flush, prune, maintain, exportTables]) {
+for (const workflow of [runPipeline, backfill, build, erase, redact]) setWorkflowOptions(versioned('PINNED'), workflow)
+for (const workflow of [ingest, tick, check, flush, prune, maintain, exportTables, eraseQueue, expire]) {
   setWorkflowOptions(versioned('AUTO_UPGRADE'), workflow)
 }
 setWorkflowOptions(versioned('AUTO_UPGRADE'), scheduledPipeline)

@@ -125,7 +125,17 @@ async function settled(context: Orchestration, fence: RunFence, outcome: ChunkOu
   const known = row !== undefined && Object.entries(outcome.stats).every(([name, value]) => row.stats[name] === value)
   if (!known) await runs.change(fence.runId, { stats }, { at, epoch: fence.epoch })
   if (row === undefined || row.attempt > 0) await anew(operations, fence)
-  return { more: outcome.more, stats }
+  if (outcome.waitMs !== undefined) await waits(context, fence, outcome)
+  return { ...outcome, stats }
+}
+
+/** The run says for what it waits; the next attempt finds out whether that came about. */
+async function waits(context: Orchestration, fence: RunFence, { waitingFor = 'retry' }: ChunkOutcome): Promise<void> {
+  const { runs } = context.operations.log
+  const before = await runs.get(fence.runId)
+  const events = before?.waitingFor === waitingFor ? [] : [state(`waits for ${waitingFor}`, 'E_WAITING')]
+  const options = { at: nowText(context), epoch: fence.epoch, from: ['running'], events } as const
+  await runs.change(fence.runId, { status: 'waiting', waitingFor }, options)
 }
 
 /** The count of attempts starts anew, as after every unit of the run. */

@@ -79,6 +79,12 @@ export interface ChunkOutcome {
   /** Call again: the time of one activity is over, the work is not. */
   readonly more: boolean
   readonly stats: Counters
+  /** With `more`: nothing can be done before so many milliseconds are over, or somebody decides. */
+  readonly waitMs?: number
+  /** With `waitMs`, for what: `approval`, `hold:<id>`, `store:<name>`. */
+  readonly waitingFor?: string
+  /** Go on with this step of the operation instead of the one after. */
+  readonly next?: string
 }
 
 // ── inside a process ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -168,6 +174,10 @@ export interface Control {
   requestCancel(runId: string, reason: string): Promise<RunRow>
   /** A new run that goes on from the first step that did not succeed. */
   retry(runId: string): Promise<RunRow>
+  /** The run that carries a request out: made if it has none that goes on. */
+  runOfRequest(requestId: string): Promise<RunRow>
+  /** Whether a run that is to stop may do so; an erasure may not once its pivot is behind it. */
+  mayStop(runId: string): Promise<boolean>
   /** Runs that stay `queued` although nothing starts them; the caller does. Also ages of freshness and outbox are looked at. */
   sweep(): Promise<readonly StepRef[]>
 }
@@ -177,6 +187,8 @@ export interface Runner {
   readonly engine: 'temporal' | 'local'
   start(ref: StepRef): Promise<void>
   cancel(run: RunRow, reason: string): Promise<void>
+  /** Somebody decided about what the run waits for; it looks again. */
+  wake(ref: StepRef): Promise<void>
   /** Why a run of this process will never be seen to end: the database would not take its end. */
   lost?(runId: string): Error | null
   close(): Promise<void>

@@ -6,6 +6,7 @@ import { type ControlContext, type ProcessMarks, stepRefOf } from './control/com
 import { joinRun } from './control/join.ts'
 import { nextStep } from './control/next.ts'
 import { openRun } from './control/open.ts'
+import { mayStop, runOfRequest } from './control/requests.ts'
 import { decideSlot } from './control/schedule.ts'
 import { retry, submit } from './control/submit.ts'
 import { sweep } from './control/sweep.ts'
@@ -25,6 +26,8 @@ export function createControl(orchestration: Orchestration, process: ProcessMark
     stepRef: (run) => stepRefOf(context, run),
     requestCancel: (runId, reason) => requestCancel(context, runId, reason),
     retry: (runId) => retry(context, runId),
+    runOfRequest: (requestId) => runOfRequest(context, requestId),
+    mayStop: (runId) => mayStop(context, runId),
     sweep: () => sweep(context),
   }
 }

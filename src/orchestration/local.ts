@@ -6,7 +6,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { RunRow } from '../ports/runs.ts'
 import { pulse } from './alerts/pulse.ts'
 import { attempt } from './attempt.ts'
-import type { CloseRequest, Control, OpenedRun, Orchestration, Ref, Runner, StepRef } from './contract.ts'
+import type { ChunkOutcome, CloseRequest, Control, OpenedRun, Orchestration, Ref, Runner, StepRef } from './contract.ts'
+import { isOfRequest } from './control/requests.ts'
 import { classify, RunCancelled, RunTimeout, WorkerShutdown } from './failure.ts'
 import { BUDGET_MS, CHUNKS, STEPS } from './steps/catalog.ts'
 import { nowText } from './time.ts'
@@ -35,6 +36,7 @@ class InProcess implements LocalRunner {
   readonly #control: Control
   readonly #running = new Map<string, { readonly stop: AbortController; readonly ended: Promise<void> }>()
   readonly #lost = new Map<string, Error>()
+  readonly #woken = new Set<string>()
   #closed = false
 
   constructor(context: Orchestration, control: Control) {
@@ -48,11 +50,18 @@ class InProcess implements LocalRunner {
     const ended = this.#drive(step, stop)
       .then(() => pulse(this.#context))
       .finally(() => this.#running.delete(step.runId))
+      .then(() => (this.#woken.delete(step.runId) ? this.start(step) : undefined))
     this.#running.set(step.runId, { stop, ended })
   }
 
   async cancel(run: RunRow): Promise<void> {
     this.#running.get(run.runId)?.stop.abort(new RunCancelled())
+  }
+
+  /** What waits is not driven; what is about to wait looks again. */
+  async wake(step: StepRef): Promise<void> {
+    if (this.#running.has(step.runId)) this.#woken.add(step.runId)
+    else await this.start(step)
   }
 
   lost(runId: string): Error | null {
@@ -98,7 +107,7 @@ class InProcess implements LocalRunner {
       if (opened.ended) return
       timer = setTimeout(() => stop.abort(new RunTimeout()), Math.min(opened.timeoutMs, LONGEST_TIMER_MS))
       timer.unref()
-      await this.#work(ref, opened, stop)
+      if ((await this.#work(ref, opened, stop)) === 'waits') return
     } catch (error) {
       await this.#failed(ref, error)
       return
@@ -114,30 +123,42 @@ class InProcess implements LocalRunner {
       const { state } = await this.#persist(() => this.#control.joinRun(ref), signal)
       if (state !== 'wait') return state === 'go'
       // Whoever is in the way may be gone.
-      await this.#control.sweep()
+      for (const found of await this.#control.sweep()) if (isOfRequest(found)) await this.start(found)
       if (!(await paused(wait, signal))) throw signal.reason
     }
   }
 
-  async #work(ref: Ref, opened: OpenedRun, stop: AbortController): Promise<void> {
-    if (opened.op === 'pipeline' || opened.op === 'backfill') return this.#steps(ref, stop)
-    for (const name of CHUNKS[opened.op]) {
-      while (await this.#chunk(ref, name, stop.signal));
+  async #work(ref: Ref, opened: OpenedRun, stop: AbortController): Promise<'done' | 'waits'> {
+    if (opened.op === 'pipeline' || opened.op === 'backfill') {
+      await this.#steps(ref, stop)
+      return 'done'
     }
+    const names = CHUNKS[opened.op]
+    for (let at = 0; at < names.length; ) {
+      const { more, waitMs, next } = await this.#chunk(ref, names[at] as string, stop.signal)
+      if (waitMs !== undefined) {
+        // Nobody keeps a process for what people decide: the run stays as it is, and goes on when it is started again.
+        const isOwn = opened.op === 'erase' || opened.op === 'redact'
+        if (isOwn && waitMs > LONGEST_PAUSE_MS) return 'waits'
+        if (!(await paused(waitMs, stop.signal))) throw stop.signal.reason
+      }
+      if (next !== undefined) at = Math.max(0, names.indexOf(next))
+      else if (!more) at += 1
+    }
+    return 'done'
   }
 
-  /** One step function as long as it fails in a way that may pass; whether it has more to do. */
-  async #chunk(ref: Ref, name: string, signal: AbortSignal): Promise<boolean> {
+  /** One step function as long as it fails in a way that may pass. */
+  async #chunk(ref: Ref, name: string, signal: AbortSignal): Promise<ChunkOutcome> {
     const step = STEPS[name]
     if (step === undefined) throw new TypeError(`there is no step '${name}'`)
     const budgetMs = BUDGET_MS[name]
     const call = { signal, heartbeat() {}, ...(budgetMs === undefined ? {} : { budgetMs }) }
     // The attempt itself knows when it was the last one, and says when the next is due, if it could note that it failed.
-    const outcome = await this.#persist(() => attempt(this.#context, ref, step, call), signal, {
+    return this.#persist(() => attempt(this.#context, ref, step, call), signal, {
       longest: Number.POSITIVE_INFINITY,
       counted: true,
     })
-    return outcome.more
   }
 
   async #steps(ref: Ref, stop: AbortController): Promise<void> {

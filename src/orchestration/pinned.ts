@@ -11,6 +11,11 @@ export const ALONE: { readonly retry: RetryPolicy; readonly timeoutMs: number } 
 
 /** Years of windows take their time; each of them has the timeout of its own run. */
 const BACKFILL_MS = 20 * 86_400_000
+/** Nobody gives up an erasure: it waits for people and for stores as long as it takes. */
+const ERASURE: { readonly retry: RetryPolicy; readonly timeoutMs: number } = {
+  retry: { attempts: 0, backoffMs: 1_000, factor: 2, maxMs: 3_600_000 },
+  timeoutMs: 3_650 * 86_400_000,
+}
 
 type InputMap = { readonly [key: string]: Json }
 
@@ -39,7 +44,8 @@ export function limitsOf(run: Pick<RunRow, 'op' | 'input' | 'pipeline' | 'step'>
 } {
   const pipeline = pipelineOf(run)
   const step = stepOf(pipeline, run.step)
-  const { retry, timeoutMs: longest } = step ?? pipeline ?? ALONE
+  const alone = run.op === 'erase' || run.op === 'redact' ? ERASURE : ALONE
+  const { retry, timeoutMs: longest } = step ?? pipeline ?? alone
   const timeoutMs = run.op === 'backfill' ? BACKFILL_MS : longest
   return { pipeline, step, retry, timeoutMs }
 }

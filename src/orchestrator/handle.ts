@@ -98,6 +98,19 @@ export class RunHandle<O extends RunOp = RunOp> {
     }
   }
 
+  /** The run once it has ended, or waits for what people decide or what another place has to give. */
+  async settled({ signal }: { signal?: AbortSignal } = {}): Promise<RunInfo> {
+    for (let wait = FIRST_LOOK_MS; ; wait = Math.min(2 * wait, SLOWEST_LOOK_MS)) {
+      signal?.throwIfAborted()
+      const run = await this.info()
+      const waits = run.status === 'waiting' && /^(approval|hold:|store:)/.test(run.waitingFor ?? '')
+      if (waits || RUN_ENDED.includes(run.status)) return run
+      const lost = this.#parts.runner.lost?.(this.id)
+      if (lost) throw lost
+      await pause(wait, undefined, { signal })
+    }
+  }
+
   /** Asks it and its steps to stop at the next chunk boundary; what was committed stays. */
   async cancel(reason: string): Promise<void> {
     const { control, runner } = this.#parts

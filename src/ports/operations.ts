@@ -10,6 +10,7 @@ import type { TablesExport } from '../core/pipeline/model.ts'
 import type { BuildMode, BuildProgress, BuildResult, BuildStatus, TickResult } from '../results.ts'
 import type { Swept, Verified } from './archive.ts'
 import type { Logger } from './logger.ts'
+import type { ErasureRequest, PrivacyPort, RequestStatus } from './privacy.ts'
 import type { QueryReader } from './reading.ts'
 import type { Counters, Json, RunFence, RunLog } from './runs.ts'
 import type { Unit } from './store.ts'
@@ -56,6 +57,52 @@ export interface ColdGaps {
   readonly flushed: number
   readonly missing: number
   readonly twice: number
+}
+
+/** Stages of requests, in this order (spec 10 §10.2). */
+export const PRIVACY_STAGES = ['freeze', 'local', 'stores', 'verify', 'certify'] as const
+export type PrivacyStage = (typeof PRIVACY_STAGES)[number]
+
+/** Where a request is after a stage. */
+export interface RequestState {
+  readonly requestId: string
+  readonly status: RequestStatus
+  /** It is closed or refused. */
+  readonly done: boolean
+  /** When it is worth to look again; null: at once, or when somebody decides. */
+  readonly retryAt: string | null
+  /** `approval`, `hold:<id>`, `store:<name>`; empty: nothing. */
+  readonly waitingFor: readonly string[]
+}
+
+/** Which entities are over, and since when (spec 10 §3.6). */
+export interface ExpiryRule {
+  /** Instant: what was heard of last before it, expires. */
+  readonly before: string
+  /** Empty: all. */
+  readonly types: readonly string[]
+  readonly states: readonly string[]
+  /** At most so many entities at once. */
+  readonly limit: number
+}
+
+/** Erasures and redactions as runs drive them (spec 10 §10). Nothing that these give is personal but ids of entities. */
+export interface PrivacyOperations {
+  /** When people are warned, in milliseconds after a request was made, ascending. */
+  readonly warnAtMs: readonly number[]
+  /** Tables of requests, holds and certificates. */
+  readonly log: PrivacyPort
+  /** One stage for all of these at once; one answer per request, in their order. */
+  stage(call: RunCall, stage: PrivacyStage, requestIds: readonly string[]): Promise<readonly RequestState[]>
+  /** Takes a request back before its pivot, as if it had not been made. False: the pivot is behind it. */
+  withdraw(requestId: string): Promise<boolean>
+  /**
+   * Stores a request for what is over by the rule, or gives the one that this run has not carried out yet; null: nothing is
+   * over but what is held.
+   */
+  expire(call: RunCall, rule: ExpiryRule): Promise<{ readonly request: ErasureRequest | null; readonly held: number }>
+  /** Goes on with journals that nobody's run works on. Never rejects: what is open stays so, and is told in the log. */
+  resume(signal?: AbortSignal): Promise<void>
 }
 
 export interface Operations {
@@ -143,6 +190,7 @@ export interface Operations {
   coldGaps(signal?: AbortSignal): Promise<ColdGaps | null>
   /** Slots and how often each was taken. */
   locks(): Promise<readonly { readonly slot: string; readonly epoch: number }[]>
+  readonly privacy: PrivacyOperations
   close(): Promise<void>
 }
 

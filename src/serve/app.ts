@@ -5,6 +5,7 @@ import type { z } from 'zod'
 import type { Logger } from '../ports/logger.ts'
 import { CATALOG_ENDPOINTS } from './catalog.ts'
 import { type Endpoint, endpoint, json } from './endpoint.ts'
+import { ERASE_ENDPOINTS } from './erase.ts'
 import { HEALTH_ENDPOINTS } from './health.ts'
 import { INBOX_ENDPOINTS, PUSH_BYTES } from './inbox.ts'
 import { openApiOf } from './openapi.ts'
@@ -31,6 +32,7 @@ export function endpoints(version: string): readonly Endpoint[] {
     ...CATALOG_ENDPOINTS,
     ...TABLE_ENDPOINTS,
     ...INBOX_ENDPOINTS,
+    ...ERASE_ENDPOINTS,
     ...HEALTH_ENDPOINTS,
   ]
   let document: Record<string, unknown> | null = null

@@ -1,5 +1,5 @@
 /** The service over an orchestrator. */
-import { NotFoundError } from '../errors.ts'
+import { ConflictError, NotFoundError } from '../errors.ts'
 import type { SubmitRequest } from '../orchestration/contract.ts'
 import { nowOf } from '../orchestration/time.ts'
 import type { Orchestrator } from '../orchestrator.ts'
@@ -44,6 +44,24 @@ export function serviceOf(orchestrator: Orchestrator, { draining, ready }: Servi
       if (typeof batch !== 'string') throw new NotFoundError('the batch of this key is no longer known')
       return { batchId: batch, run }
     },
+    async erase({ kind, entity, hint, reason, requested_by: by, queue, ...given }, key) {
+      const known = key === undefined ? null : await orchestrator.erasure.known(key)
+      if (known !== null) {
+        if (known.kind !== kind || (entity !== undefined && known.entityId !== entity)) throw otherRequest()
+        const { requestId, runId, status } = known
+        return { requestId, runId, status, receipt: null, created: false }
+      }
+      const subject = entity === undefined ? { hint: hint ?? '' } : { entity }
+      const { suppress, purge_exports: purgeExports, sticky } = given
+      const { requestId, run, request, receipt } = await orchestrator.erasure.request(
+        { ...subject, kind, reason, requestedBy: by, options: { suppress, purgeExports, sticky } },
+        { queue, ...(key === undefined ? {} : { key }) },
+      )
+      const runId = run?.runId ?? null
+      return { requestId, runId, status: request.status, receipt, created: receipt !== null }
+    },
+    erasure: (requestId) => orchestrator.erasure.status(requestId),
+    certificate: (requestId) => orchestrator.erasure.certificate(requestId),
     async schedules() {
       const pipelines = await context.project.pipelines()
       return (await scheduleStates(log, pipelines, nowOf(context))).map(scheduleView)
@@ -64,6 +82,10 @@ export function serviceOf(orchestrator: Orchestrator, { draining, ready }: Servi
       ready?.()
     },
   }
+}
+
+function otherRequest(): ConflictError {
+  return new ConflictError('this idempotency key belongs to another request')
 }
 
 /** JSON's names to ours; the pipeline is said beside the options. */

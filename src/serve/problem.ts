@@ -50,6 +50,8 @@ const STATUS_OF_CLASS: Readonly<Record<string, number>> = {
   ValidationError: 422,
   IngestError: 422,
   ThresholdError: 422,
+  HoldError: 409,
+  ApprovalRequired: 409,
   CheckError: 422,
   UnreachableError: 503,
   ReadTimeoutError: 503,

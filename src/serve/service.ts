@@ -1,8 +1,11 @@
 /** What the endpoints work with: a space, its runs, and who starts them. */
 import type { AssetFreshness, AssetInfo } from '../orchestration/assets/model.ts'
+import type { RequestStatus } from '../ports/privacy.ts'
 import type { CheckResult, RunLog, RunRow } from '../ports/runs.ts'
+import type { RequestView } from '../privacy.ts'
 import type { TableQuery } from '../query/table-query.ts'
 import type { Timeline } from '../results.ts'
+import type { EraseRequest } from './erase.ts'
 import type { RunRequest } from './schemas.ts'
 
 export interface Tables {
@@ -24,6 +27,19 @@ export interface Service {
     records: AsyncIterable<unknown>,
     options: { readonly key?: string; readonly process: boolean },
   ): Promise<{ readonly batchId: string; readonly run: RunRow }>
+  /** `created`: there was no request of this key, or open one for this entity, before. */
+  erase(
+    request: EraseRequest,
+    key: string | undefined,
+  ): Promise<{
+    readonly requestId: string
+    readonly runId: string | null
+    readonly status: RequestStatus
+    readonly receipt: string | null
+    readonly created: boolean
+  }>
+  erasure(requestId: string): Promise<RequestView>
+  certificate(requestId: string): Promise<unknown>
   schedules(): Promise<readonly Readonly<Record<string, unknown>>[]>
   assets(): Promise<readonly AssetInfo[]>
   freshness(): Promise<readonly AssetFreshness[]>

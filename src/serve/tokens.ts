@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { ConfigError } from '../errors.ts'
 import { HttpProblem } from './problem.ts'
 
-export type Scope = 'read' | 'run'
+export type Scope = 'read' | 'run' | 'erase'
 
 interface Token {
   readonly name: string

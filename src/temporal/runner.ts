@@ -6,7 +6,7 @@ import {
   WorkflowIdReusePolicy,
   WorkflowNotFoundError,
 } from '@temporalio/client'
-import { PRIORITY, SHARED_ID } from '../../workflows/constants.ts'
+import { OF_REQUEST, PRIORITY, SHARED_ID } from '../../workflows/constants.ts'
 import { UnreachableError } from '../errors.ts'
 import type { Runner, StepRef } from '../orchestration/contract.ts'
 import type { Logger } from '../ports/logger.ts'
@@ -36,6 +36,7 @@ export function runnerOf(client: Client, place: Place, attributes: boolean): Run
   return {
     engine: 'temporal',
     start: (ref) => start(client, place, ref, attributes).catch(rethrow),
+    wake: (ref) => wake(client, place, ref).catch(rethrow),
     cancel: (run) => cancel(client, place, run).catch(rethrow),
     close: async () => {},
   }
@@ -54,15 +55,14 @@ async function start(client: Client, place: Place, ref: StepRef, attributes: boo
       ...common,
       workflowId: workflowId(place, ref.workflowId),
       args: [given],
-      workflowIdReusePolicy: SHARED_ID[ref.op]
-        ? WorkflowIdReusePolicy.ALLOW_DUPLICATE
-        : WorkflowIdReusePolicy.REJECT_DUPLICATE,
+      workflowIdReusePolicy: reuseOf(ref),
       workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
     })
     return
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
   }
+  if (OF_REQUEST[ref.op]) return wake(client, place, ref)
   // A run with an id of its own has begun, or is over. One of a shared id waits where its starter need not.
   if (!SHARED_ID[ref.op] || (await runOf(client, place, ref.workflowId)) === ref.runId) return
   await client.workflow.start('awaitTurn', {
@@ -72,6 +72,20 @@ async function start(client: Client, place: Place, ref: StepRef, attributes: boo
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
   })
+}
+
+function reuseOf({ op }: StepRef): WorkflowIdReusePolicy {
+  if (OF_REQUEST[op]) return WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+  return SHARED_ID[op] ? WorkflowIdReusePolicy.ALLOW_DUPLICATE : WorkflowIdReusePolicy.REJECT_DUPLICATE
+}
+
+/** Whoever is not there needs no word: it looks at the database when it begins. */
+async function wake(client: Client, place: Place, ref: StepRef): Promise<void> {
+  try {
+    await client.workflow.getHandle(workflowId(place, ref.workflowId)).signal('wake')
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error
+  }
 }
 
 /** The run whose workflow has this id; null: none that is open. */

@@ -113,6 +113,18 @@ export const PIPELINE_CASES: readonly DefinitionCase[] = [
   at('P01', 'checks.free.asset', 'items', 'which is not defined'),
   at('P01', 'checks.sized.column', 'sise', "property 'sise' of item, which is not defined (did you mean 'size'?)"),
   at('P01', 'checks.edges.column', 'size', "property 'size' of owned_by, which is not defined"),
+  p(
+    'P01',
+    { retention: { hot_days: 3, cold: '90d', cold_types: ['itme'] } },
+    'retention.cold_types',
+    "entity 'itme', which is not defined (did you mean 'item'?)",
+  ),
+  p(
+    'P01',
+    { retention: { hot_days: 3, cold: '90d', only_states: ['nwe'] } },
+    'retention.only_states',
+    "state 'nwe', which is not defined (did you mean 'new'?)",
+  ),
   p('P01', { 'freshness["entity/nobody"]': { warn: '1d' } }, 'freshness.entity/nobody', 'which is not defined'),
 
   p('P02', { 'inputs.files.path': undefined }, 'inputs.files', "input kind 'files' requires 'path'"),
@@ -128,6 +140,13 @@ export const PIPELINE_CASES: readonly DefinitionCase[] = [
   p('P02', { 'steps[4]': { flush: { verify: true } } }, 'steps[4].flush.verify', "'verify' only applies to maintain"),
   p('P02', { retention: undefined }, 'steps[5]', "step kind 'prune' requires 'before', or 'retention'"),
   p('P02', { 'checks.sized.column': undefined }, 'checks.sized', "check kind 'not_null' requires 'column'"),
+  p(
+    'P02',
+    { 'steps[1]': { expire: {} } },
+    'steps[1]',
+    "step kind 'expire' requires 'retention' of the pipeline with cold",
+  ),
+  p('P02', { 'steps[1]': { expire: { max: 3 } } }, 'steps[1].expire.max', "'max' only applies to erase_queue"),
   at('P02', 'checks.rows.sql', 'select 1', "'sql' only applies to sql, not to history_valid"),
   at('P02', 'checks.rows.asset', 'source/web', "check kind 'history_valid' only applies to entity/<name>"),
 
@@ -135,8 +154,6 @@ export const PIPELINE_CASES: readonly DefinitionCase[] = [
   at('P03', 'inputs.files.kind', 'kafka', "input 'kafka' is not available in this version of the package"),
   at('P03', 'inputs.files.format', 'xml', "unknown format 'xml'"),
   p('P03', { 'steps[1]': 'biuld' }, 'steps[1]', "unknown step kind 'biuld': expected one of ingest, build"),
-  p('P03', { 'steps[1]': { expire: {} } }, 'steps[1]', "step 'expire' is not available in this version"),
-  at('P03', 'checks.rows.kind', 'erasures_closed', "check 'erasures_closed' is not available in this version"),
   p('P03', { 'checks.free.expect': { op: '~', value: 1 } }, 'checks.free.expect.op', "unknown operator '~'"),
   p('P03', { 'alerts[0].on': ['failre'] }, 'alerts[0].on[0]', "(did you mean 'failure'?)"),
   p('P03', { 'alerts[0].to': { mail: {} } }, 'alerts[0].to', "unknown alert target kind 'mail'"),
@@ -217,8 +234,8 @@ export const PIPELINE_CASES: readonly DefinitionCase[] = [
     "second 'retention' of the space: pipeline 'nightly' declares one already",
   ),
   at('P12', 'retention.cold', '10d', "retention 'cold' of 10d is below 'hot_days' 30"),
-  at('P12', 'retention.cold', '900d', "retention 'cold' is not available in this version of the package"),
-  at('P12', 'retention.cold_types', ['item'], "retention 'cold_types' is not available"),
+  at('P12', 'retention.cold_types', ['item'], "retention 'cold_types' requires 'cold': nothing expires without it"),
+  at('P12', 'retention.only_states', ['new'], "retention 'only_states' requires 'cold'"),
 
   due('PW1', { cron: '30 2 * * *', timezone: 'Europe/Berlin' }, 'cron', '02:30 in Europe/Berlin does not exist'),
   due(

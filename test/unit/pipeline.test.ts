@@ -123,7 +123,8 @@ describe('readPipeline', () => {
     expect(pipeline.steps[1]).toMatchObject({ retry: { attempts: 0, backoffMs: 5000, factor: 1.5, maxMs: 300_000 } })
     expect(pipeline.steps[1]).toMatchObject({ timeoutMs: 4 * HOUR })
     expect(pipeline.steps.at(-1)).toMatchObject({ needs: ['tick'], when: 'always', compact: true, verify: false })
-    expect(pipeline.retention).toEqual({ hotDays: 30, hotRows: 1000 })
+    const never = { coldMs: null, coldTypes: [], onlyStates: [] }
+    expect(pipeline.retention).toEqual({ hotDays: 30, hotRows: 1000, ...never })
     expect(pipeline.tags).toEqual({ team: 'lending' })
   })
 

@@ -36,6 +36,10 @@ export function checkSteps(check: Check, path: Path, body: PipelineBody): void {
     if (step.kind === 'tick') checkProcessingTime(check, at(i, 'as_of'), step.body.as_of, ['scheduled', 'now'])
     if (step.kind === 'export') clearPassword(check, at(i, 'to'), step.body.to)
     if (step.kind === 'prune') checkPrune(check, at(i), body, steps.slice(0, i), step)
+    if (step.kind === 'expire' && !body.retention?.cold && !check.damaged([...path, 'retention'])) {
+      const message = "step kind 'expire' requires 'retention' of the pipeline with cold"
+      check.issues.add('P02', at(i), message)
+    }
   }
   const circle = circleOf(steps, ids)
   if (circle !== null) {

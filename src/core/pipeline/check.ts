@@ -5,6 +5,7 @@ import type { Path } from '../definition/path.ts'
 import { givenIndex } from '../definition/read.ts'
 import { parseDurationText } from '../instant.ts'
 import { hasReference } from '../secret-text.ts'
+import { didYouMean } from '../spelling.ts'
 import { type PipelineBody, readBody } from './body.ts'
 import { checkChecks } from './check-checks.ts'
 import { checkFreshness } from './check-freshness.ts'
@@ -50,11 +51,29 @@ function checkRetention(
     const message = `retention 'cold' of ${retention.cold} is below 'hot_days' ${days}`
     check.issues.add('P12', [...path, 'cold'], message)
   }
-  for (const key of ['cold', 'cold_types', 'only_states'] as const) {
-    if (retention[key] === undefined || retention[key] === null) continue
-    const message = `retention '${key}' is not available in this version of the package: archived entities stay for ever`
-    check.issues.add('P12', [...path, key], message, 'key')
+  checkExpiry(check, path, retention)
+}
+
+/** Which entities expire: types and states that there are. */
+function checkExpiry(check: Check, path: Path, retention: NonNullable<PipelineBody['retention']>): void {
+  const { cold, cold_types: types, only_states: states } = retention
+  for (const key of ['cold_types', 'only_states'] as const) {
+    if (cold || !retention[key]) continue
+    check.issues.add('P12', [...path, key], `retention '${key}' requires 'cold': nothing expires without it`, 'key')
   }
+  if (check.partial || check.damaged(['entities'])) return
+  const { entities } = check.definitions
+  const known = (noun: string, key: string, names: readonly string[], all: readonly string[]): void => {
+    for (const name of names) {
+      if (all.includes(name)) continue
+      const message = `${noun} '${name}', which is not defined${didYouMean(name, all)}`
+      check.issues.add('P01', [...path, key], message)
+    }
+  }
+  known('entity', 'cold_types', types ?? [], Object.keys(entities))
+  const wanted = Object.entries(entities).filter(([name]) => !types?.length || types.includes(name))
+  const all = wanted.flatMap(([, entity]) => Object.keys(entity.states ?? {}))
+  known('state', 'only_states', states ?? [], [...new Set(all)])
 }
 
 const CREDENTIAL = /^(authorization|proxy-authorization|cookie|x-api-key)$|token|secret|password|api-?key/i

@@ -105,6 +105,8 @@ export type Step = StepBase &
     | { readonly kind: 'prune'; readonly before: number | null }
     | { readonly kind: 'maintain'; readonly compact: boolean; readonly vacuum: boolean; readonly verify: boolean }
     | ({ readonly kind: 'export' } & TablesExport)
+    | { readonly kind: 'expire' }
+    | { readonly kind: 'erase_queue'; readonly max: number; readonly maxWaitMs: number }
   )
 export type StepKind = Step['kind']
 
@@ -144,6 +146,7 @@ export type CheckDef = CheckBase &
     | { readonly kind: 'merge_spike'; readonly factor: number; readonly min: number }
     | { readonly kind: 'pending_events' | 'inputs_held'; readonly max: number }
     | { readonly kind: 'cold_complete' }
+    | { readonly kind: 'erasures_closed'; readonly olderThanMs: number }
     | { readonly kind: 'fresh' }
     | {
         readonly kind: 'sql'
@@ -190,6 +193,11 @@ export interface AlertRule {
 export interface Retention {
   readonly hotDays: number | null
   readonly hotRows: number | null
+  /** Age of an entity's last event at which all of it expires; null: never. */
+  readonly coldMs: number | null
+  /** Empty: all. */
+  readonly coldTypes: readonly string[]
+  readonly onlyStates: readonly string[]
 }
 
 export interface Pipeline {

@@ -14,6 +14,7 @@ import {
   type OnError,
   type Pipeline,
   RETRY,
+  type Retention,
   type RetryPolicy,
   type Schedule,
   type Step,
@@ -41,9 +42,7 @@ export function normalizePipeline(name: string, body: PipelineBody, raw: unknown
     timeoutMs,
     pool: body.concurrency?.pool ?? null,
     parallel: body.concurrency?.parallel ?? 1,
-    retention: body.retention
-      ? { hotDays: body.retention.hot_days ?? null, hotRows: body.retention.hot_rows ?? null }
-      : null,
+    retention: body.retention ? retentionOf(body.retention) : null,
     checks: Object.entries(body.checks ?? {}).map(([check, given]) => checkOf(check, given)),
     freshness: Object.entries(body.freshness ?? {}).map(([asset, given]) => freshnessOf(asset, given)),
     alerts: (body.alerts ?? []).map(alertOf),
@@ -54,6 +53,16 @@ export function normalizePipeline(name: string, body: PipelineBody, raw: unknown
 
 function ms(text: string | null | undefined, otherwise: number): number {
   return (text === null || text === undefined ? null : parseDurationText(text))?.ms ?? otherwise
+}
+
+function retentionOf(given: NonNullable<PipelineBody['retention']>): Retention {
+  return {
+    hotDays: given.hot_days ?? null,
+    hotRows: given.hot_rows ?? null,
+    coldMs: given.cold ? ms(given.cold, 0) : null,
+    coldTypes: given.cold_types ?? [],
+    onlyStates: given.only_states ?? [],
+  }
 }
 
 /** A word stays as it is, an instant becomes canonical. */
@@ -208,6 +217,10 @@ function stepOf(step: StepBody, base: StepBase, inputs: readonly string[]): Step
       const which = { types: types ?? [], relationships: relationships ?? true, history: history ?? false }
       return { ...base, kind: 'export', to, format: format ?? 'parquet', ...which }
     }
+    case 'expire':
+      return { ...base, kind: 'expire' }
+    case 'erase_queue':
+      return { ...base, kind: 'erase_queue', max: step.body.max ?? 100, maxWaitMs: ms(step.body.max_wait, HOUR) }
   }
 }
 
@@ -262,6 +275,8 @@ function checkOf(name: string, body: NonNullable<PipelineBody['checks']>[string]
     case 'pending_events':
     case 'inputs_held':
       return { ...base, kind: body.kind, max: body.max ?? 0 }
+    case 'erasures_closed':
+      return { ...base, kind: body.kind, olderThanMs: ms(body.older_than, 24 * HOUR) }
     case 'history_valid':
     case 'dangling_edges':
     case 'cold_complete':

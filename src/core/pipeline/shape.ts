@@ -214,13 +214,21 @@ export const stepKinds = {
       history: optional(yesNo('All rows, not the current ones alone; default false.')),
     })
     .describe('Write the tables to files or another database.'),
+  expire: z.strictObject({ ...stepBase }).describe('Erase entities whose time is over, as `retention` says.'),
+  erase_queue: z
+    .strictObject({
+      ...stepBase,
+      max: optional(whole(1, 1_000, 'Requests at once; default 100.')),
+      max_wait: optional(duration('How long stores that do not answer are asked again; default 1h.', { zero: true })),
+    })
+    .describe('Carry out approved requests to erase and redact.'),
 } as const
 const STEP_KINDS = Object.keys(stepKinds) as (keyof typeof stepKinds)[]
 const step = ofKinds(
   z
     .union([z.enum(STEP_KINDS), ...STEP_KINDS.map((kind) => z.strictObject({ [kind]: stepKinds[kind].nullable() }))])
     .describe('A kind, or a map with the kind as its only key.'),
-  { noun: 'step', key: null, bare: true, of: stepKinds, later: ['expire', 'erase_queue'] },
+  { noun: 'step', key: null, bare: true, of: stepKinds },
 )
 
 const schedule = z
@@ -243,11 +251,11 @@ const retention = z
   .strictObject({
     hot_days: optional(count('Days that events stay in the database.')),
     hot_rows: optional(count('Rows of the ledger that stay in the database.')),
-    cold: optional(duration('How long archived entities stay (not offered yet).')),
-    cold_types: optional(texts('Entity types that expire (not offered yet).')),
-    only_states: optional(texts('States in which they expire (not offered yet).')),
+    cold: optional(duration('Age of its last event at which a whole entity expires; default: never.')),
+    cold_types: optional(texts('Entity types that expire; default all.')),
+    only_states: optional(texts('States in which entities expire; default all.')),
   })
-  .describe('How much stays in the database.')
+  .describe('How long events stay in the database, and entities at all.')
 
 const checkBase = {
   asset: optional(text('What it is about, as in entity/customer.')),
@@ -330,6 +338,13 @@ export const checkKinds = {
   pending_events: most('pending_events', 'Events not interpreted yet.'),
   inputs_held: most('inputs_held', 'Parts that are held back.'),
   cold_complete: kindOnly('cold_complete', 'Every archived event is in the archive, once.'),
+  erasures_closed: z
+    .strictObject({
+      kind: z.literal('erasures_closed'),
+      ...checkBase,
+      older_than: optional(duration('Younger ones may be open; default 1d.', { zero: true })),
+    })
+    .describe('No erasure or redaction that has begun is still open.'),
   fresh: kindOnly('fresh', 'No freshness rule is at error.'),
   sql: z
     .strictObject({
@@ -354,7 +369,6 @@ const check = ofKinds(z.union(Object.values(checkKinds)).describe('A question ab
   key: 'kind',
   told: 'sql',
   of: checkKinds,
-  later: ['erasures_closed'],
 })
 
 const freshness = z

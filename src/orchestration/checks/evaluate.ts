@@ -3,7 +3,16 @@ import type { CheckDef } from '../model.ts'
 import { accepted, notNull, rowCount, sql, unique } from './rows.ts'
 import type { Scope, Verdict } from './scope.ts'
 import { danglingEdges, historyValid, replayConsistent } from './state.ts'
-import { coldComplete, deadLetterRate, fresh, inputsHeld, mergeSpike, pendingEvents, unresolvedRate } from './work.ts'
+import {
+  coldComplete,
+  deadLetterRate,
+  erasuresClosed,
+  fresh,
+  inputsHeld,
+  mergeSpike,
+  pendingEvents,
+  unresolvedRate,
+} from './work.ts'
 
 export function evaluate(scope: Scope, check: CheckDef): Promise<Verdict> {
   switch (check.kind) {
@@ -33,6 +42,8 @@ export function evaluate(scope: Scope, check: CheckDef): Promise<Verdict> {
       return inputsHeld(scope, check)
     case 'cold_complete':
       return coldComplete(scope, check)
+    case 'erasures_closed':
+      return erasuresClosed(scope, check)
     case 'fresh':
       return fresh(scope, check)
     case 'sql':

@@ -106,6 +106,7 @@ export function typesOf(scope: Scope, asset: string | null): readonly string[] {
 /** What a result is said to be about where the check names no asset. */
 export function assetName({ asset, kind }: Pick<CheckDef, 'asset' | 'kind'>): string {
   if (asset !== null) return asset
+  if (kind === 'erasures_closed') return 'identity'
   return kind === 'cold_complete' ? 'cold' : kind === 'dead_letter_rate' ? 'dead_letters' : 'ledger'
 }
 

@@ -5,12 +5,14 @@ import { alertsOf } from '../alerts/rules.ts'
 import { limitsOf } from '../pinned.ts'
 import { nowText } from '../time.ts'
 import { ACTIVE, type ControlContext, hasEnded, runNamed } from './common.ts'
+import { checkStop, isOfRequest } from './requests.ts'
 
 /** Asks a run and its steps to stop at the next chunk boundary; one that has not begun is cancelled at once. */
 export async function requestCancel(context: ControlContext, runId: string, reason: string): Promise<RunRow> {
   const { runs } = context.operations.log
   const run = await runNamed(context, runId)
   if (hasEnded(run)) return run
+  await checkStop(context, runId)
   const at = nowText(context)
   const begun = run.startedAt !== null
   const message = 'asked to stop'
@@ -48,6 +50,8 @@ export async function markAbandoned(context: ControlContext): Promise<readonly R
   const gone: RunRow[] = []
   for (const run of active) {
     const mark = run.workflowId
+    // Whoever waits needs no process.
+    if (isOfRequest(run) && run.status === 'waiting' && run.waitingFor !== 'slot') continue
     if (mark === null || mark === process.own || !(process.isDead(mark) || isOver(context, run))) continue
     const at = nowText(context)
     const error = {

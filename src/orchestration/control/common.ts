@@ -52,7 +52,12 @@ function idOf({ operations }: Orchestration, run: Pick<RunRow, 'runId' | 'op' | 
     case 'flush':
     case 'prune':
     case 'maintain':
+    case 'expire':
+    case 'erase_queue':
       return op
+    case 'erase':
+    case 'redact':
+      return `erase/${input['requestId']}`
     case 'backfill':
     case 'check':
     case 'export':

@@ -77,6 +77,10 @@ function inputsOf(pipeline: Pipeline, step: Step): readonly (readonly [string, {
       return one({ before: step.before })
     case 'maintain':
       return one({ compact: step.compact, vacuum: step.vacuum, verify: step.verify })
+    case 'expire':
+      return one({})
+    case 'erase_queue':
+      return one({ max: step.max, maxWaitMs: step.maxWaitMs })
     case 'export': {
       const { to, format, types, relationships, history } = step
       return one({ to, format, types, relationships, history })

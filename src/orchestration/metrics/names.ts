@@ -95,5 +95,18 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
     help: 'Parts held back for too many failures.',
   },
   defacto_notifications: { kind: 'gauge', labels: ['status'], collected: true, help: 'Notifications by status.' },
+  defacto_erase_open: {
+    kind: 'gauge',
+    labels: ['state'],
+    collected: true,
+    help: 'Requests to erase, redact or expire that are not closed, by status.',
+  },
+  defacto_erase_deadline_seconds: {
+    kind: 'gauge',
+    labels: [],
+    collected: true,
+    help: 'Time until the first deadline of an open request; below 0: since it passed.',
+  },
+  defacto_holds: { kind: 'gauge', labels: [], collected: true, help: 'Holds in force.' },
   defacto_lock_epoch: { kind: 'gauge', labels: ['slot'], collected: true, help: 'How often a slot was taken.' },
 }

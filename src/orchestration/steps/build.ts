@@ -94,6 +94,8 @@ export const tickChunks: StepFunction = async (context, call) => {
   const result = await operations.tick(engineCall(call), { version, asOf })
   const { cursor } = await operations.buildStatus(version)
   await changeRun(context, call, { asOf: asOf.toString(), fromSeq: run.fromSeq ?? cursor, toSeq: cursor })
+  // What an erasure left open when its process ended goes on; nobody's tick fails for it.
+  await operations.privacy.resume(call.signal)
   return done(
     added(run, {
       effects_produced: result.effectsProduced,

@@ -8,6 +8,7 @@ import { ingestPart } from '../ingest/read.ts'
 import { buildChunks, planBuild, tickChunks } from './build.ts'
 import { compactChunks, flushChunks, pruneChunks, pruneMetadata, vacuum, verifyCold } from './cold.ts'
 import { exportTables } from './export.ts'
+import { certify, eraseLocal, eraseStore, freeze, verifyErasure } from './privacy.ts'
 
 export const STEPS: Readonly<Record<string, StepFunction>> = {
   planInput,
@@ -24,6 +25,11 @@ export const STEPS: Readonly<Record<string, StepFunction>> = {
   verifyCold,
   pruneMetadata,
   exportTables,
+  freeze,
+  eraseLocal,
+  eraseStore,
+  verifyErasure,
+  certify,
 }
 
 const HOUR_MS = 3_600_000
@@ -32,7 +38,14 @@ export const BUDGET_MS: Readonly<Record<string, number>> = {
   runCheck: 0.9 * HOUR_MS,
   exportTables: 0.9 * HOUR_MS,
   verifyCold: 3.9 * HOUR_MS,
+  // One transaction.
+  eraseLocal: 0.9 * HOUR_MS,
+  eraseStore: 0.9 * HOUR_MS,
+  verifyErasure: 0.9 * HOUR_MS,
+  certify: 0.9 * HOUR_MS,
 }
+
+const ERASURE = ['freeze', 'eraseLocal', 'eraseStore', 'verifyErasure', 'certify'] as const
 
 /** In this order, each as long as it says that there is more. Pipelines and backfills are made of runs (`nextStep`). */
 export const CHUNKS: Readonly<Record<RunOp, readonly string[]>> = {
@@ -46,4 +59,8 @@ export const CHUNKS: Readonly<Record<RunOp, readonly string[]>> = {
   prune: ['pruneChunks'],
   maintain: ['compactChunks', 'vacuum', 'verifyCold', 'pruneMetadata'],
   export: ['exportTables'],
+  expire: ERASURE,
+  erase_queue: ERASURE,
+  erase: ERASURE,
+  redact: ERASURE,
 }
