@@ -11,6 +11,7 @@ import { interpretUpTo } from './interpret-range.ts'
 import { mapUpTo } from './mapping.ts'
 import { applyChanges } from './merges.ts'
 import { detectMode, type ModeDecision } from './modes.ts'
+import { assertNotRestored } from './privacy/chain.ts'
 import { resetSpace } from './reset.ts'
 import { type Slot, withStateSlot, withWholeState } from './slot.ts'
 import { BuildTally, type ProgressListener } from './tally.ts'
@@ -32,6 +33,7 @@ export interface BuildOptions {
 
 /** Brings the version's state to the safe head in the mode that detection picks. Resumes whatever was interrupted. */
 export async function build(engine: Engine, edition: Edition, options: BuildOptions = {}): Promise<BuildResult> {
+  await assertNotRestored(engine)
   const tally = new BuildTally(options.onProgress)
   const ahead = await nextMode(engine, edition, options)
   if (ahead.mode === 'SKIP') return tally.result('SKIP')

@@ -14,6 +14,7 @@ import type { Store, Tx, Unit } from '../ports/store.ts'
 import type { EventFailure } from '../results.ts'
 import { EntityCache } from './entity-cache.ts'
 import { unitRows } from './failpoint.ts'
+import type { LostErasure } from './privacy/chain.ts'
 import { SpaceDigests } from './privacy/key.ts'
 
 /** The attempt of a run that an engine's units belong to (spec 10 §4.3–4.4). */
@@ -49,6 +50,11 @@ export interface EngineOptions {
   run?: RunHook
 }
 
+/** Erasures that the space misses since it was restored from an older backup (`privacy/chain.ts`); nothing is built then. */
+export interface Standing {
+  lost: readonly LostErasure[]
+}
+
 /**
  * Ledger events per committed chunk of a build. Twice as many cost a quarter less per event than 5000: every chunk writes
  * nearly all index pages anew.
@@ -76,10 +82,18 @@ export class Engine {
   #breathed = 0
   readonly #caches: Map<string, EntityCache>
   readonly #digests: SpaceDigests
+  /** What is known of the space and shared by all engines of this process. */
+  readonly standing: Standing
   /** Failures a sink could not take; reported by `stats()`. */
   deadLetterErrors = 0
 
-  constructor(options: EngineOptions, caches: Map<string, EntityCache> = new Map(), digests?: SpaceDigests) {
+  constructor(
+    options: EngineOptions,
+    caches: Map<string, EntityCache> = new Map(),
+    digests?: SpaceDigests,
+    standing: Standing = { lost: [] },
+  ) {
+    this.standing = standing
     this.#options = options
     this.#caches = caches
     this.#digests = digests ?? new SpaceDigests(options.store, options.redactionKey)
@@ -96,7 +110,7 @@ export class Engine {
 
   /** The same engine, its units those of a run's attempt. */
   forRun(run: RunHook): Engine {
-    return new Engine({ ...this.#options, run }, this.#caches, this.#digests)
+    return new Engine({ ...this.#options, run }, this.#caches, this.#digests, this.standing)
   }
 
   now(): Instant {

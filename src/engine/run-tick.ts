@@ -3,12 +3,14 @@ import type { Instant } from '../core/instant.ts'
 import type { TickResult } from '../results.ts'
 import { buildInSlot, nextMode, withMappedState } from './build.ts'
 import type { Edition, Engine } from './engine.ts'
+import { assertNotRestored } from './privacy/chain.ts'
 import { BuildTally } from './tally.ts'
 import { advanceDue, TickCounts } from './tick.ts'
 import { buildStateOf } from './versions.ts'
 
 /** Interprets what is pending and applies the time rules of all entities up to `asOf`. */
 export async function tick(engine: Engine, edition: Edition, asOf: Instant, signal?: AbortSignal): Promise<TickResult> {
+  await assertNotRestored(engine)
   const built = new BuildTally()
   const ticked = new BuildTally()
   const counts = new TickCounts()

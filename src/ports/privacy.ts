@@ -200,6 +200,17 @@ export interface CertificateRow {
   readonly body: string
 }
 
+/** Copies of certificates outside the database, which a backup of it does not take back. */
+export interface KeptCertificates {
+  /** Where, for people. */
+  readonly place: string
+  keep(certificateId: string, body: string): Promise<void>
+  /** Ascending: by time. */
+  ids(): Promise<readonly string[]>
+  /** Null: there is none. */
+  read(certificateId: string): Promise<string | null>
+}
+
 export interface PrivacyPort {
   /**
    * Stores a request and returns it. With `unlessOpen` the oldest open one of this kind that names one of these entities,
