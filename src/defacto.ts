@@ -18,6 +18,7 @@ import { build, type BuildOptions as EngineBuildOptions, nextMode } from './engi
 import { ColdSchedule } from './engine/cold/schedule.ts'
 import type { Edition, Engine } from './engine/engine.ts'
 import { explainProperty } from './engine/explain.ts'
+import { mergeEntities } from './engine/merge.ts'
 import { tick } from './engine/run-tick.ts'
 import { Serial } from './engine/serial.ts'
 import { withSlot, withStateSlot } from './engine/slot.ts'
@@ -40,7 +41,15 @@ import type { Holder, LockRow, Store } from './ports/store.ts'
 import { Queries, type QuerySource, VersionQueries } from './queries.ts'
 import type { InstantInput } from './query/instants.ts'
 import { type RawEvent, toRecords } from './records.ts'
-import type { BuildResult, BuildStatus, Explanation, IngestResult, TickResult, Timeline } from './results.ts'
+import type {
+  BuildResult,
+  BuildStatus,
+  Explanation,
+  IngestResult,
+  MergeResult,
+  TickResult,
+  Timeline,
+} from './results.ts'
 import { loggingStorage } from './storage-log.ts'
 import { LedgerTiers, type TierCallOptions } from './tiers.ts'
 
@@ -248,6 +257,23 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
       const edition = await this.#edition(options.version)
       const result = await tick(this.#engine, edition, asOf)
       await this.#settle(edition, edition.version === this.#working.version)
+      return result
+    })
+  }
+
+  /**
+   * Makes one entity part of another of its type, for good (spec 05 §3). Waits for builds to hand over; merging what is merged
+   * already does nothing. @throws IdentityError, NotFoundError
+   */
+  async merge(
+    from: string,
+    into: string,
+    options: { reason?: string; signal?: AbortSignal } = {},
+  ): Promise<MergeResult> {
+    this.#assertOpen()
+    return this.#write(async () => {
+      const result = await mergeEntities(this.#engine, this.#working, from, into, options)
+      await this.#settle(this.#working, true)
       return result
     })
   }

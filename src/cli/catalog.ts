@@ -64,6 +64,12 @@ export const CATALOG: readonly CatalogEntry[] = [
     load: async () => (await import('./commands/tick.ts')).command,
   },
   {
+    name: 'merge',
+    group: 'Operate',
+    summary: 'make two entities one',
+    load: async () => (await import('./commands/merge.ts')).command,
+  },
+  {
     name: 'erase',
     group: 'Operate',
     summary: 'erase a person everywhere, with proof',
