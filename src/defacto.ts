@@ -19,6 +19,7 @@ import { ColdSchedule } from './engine/cold/schedule.ts'
 import type { Edition, Engine } from './engine/engine.ts'
 import { explainProperty } from './engine/explain.ts'
 import { mergeEntities } from './engine/merge.ts'
+import { guardedExports } from './engine/privacy/chain.ts'
 import { tick } from './engine/run-tick.ts'
 import { Serial } from './engine/serial.ts'
 import { withSlot, withStateSlot } from './engine/slot.ts'
@@ -375,7 +376,8 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
   }
 
   #source({ version, program }: Edition): QuerySource {
-    const { reader, exports: log } = this.#store
+    const { reader } = this.#store
+    const log = guardedExports(this.#engine)
     const exports = { writers: this.#writers, log, space: this.#store.spaceId, now: () => this.#engine.now() }
     const graph = this.#graphPlace?.of(this.#store.spaceId, version, program)
     const cursor = (): Promise<string> => historyCursor(this.#engine, version)

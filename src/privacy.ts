@@ -12,6 +12,7 @@ import { type ErasurePlan, planErasure } from './engine/privacy/plan.ts'
 import { redactEntity } from './engine/privacy/redact.ts'
 import {
   approveRequest,
+  type CreatedRequest,
   createRequest,
   type RequestInput,
   refuseRequest,
@@ -57,7 +58,7 @@ export interface ErasureApi {
    * Asks for an erasure or redaction. The receipt is told once: with it the certificate can be shown to be about this
    * entity. A request for the same entity that is still open is returned instead (`receipt` null).
    */
-  request(input: RequestInput): Promise<{ readonly request: ErasureRequest; readonly receipt: string | null }>
+  request(input: RequestInput): Promise<CreatedRequest>
   approve(requestId: string, options: { by: string }): Promise<ErasureRequest>
   refuse(requestId: string, options: { by: string; reason: string }): Promise<ErasureRequest>
   /** Goes on with these requests, or with all that wait for nobody's decision, as far as they get. */
@@ -110,13 +111,13 @@ export class Privacy {
       status: async (requestId) => {
         const request = await privacy.request(requestId)
         if (request === undefined) throw unknownRequest(requestId)
-        const [certificate] = await privacy.certificates({ requestId })
+        const certificate = (await privacy.certificates({ requestId })).at(-1)
         const stores = (await privacy.erasure(requestId))?.stores ?? {}
         return { ...request, receipt: null, stores, certificateId: certificate?.certificateId ?? null }
       },
       list: async (filter) => (await privacy.requests(filter)).map((request) => ({ ...request, receipt: null })),
       certificate: async (requestId) => {
-        const [row] = await privacy.certificates({ requestId })
+        const row = (await privacy.certificates({ requestId })).at(-1)
         if (row !== undefined) return JSON.parse(row.body) as Certificate
         if ((await privacy.request(requestId)) === undefined) throw unknownRequest(requestId)
         throw new NotFoundError(

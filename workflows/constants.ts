@@ -137,6 +137,8 @@ export const FINAL_ERRORS: readonly string[] = [
   'CheckError',
   'Fenced',
   'ConflictError',
+  'HoldError',
+  'ApprovalRequired',
   'NotFoundError',
   'IdentityError',
   'BuildError',

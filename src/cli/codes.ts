@@ -401,6 +401,11 @@ export const CODES = define([
     'Install the version that the message names, the same one of all @temporalio packages. Exit 2.',
   ],
   [
+    'E_CONFIG_SIGNING_KEY',
+    'no key that signs certificates of erasures, or one that is no Ed25519 private key',
+    'Make one with `openssl genpkey -algorithm ed25519` and name its file in compliance.signing_key. Exit 2.',
+  ],
+  [
     'E_CONFIG_REDACTION_KEY',
     'another redaction key than the space was redacted with',
     'Give the key that was used before, or leave the option out where the space made its own. Exit 2.',

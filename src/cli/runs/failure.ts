@@ -22,6 +22,8 @@ const CLASSES: Readonly<Record<string, Maker>> = {
   IngestError: errors.ThresholdError,
   CheckError: errors.CheckError,
   ConflictError: errors.ConflictError,
+  HoldError: errors.HoldError,
+  ApprovalRequired: errors.ApprovalRequired,
   UnreachableError: errors.UnreachableError,
 }
 
