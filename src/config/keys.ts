@@ -96,6 +96,7 @@ export const OPTION_KEYS: Readonly<Record<string, KeyKind>> = {
       backups: open,
       signingKey: secret,
       certificates: path,
+      exports: open,
     },
   },
   pool: { kind: 'group', keys: { max: atLeast(1), statementTimeoutMs: atLeast(0) } },
