@@ -10,6 +10,7 @@ import type { Edition, Engine } from './engine.ts'
 import { failpoint } from './failpoint.ts'
 import { normalizationFailure } from './failures.ts'
 import { noteAppend } from './mapping.ts'
+import { appendGuards } from './privacy/guards.ts'
 
 export interface AppendCounts {
   eventsIngested: number
@@ -133,7 +134,7 @@ export async function appendBatch(
   { events }: NormalizedRecords,
   mixed: { yet: boolean },
 ): Promise<AppendResult[]> {
-  const appended = await engine.store.ledger.append(unit, events)
+  const appended = await engine.store.ledger.append(unit, events, await appendGuards(engine, edition))
   if (appended.some((one) => one.inserted)) {
     mixed.yet = (await noteAppend(engine, unit, edition.program.hashes)) || mixed.yet
   }

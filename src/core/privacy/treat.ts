@@ -64,7 +64,12 @@ export function treatRow(
 }
 
 /** An event on its way into the ledger as it may be stored; itself if nothing of it changes. */
-export function treatEvent(event: NormalizedEvent, plan: PrivacyPlan, digests: Digests): NormalizedEvent {
+export function treatEvent(
+  event: NormalizedEvent,
+  plan: PrivacyPlan,
+  digests: Digests,
+  options: { readonly known?: ReadonlySet<string> } = {},
+): NormalizedEvent {
   const { source, eventType, dataJson, kindsJson, rawJson, hintsJson, redactionJson = null } = event
   const change = treatRow(
     {
@@ -80,6 +85,7 @@ export function treatEvent(event: NormalizedEvent, plan: PrivacyPlan, digests: D
     },
     plan,
     digests,
+    options,
   )
   if (change === null) return event
   const { data, raw, hints, kinds, redaction } = change.row
