@@ -6,9 +6,9 @@ import { type ControlContext, type ProcessMarks, stepRefOf } from './control/com
 import { joinRun } from './control/join.ts'
 import { nextStep } from './control/next.ts'
 import { openRun } from './control/open.ts'
-import { mayStop, runOfRequest } from './control/requests.ts'
+import { mayStop, retryRun, runOfRequest } from './control/requests.ts'
 import { decideSlot } from './control/schedule.ts'
-import { retry, submit } from './control/submit.ts'
+import { submit } from './control/submit.ts'
 import { sweep } from './control/sweep.ts'
 
 export { hasEnded, isGood, type ProcessMarks } from './control/common.ts'
@@ -25,7 +25,7 @@ export function createControl(orchestration: Orchestration, process: ProcessMark
     closeRun: (request) => closeRun(context, request),
     stepRef: (run) => stepRefOf(context, run),
     requestCancel: (runId, reason) => requestCancel(context, runId, reason),
-    retry: (runId) => retry(context, runId),
+    retry: (runId) => retryRun(context, runId),
     runOfRequest: (requestId) => runOfRequest(context, requestId),
     mayStop: (runId) => mayStop(context, runId),
     sweep: () => sweep(context),

@@ -87,7 +87,8 @@ export async function runWorker(options: TemporalWorkerOptions): Promise<Running
   const runs = workers.map(({ worker }) => worker.run())
   // One that cannot go on takes the others with it: half a worker looks like a whole one.
   for (const run of runs) void run.catch(() => shutDown(workers, stopping))
-  const ended = finish(runs, native, () => swept?.stop())
+  const resuming = resume(options, stopping.signal)
+  const ended = finish(runs, native, () => Promise.all([swept?.stop(), resuming]).then(() => undefined))
   if (options.versioning) void adopt(options, bundle, logger)
   return {
     isReady: () => !stopping.signal.aborted && states(workers, options).every(({ ready }) => ready),
@@ -181,6 +182,12 @@ async function finish(
   await stopSweeping()
   await native.close()
   for (const end of ends) if (end.status === 'rejected') throw end.reason
+}
+
+/** What an erasure left open when its process ended, and no run works on, goes on with the first that can. */
+async function resume({ opened, queues = QUEUES }: TemporalWorkerOptions, signal: AbortSignal): Promise<void> {
+  if (!queues.includes('state') || !queues.includes('cold')) return
+  await opened.context.operations.privacy.resume(signal)
 }
 
 type Sweeping = ReturnType<typeof sweeping>

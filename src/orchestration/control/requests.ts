@@ -6,7 +6,7 @@ import { OPEN } from '../alerts/requests.ts'
 import { inputOf } from '../pinned.ts'
 import { nowText } from '../time.ts'
 import { type ControlContext, hasEnded, runNamed } from './common.ts'
-import { submit } from './submit.ts'
+import { retry, submit } from './submit.ts'
 
 /** So long whoever made a request may take to have it carried out; what failed is tried anew after a while. */
 const GRACE_MS = 30_000
@@ -84,6 +84,15 @@ export async function runOf(context: ControlContext, request: ErasureRequest): P
     trigger: runId === null ? 'manual' : 'recovery',
   })
   if (run.runId !== runId) await context.operations.privacy.log.change(requestId, { runId: run.runId }, { from: OPEN })
+  return run
+}
+
+/** As `retry`; a request is told which run works on it now. */
+export async function retryRun(context: ControlContext, runId: string): Promise<RunRow> {
+  const run = await retry(context, runId)
+  if (isOfRequest(run)) {
+    await context.operations.privacy.log.change(requestOf(run), { runId: run.runId }, { from: OPEN })
+  }
   return run
 }
 
