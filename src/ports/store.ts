@@ -479,6 +479,11 @@ export interface BuildStatePort {
   shadow(version: string, unit?: Unit): Promise<ShadowBuild | undefined>
   putShadow(unit: Unit, shadow: ShadowBuild): Promise<void>
   dropShadow(unit: Unit): Promise<void>
+  /**
+   * Forgets the full builds of all shards if one of them has replayed one of these entities; they begin anew. Returns
+   * whether it did.
+   */
+  dropShadows(unit: Unit, ids: readonly string[]): Promise<boolean>
 }
 
 export interface VersionRow extends DefinitionHashes {

@@ -91,6 +91,7 @@ function hotBuilds(connection: Connection): BuildStatePort {
   return {
     seed: unused,
     renew: unused,
+    dropShadows: unused,
     shadow: unused,
     putShadow: unused,
     dropShadow: unused,

@@ -89,6 +89,20 @@ export class PostgresBuilds implements BuildStatePort {
     )
   }
 
+  async dropShadows(unit: Unit, ids: readonly string[]): Promise<boolean> {
+    const smallest = ids.reduce<string | null>((a, b) => (a === null || b < a ? b : a), null)
+    if (smallest === null) return false
+    const own = `version in (select version from ${this.#states} where of_version = $1)`
+    const dropped = await this.#space.database.execute(
+      unit.tx,
+      'builds.dropShadows',
+      `delete from ${this.#shadows} where ${own} and exists
+        (select from ${this.#shadows} where ${own} and after_entity >= $2 collate "C")`,
+      [unit.version, smallest],
+    )
+    return dropped > 0
+  }
+
   async dropShadow(unit: Unit): Promise<void> {
     await this.#space.database.query(unit.tx, 'builds.dropShadow', `delete from ${this.#shadows} where version = $1`, [
       this.#key(unit.version, this.#space.shard?.id),

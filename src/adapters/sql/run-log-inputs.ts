@@ -154,7 +154,9 @@ export class LoggedInputs implements InputPort {
         [last.batchId, last.line],
       )
       const page = rows.map((row) => INBOX.of(row))
-      const found = page.filter(({ raw }) => mentionsIn(subject, recordOf(raw)))
+      // What was pushed after the pivot is about whoever the person is now.
+      const before = page.filter(({ receivedAt }) => subject.pivotAt === null || receivedAt <= subject.pivotAt)
+      const found = before.filter(({ raw }) => mentionsIn(subject, recordOf(raw)))
       for (const [batchId, lines] of Map.groupBy(found, (row) => row.batchId)) {
         yield [batchId, lines.map(({ line }) => line)]
       }

@@ -156,6 +156,8 @@ export class LoggedLetters implements DeadLetterPort {
       )
       const found = rows.flatMap((row) => {
         const letter = letterOf(row)
+        // What came after the pivot is about whoever the person is now.
+        if (subject.pivotAt !== null && letter.failure.at > subject.pivotAt) return []
         const raw = change(letter, row[raws] as string)
         return raw === undefined ? [] : [{ id: letter.id, raw }]
       })

@@ -50,6 +50,17 @@ export class SqliteBuilds implements BuildStatePort {
     this.#replace(unit, 'builds.putShadow', 'shadow_builds', SHADOW_COLUMNS, shadow.version, shadowValues(shadow))
   }
 
+  async dropShadows(unit: Unit, ids: readonly string[]): Promise<boolean> {
+    const smallest = ids.reduce<string | null>((a, b) => (a === null || b < a ? b : a), null)
+    if (smallest === null) return false
+    return this.#database.within(
+      unit.tx,
+      'builds.dropShadows',
+      (connection) =>
+        connection.run('delete from shadow_builds where version = ? and after_entity >= ?', unit.version, smallest) > 0,
+    )
+  }
+
   async dropShadow(unit: Unit): Promise<void> {
     this.#database.within(unit.tx, 'builds.dropShadow', (connection) =>
       connection.run('delete from shadow_builds where version = ?', unit.version),

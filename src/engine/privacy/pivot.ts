@@ -3,7 +3,14 @@
  * 05 §4.3), and looking whether something is left. All else of the stages is the same for every kind.
  */
 import type { FrozenSubject } from '../../ports/erasure.ts'
-import type { Erasure, ErasureCounts, ErasureRequest, FrozenEntity, StoreAction, VerifyMethod } from '../../ports/privacy.ts'
+import type {
+  Erasure,
+  ErasureCounts,
+  ErasureRequest,
+  FrozenEntity,
+  StoreAction,
+  VerifyMethod,
+} from '../../ports/privacy.ts'
 import type { Unit } from '../../ports/store.ts'
 import type { Slot } from '../slot.ts'
 import type { PrivacyCall, PrivacyContext } from './context.ts'
@@ -59,4 +66,6 @@ export interface Pivot {
   subject(context: PrivacyContext, erasure: Erasure): FrozenSubject
   /** What is left in the stores of the database, by their names in the journal. */
   verify(context: PrivacyContext, erasure: Erasure): Promise<Readonly<Record<string, LocalCheck>>>
+  /** Takes out what `verify` found; may be repeated. */
+  repeat(context: PrivacyContext, erasure: Erasure): Promise<void>
 }

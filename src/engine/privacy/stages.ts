@@ -9,6 +9,7 @@ import { certify } from './certify.ts'
 import type { PrivacyCall, PrivacyContext } from './context.ts'
 import { freeze, underState } from './freeze.ts'
 import { obstacles } from './obstacles.ts'
+import { BEFORE_PIVOT } from './requests.ts'
 import { retryAfter } from './retry.ts'
 import { runPivot } from './run-pivot.ts'
 import { eraseTargets } from './stores.ts'
@@ -33,11 +34,18 @@ export type Stage = (
   call: PrivacyCall,
 ) => Promise<readonly Advanced[]>
 
-const BEFORE_PIVOT: readonly RequestStatus[] = ['requested', 'approved', 'held', 'frozen']
+/** How often a store in which something was found is erased again at once. */
+const ROUNDS = 3
 
 /** Everything that can be done now, for every request as far as it gets. */
 export const advance: Stage = async (context, requestIds, call) => {
-  for (const stage of [prepare, eraseLocal, eraseStores, verifyStores]) await stage(context, requestIds, call)
+  await prepare(context, requestIds, call)
+  await eraseLocal(context, requestIds, call)
+  for (let round = 0; round < ROUNDS; round += 1) {
+    await eraseStores(context, requestIds, call)
+    const found = await verifyStores(context, requestIds, call)
+    if (found.every(({ status }) => status !== 'erasing')) break
+  }
   return certifyAll(context, requestIds, call)
 }
 

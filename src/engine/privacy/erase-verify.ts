@@ -1,0 +1,117 @@
+/** Whether a person is gone from the database (spec 05 §4.3 no. 4), and taking out what was found nevertheless. */
+import { relatePlan } from '../../core/privacy/plan.ts'
+import { treatRow } from '../../core/privacy/treat.ts'
+import type { Erasure } from '../../ports/privacy.ts'
+import type { Edition } from '../engine.ts'
+import type { PrivacyContext } from './context.ts'
+import type { LocalCheck } from './pivot.ts'
+import { frozenSubject } from './subject.ts'
+
+/** What is left of an erased person, by store. */
+export async function verifyErased(
+  context: PrivacyContext,
+  erasure: Erasure,
+): Promise<Readonly<Record<string, LocalCheck>>> {
+  const { store } = context.engine
+  const editions = await context.editions()
+  const subject = frozenSubject(context.digests, erasure)
+  const { letters, inputs, checks } = store.log
+  const ids = erasure.entities.map(({ id }) => id)
+  return {
+    ledger: { remaining: await leftInLedger(context, erasure, editions), method: 'scan' },
+    identity: { remaining: await leftInIdentity(context, ids), method: 'index' },
+    history: { remaining: await leftInHistories(context, erasure, editions), method: 'index' },
+    checkpoints: { remaining: await leftInCheckpoints(context, ids, editions), method: 'index' },
+    dead_letters: { remaining: await letters.concerning(null, subject), method: 'scan' },
+    inbox: { remaining: await inputs.inboxOf(null, subject), method: 'scan' },
+    checks: { remaining: ids.length === 0 ? 0 : await checks.samplesOf(null, ids), method: 'scan' },
+  }
+}
+
+/** Takes out what a verification found in stores of the database. The ledger loses rows that came back whole. */
+export async function eraseAgain(context: PrivacyContext, erasure: Erasure): Promise<void> {
+  const { engine } = context
+  const { store } = engine
+  const ids = erasure.entities.map(({ id }) => id)
+  const subject = frozenSubject(context.digests, erasure)
+  const editions = await context.editions()
+  const suppressed = new Map<number, string>()
+  for await (const rows of store.ledger.rows(erasure.emptied)) {
+    for (const { sequence, eventId } of rows) suppressed.set(sequence, context.digests.event(eventId))
+  }
+  const options = (await store.privacy.request(erasure.requestId))?.options
+  await engine.unit('', async (unit) => {
+    await store.mapping.lock(unit, { wait: true })
+    const rows = [...suppressed].map(([sequence, digest]) => ({ sequence, digest: options?.suppress ? digest : null }))
+    if (rows.length > 0) await store.ledger.empty(unit, rows)
+    if ((await leftInIdentity(context, ids)) > 0) await store.identity.erase(unit, ids)
+    for (const { version, program } of editions) {
+      const own = { ...unit, version }
+      await store.history.remove(own, program.layout, erasure.entities)
+      await store.history.remove(own, program.layout, erasure.entities, 'shadow')
+      await store.checkpoints.remove(own, ids)
+    }
+    await store.log.letters.erase(unit, subject)
+    await store.log.inputs.eraseInbox(unit, subject)
+    await store.log.checks.eraseSamples(unit, ids)
+  })
+}
+
+/** Rows that are no tombstones, and rows that would still lose something. */
+async function leftInLedger(
+  { engine, digests }: PrivacyContext,
+  erasure: Erasure,
+  editions: readonly Edition[],
+): Promise<number> {
+  const { ledger } = engine.store
+  let left = 0
+  for await (const rows of ledger.rows(erasure.emptied)) left += rows.length
+  const definitions = editions.map(({ program }) => program.definitions)
+  const types = [...new Set(erasure.entities.map(({ type }) => type))]
+  const known = new Set(erasure.digests)
+  const plans = types.map((type) => relatePlan(definitions, type))
+  const subject = frozenSubject(digests, erasure)
+  for await (const rows of ledger.rows(erasure.treated)) {
+    for (const row of rows) {
+      const names = plans.some((plan) => treatRow(row, plan, digests, { known }) !== null)
+      if (names || subject.hasHints(row.hints)) left += 1
+    }
+  }
+  return left
+}
+
+async function leftInIdentity({ engine }: PrivacyContext, ids: readonly string[]): Promise<number> {
+  const { identity, mapping } = engine.store
+  const [survivor] = ids
+  if (survivor === undefined) return 0
+  const hints = await identity.hintsOf(null, ids)
+  const mapped = await mapping.existing(null, ids)
+  return hints.length + mapped.size + (await identity.family(null, survivor)).length
+}
+
+/** What is found goes at once: nobody but the version's own tables could miss it. */
+async function leftInHistories(
+  { engine }: PrivacyContext,
+  erasure: Erasure,
+  editions: readonly Edition[],
+): Promise<number> {
+  const { history } = engine.store
+  let left = 0
+  for (const { version, program } of editions) {
+    left += await engine.unit(version, async (unit) => {
+      const live = await history.remove(unit, program.layout, erasure.entities)
+      return live + (await history.remove(unit, program.layout, erasure.entities, 'shadow'))
+    })
+  }
+  return left
+}
+
+async function leftInCheckpoints(
+  { engine }: PrivacyContext,
+  ids: readonly string[],
+  editions: readonly Edition[],
+): Promise<number> {
+  let left = 0
+  for (const { version } of editions) left += (await engine.store.checkpoints.load(null, version, ids)).size
+  return left
+}

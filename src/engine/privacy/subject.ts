@@ -1,0 +1,65 @@
+/** How a person is recognized once nothing of it is left but keyed digests (spec 05 §4.3 no. 4). */
+import type { Hints } from '../../core/event.ts'
+import type { Digests } from '../../core/privacy/digest.ts'
+import type { FrozenSubject } from '../../ports/erasure.ts'
+import type { Erasure } from '../../ports/privacy.ts'
+
+/** Event ids look like this: a digest of any other text need not be made. */
+const EVENT_ID = /^(?:e_|_defacto_merge:)/
+
+/**
+ * The texts under which a value is recognized: as it stands, and as sources that are careless with spelling have it. A
+ * number is recognized by its digits.
+ */
+export function spellings(value: unknown): readonly string[] {
+  if (typeof value === 'number' || typeof value === 'bigint') return [String(value)]
+  if (typeof value !== 'string' || value === '') return []
+  const plain = value.trim().toLowerCase()
+  return plain === value || plain === '' ? [value] : [value, plain]
+}
+
+/** A hint under its name: tells it from the same value in another place, which may be another person's. */
+export function hintText(entityType: string, hintType: string, value: string): string {
+  return `hint\u0000${entityType}\u0000${hintType}\u0000${value}`
+}
+
+/** A subject that also knows its hints by their names. */
+export interface RecognizedSubject extends FrozenSubject {
+  /** Whether the hints of a row, as stored, name the person. */
+  hasHints(json: string): boolean
+}
+
+export function frozenSubject(
+  digests: Digests,
+  erasure: Erasure,
+  treat: FrozenSubject['treat'] = null,
+): RecognizedSubject {
+  const values = new Set(erasure.digests)
+  const events = new Set(erasure.eventDigests)
+  const entities = new Set(erasure.entities.map(({ id }) => id))
+  const isNamed = (text: string): boolean =>
+    entities.has(text) ||
+    (values.size > 0 && values.has(digests.token(text))) ||
+    (events.size > 0 && EVENT_ID.test(text) && events.has(digests.event(text)))
+  const mentions = (value: unknown): boolean => {
+    if (typeof value !== 'object' || value === null) return spellings(value).some(isNamed)
+    if (Array.isArray(value)) return value.some(mentions)
+    return Object.entries(value).some(([key, one]) => spellings(key).some(isNamed) || mentions(one))
+  }
+  return {
+    ...erasure,
+    treat,
+    mentions,
+    hasHints: recognizesHints(digests, erasure),
+  }
+}
+
+/** Whether the hints of a row, as stored, name the person, told by their names: others may have the same value elsewhere. */
+export function recognizesHints(digests: Digests, erasure: Pick<Erasure, 'digests'>): (json: string) => boolean {
+  const values = new Set(erasure.digests)
+  return (json) =>
+    json !== '{}' &&
+    Object.entries(JSON.parse(json) as Hints).some(([type, own]) =>
+      Object.entries(own).some(([hintType, value]) => values.has(digests.token(hintText(type, hintType, value)))),
+    )
+}
