@@ -88,7 +88,6 @@ export async function openSpace(definitions: Definitions, given: object, compare
       newId: options.newId ?? randomUUID,
       batchSize: options.batchSize ?? 100,
       ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
-      ...(options.redactionKey === undefined ? {} : { redactionKey: options.redactionKey }),
       processStart: processStartTime(process.pid) ?? '',
       ...(options.redactionKey === undefined ? {} : { redactionKey: options.redactionKey }),
     })
