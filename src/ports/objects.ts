@@ -51,5 +51,10 @@ export interface ObjectStore {
    * be removed with the reason (denied, object lock).
    */
   remove(paths: readonly string[]): Promise<readonly { readonly path: string; readonly reason: string }[]>
+  /**
+   * Paths under the prefix where nothing is any more, but older versions are kept; `remove` tries them again. `reason`: why
+   * nobody can tell.
+   */
+  hidden(prefix: string): Promise<{ readonly paths: readonly string[]; readonly reason: string | null }>
   close(): Promise<void>
 }

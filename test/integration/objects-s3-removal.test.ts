@@ -53,7 +53,9 @@ describeS3('removal from a bucket that keeps versions', () => {
     proxy.decide = ({ operation }) => (operation === 'GetBucketVersioning' ? refusal(501, 'NotImplemented') : null)
     await store.remove(['a'])
     expect(await everything()).toEqual(['at/a', 'at/a*'])
+    expect(await store.hidden('')).toEqual({ paths: [], reason: null })
     proxy.decide = () => null
+    expect(await store.hidden('')).toEqual({ paths: ['a'], reason: null })
     expect(await store.remove(['a'])).toEqual([])
     expect(await everything()).toEqual([])
   })
@@ -66,6 +68,7 @@ describeS3('removal from a bucket that keeps versions', () => {
     ])
     expect(await listed()).toEqual([])
     expect(await everything()).toEqual(['at/a', 'at/a*'])
+    expect(await store.hidden('')).toEqual({ paths: [], reason: expect.stringContaining('s3:ListBucketVersions') })
   })
 
   test('looks by itself when it may not ask how the bucket is set', async () => {
@@ -96,6 +99,9 @@ describeS3('removal from a bucket with locks', () => {
       ])
       expect(await everything()).toEqual(['at/locked', 'at/locked*'])
       expect(await listed()).toEqual([])
+      expect(await store.hidden('')).toEqual({ paths: ['locked'], reason: null })
+      expect(await store.hidden('lo')).toEqual({ paths: ['locked'], reason: null })
+      expect(await store.hidden('free')).toEqual({ paths: [], reason: null })
     }
   })
 })

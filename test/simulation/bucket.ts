@@ -73,6 +73,7 @@ export class Bucket {
           for (const path of paths) this.onChange(path)
           return []
         }),
+      hidden: async () => ({ paths: [], reason: null }),
       close: async () => {},
     }
   }

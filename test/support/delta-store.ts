@@ -47,6 +47,7 @@ export function faultyStore(
       if (fails) throw lost('list')
     },
     remove: (paths) => run('remove', () => store.remove(paths)),
+    hidden: (prefix) => store.hidden(prefix),
     close: () => store.close(),
   }
 }

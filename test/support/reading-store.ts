@@ -29,6 +29,7 @@ export function readingStore(store: ObjectStore): ReadingStore {
     },
     list: (prefix, options) => store.list(prefix, options),
     remove: (paths) => store.remove(paths),
+    hidden: (prefix) => store.hidden(prefix),
     close: () => store.close(),
     ranges: () => [...ranges],
     downloads: () => [...downloads],

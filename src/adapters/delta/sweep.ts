@@ -33,8 +33,18 @@ export async function purge(context: Context, { orphanAgeMs = DAY_MS }: { orphan
   })
   const now = context.now().getTime()
   await writeCheckpoint(context, state)
+  const hidden = await sweepHidden(context)
   const log = await removeLog(context, state.version, Number.POSITIVE_INFINITY)
-  return sum(log, await sweepData(context, now, now - orphanAgeMs))
+  return sum(sum(hidden, log), await sweepData(context, now, now - orphanAgeMs))
+}
+
+/** What a bucket held back the last time, or another program only marked as deleted. */
+async function sweepHidden({ objects }: Context): Promise<Swept> {
+  const { paths, reason } = await objects.hidden('')
+  const ours = paths.filter((path) => isDataFile(path) || path.startsWith(LOG))
+  const pending = [...(await objects.remove(ours))]
+  if (reason !== null) pending.push({ path: LOG, reason })
+  return { removed: ours.length - pending.filter(({ path }) => ours.includes(path)).length, bytes: 0, pending }
 }
 
 /** Keeps the newest checkpoint older than the cut-off, its commit, and everything after. */

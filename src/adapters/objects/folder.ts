@@ -104,6 +104,11 @@ class Folder implements ObjectStore {
     }
   }
 
+  /** A folder keeps no older versions. */
+  async hidden(): Promise<{ paths: string[]; reason: null }> {
+    return { paths: [], reason: null }
+  }
+
   async remove(paths: readonly string[]): Promise<{ path: string; reason: string }[]> {
     for (const path of paths) checkPath(path, 'remove')
     const kept: { path: string; reason: string }[] = []

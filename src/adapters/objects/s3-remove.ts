@@ -31,6 +31,30 @@ export async function removeObjects(way: S3Way, paths: readonly string[]): Promi
   return [...kept].map(([path, reason]) => ({ path, reason }))
 }
 
+const UNLISTED = 'whether older versions remain cannot be told: allow s3:GetBucketVersioning and s3:ListBucketVersions'
+
+/** Paths that a marker hides, with versions behind it. */
+export async function hiddenObjects(way: S3Way, prefix: string): Promise<{ paths: string[]; reason: string | null }> {
+  const marked = new Set<string>()
+  const kept = new Set<string>()
+  try {
+    if (!(await keepsVersions(way))) return { paths: [], reason: null }
+    const { Bucket, Key } = way.at(prefix)
+    for (let from: { KeyMarker?: string; VersionIdMarker?: string } | null = {}; from !== null; ) {
+      const command = new ListObjectVersionsCommand({ Bucket, Prefix: Key, ...from })
+      const page: ListObjectVersionsCommandOutput = await way.client.send(command)
+      for (const { Key: key = '', IsLatest } of page.DeleteMarkers ?? []) if (IsLatest === true) marked.add(key)
+      for (const { Key: key = '' } of page.Versions ?? []) kept.add(key)
+      from = page.IsTruncated ? { KeyMarker: page.NextKeyMarker, VersionIdMarker: page.NextVersionIdMarker } : null
+    }
+  } catch (error) {
+    if (isDenied(error)) return { paths: [], reason: UNLISTED }
+    throw way.error(error, 'remove', prefix)
+  }
+  const hidden = [...marked].filter((key) => kept.has(key))
+  return { paths: hidden.map((key) => key.slice(way.bucket.prefix.length)), reason: null }
+}
+
 interface Doomed {
   readonly path: string
   readonly version: string | undefined
@@ -62,10 +86,7 @@ async function removeVersions(way: S3Way, paths: readonly string[], kept: Kept):
       versions.push(...one.versions)
       markers.push(...one.markers)
       if (one.denied) {
-        unlisted.set(
-          one.path,
-          'whether older versions remain cannot be told: allow s3:GetBucketVersioning and s3:ListBucketVersions',
-        )
+        unlisted.set(one.path, UNLISTED)
       }
     }
   }

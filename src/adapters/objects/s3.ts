@@ -15,7 +15,7 @@ import { type ByteRange, checkPath, checkPrefix, checkRange, isPath } from './pa
 import { type S3Options, S3Way } from './s3-client.ts'
 import { createObject, pause, uploadFile } from './s3-create.ts'
 import { isBroken, isMissing, isRefusal, statusOf } from './s3-errors.ts'
-import { removeObjects } from './s3-remove.ts'
+import { hiddenObjects, removeObjects } from './s3-remove.ts'
 
 /**
  * Opens `s3://bucket/prefix`; nothing is asked of the server yet. Credentials come from the standard provider chain.
@@ -124,6 +124,12 @@ class S3Store implements ObjectStore {
   async remove(paths: readonly string[]): Promise<{ path: string; reason: string }[]> {
     for (const path of paths) checkPath(path, 'remove')
     return removeObjects(this.#way, [...new Set(paths)])
+  }
+
+  async hidden(prefix: string): Promise<{ paths: string[]; reason: string | null }> {
+    checkPrefix(prefix)
+    const { paths, reason } = await hiddenObjects(this.#way, prefix)
+    return { paths: paths.filter(isPath), reason }
   }
 
   async close(): Promise<void> {
