@@ -2,7 +2,8 @@
  * Merging two entities because somebody says so (spec 05 §3). The directive becomes an event of the ledger, so that whatever
  * groups the ledger anew applies it again.
  */
-import { MERGE_EVENT, mergeDirective } from '../core/directive.ts'
+import { MERGE_EVENT } from '../core/directive.ts'
+import { mergeDirective } from '../core/merge-event.ts'
 import { IdentityError, NotFoundError } from '../errors.ts'
 import type { FrozenEntity } from '../ports/privacy.ts'
 import type { Store, Unit } from '../ports/store.ts'
