@@ -5,8 +5,9 @@ import { createInterface } from 'node:readline'
 import type { Purge, Purged } from '../../ports/export-purge.ts'
 
 const PIECE = 1 << 20
-/** What stands between the lists. */
-const FRAME = /^(?:\{.*"nodes": \[|\], "(?:edges|links)": \[|\]\})$/
+/** What stands around the lists, and behind the last node. An item ends with a brace. */
+const FRAME = /(?:^\{.*"nodes": \[|\], "(?:edges|links)": \[|^\]\})$/
+const HEAD = /^\{.*"nodes": \[$/
 const CHANGED = 'it is not as it was written, so that its nodes cannot be told apart; remove it, or export again'
 
 /** Copies the file without them; `to` null: only counts. With a problem, what was copied is of no use. */
@@ -25,22 +26,26 @@ export async function purgeGraph(from: string, to: string | null, { ids, signal 
   let frames = 0
   for await (const line of createInterface({ input: createReadStream(from), crlfDelay: Number.POSITIVE_INFINITY })) {
     signal?.throwIfAborted()
-    if (FRAME.test(line)) {
-      await write(frames === 0 ? line : `\n${line}`)
+    const frame = FRAME.exec(line)
+    const text = frame === null ? line.replace(/,$/, '') : line.slice(0, frame.index)
+    if (HEAD.test(text)) {
+      // There are no nodes.
+      await write(text)
       frames += 1
-      items = 0
-      continue
+    } else if (text !== '') {
+      const item = itemOf(text)
+      if (item === null) return { rows, problem: CHANGED }
+      const named = [item['id'], item['source'], item['target']].find((id) => gone.has(id as string))
+      if (named === undefined) {
+        await write(items === 0 ? `\n${text}` : `,\n${text}`)
+        items += 1
+      } else rows.set(named as string, (rows.get(named as string) ?? 0) + 1)
     }
-    const text = line.endsWith(',') ? line.slice(0, -1) : line
-    const item = itemOf(text)
-    if (item === null) return { rows, problem: CHANGED }
-    const named = [item['id'], item['source'], item['target']].find((id) => gone.has(id as string))
-    if (named !== undefined) {
-      rows.set(named as string, (rows.get(named as string) ?? 0) + 1)
-      continue
-    }
-    await write(items === 0 ? `\n${text}` : `,\n${text}`)
-    items += 1
+    if (frame === null) continue
+    const isLast = frame[0] === ']}'
+    await write(isLast ? `\n${frame[0]}` : frame[0])
+    frames += 1
+    items = 0
   }
   await write('\n', 0)
   return { rows, problem: frames === 3 ? null : CHANGED }
