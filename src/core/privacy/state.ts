@@ -5,6 +5,7 @@
 import { conform, isRedacted, Violation } from '../coerce.ts'
 import { blocksOf } from '../definition/visit.ts'
 import type { EntityView } from '../expression/context.ts'
+import { equal } from '../expression/equality.ts'
 import type { PropertyRow } from '../history.ts'
 import type { Instant } from '../instant.ts'
 import { pathsRead } from '../lineage.ts'
@@ -109,7 +110,9 @@ export class StateTreatment {
       }
       setOwn(next, name, value instanceof Violation ? null : value)
     }
-    return next
+    const isSame =
+      replaced === null && [...this.#computed].every((name) => equal(next[name] ?? null, view.properties[name] ?? null))
+    return isSame ? null : next
   }
 
   #replaced(properties: Properties, treatments: ReadonlyMap<string, Treatment>): Properties | null {
