@@ -66,3 +66,45 @@ function grouped(hints: readonly Hint[]): Record<string, Record<string, string[]
   }
   return types
 }
+
+/** One side of a merge: the id it had, and the hints by which it is found. */
+export interface DirectiveSide {
+  readonly id: string
+  readonly hints: DirectiveHints
+}
+export interface Directive {
+  readonly from: DirectiveSide
+  readonly into: DirectiveSide
+}
+
+/** What a row of the ledger says about two entities; null: it is no merge by hand. */
+export function directiveOf(row: { readonly eventType: string; readonly data: string }): Directive | null {
+  if (row.eventType !== MERGE_EVENT) return null
+  const data = JSON.parse(row.data) as Partial<MergeData>
+  return {
+    from: { id: data.from_entity_id ?? '', hints: data.from_hints ?? {} },
+    into: { id: data.into_entity_id ?? '', hints: data.into_hints ?? {} },
+  }
+}
+
+/** Every hint of a side, one by one. */
+export function* hintsOf({ hints }: DirectiveSide): Generator<Hint> {
+  for (const [entityType, fields] of Object.entries(hints)) {
+    for (const [hintType, values] of Object.entries(fields)) {
+      for (const value of values) yield { entityType, hintType, value }
+    }
+  }
+}
+
+/** The side with each of its values replaced by those that `forms` gives for it. */
+export function mapHints({ id, hints }: DirectiveSide, forms: (hint: Hint) => readonly string[]): DirectiveSide {
+  const lists = Object.entries(hints).map(([entityType, fields]) => [
+    entityType,
+    Object.fromEntries(
+      Object.entries(fields).map(([hintType, values]) => {
+        return [hintType, [...new Set(values.flatMap((value) => forms({ entityType, hintType, value })))]]
+      }),
+    ),
+  ])
+  return { id, hints: Object.fromEntries(lists) as DirectiveHints }
+}

@@ -1,4 +1,5 @@
 /** Union-find over the hints of a whole ledger, for identity resets (spec 04 §4.4 "Stable ids"). Pure. */
+import { type Directive, type DirectiveSide, hintsOf } from './directive.ts'
 import type { Hints } from './event.ts'
 import { type HintGroup, hintKey, type IdentityRow, type Merge } from './identity.ts'
 import { getOwn } from './raw-path.ts'
@@ -20,6 +21,8 @@ export class Grouping {
   #kept = new Uint8Array(1024)
   /** Old hints that events do not have any more, with the nodes of what they have now. */
   readonly #former = new Map<string, number | number[]>()
+  /** Merges by hand, in order. */
+  readonly #directives: Directive[] = []
 
   /**
    * Takes in the hints of one event. `previous` are the hints the event had before they were extracted again: they
@@ -36,6 +39,11 @@ export class Grouping {
       const own = getOwn(hints, group.entityType) ?? {}
       this.#join(group.entityType, group.hints, (hintType) => getOwn(own, hintType) !== group.hints[hintType])
     }
+  }
+
+  /** Takes in a merge by hand: what its sides are by then becomes one, and goes on under the id of `into`. */
+  directive(directive: Directive): void {
+    this.#directives.push(directive)
   }
 
   /** Joins hints and returns one of their nodes, −1 without any; `keeps` tells which speak for an old hint. */
@@ -85,14 +93,17 @@ export class Grouping {
 
   /**
    * Ids for all components. One takes over the smallest old id whose hints, as far as they still occur, all fall into
-   * it; without such an id it gets a new one.
+   * it, of those that merges by hand led to if there are any; without such an id it gets a new one.
    */
   components(old: Iterable<IdentityRow>, newId: () => string): Components {
-    const homes = this.#homes(old)
+    const before = Array.isArray(old) ? (old as readonly IdentityRow[]) : [...old]
+    const chosen = this.#direct(before)
+    const homes = this.#homes(before)
     const ids = new Map<number, string>()
     for (const { id, root } of homes.values()) {
-      const taken = root === SCATTERED ? undefined : ids.get(root)
-      if (root !== SCATTERED && (taken === undefined || id < taken)) ids.set(root, id)
+      if (root === SCATTERED) continue
+      const taken = ids.get(root)
+      if (taken === undefined || goesFirst(id, taken, chosen)) ids.set(root, id)
     }
     for (const node of this.#nodes.values()) {
       const root = this.#forest.find(node)
@@ -126,6 +137,52 @@ export class Grouping {
     }
   }
 
+  /** Makes one what merges by hand name, and returns the old ids they lead to, the latest with the greatest number. */
+  #direct(old: readonly IdentityRow[]): ReadonlyMap<string, number> {
+    const chosen = new Map<string, number>()
+    if (this.#directives.length === 0) return chosen
+    const { owned, owners } = this.#concerned(old)
+    for (const [index, { from, into }] of this.#directives.entries()) {
+      const losers = this.#nodesOf(from, owned)
+      const [winner, ...winners] = this.#nodesOf(into, owned)
+      if (winner === undefined || losers.length === 0) continue
+      for (const node of [...winners, ...losers]) this.#forest.union(winner, node)
+      const ids = [into.id, ...[...hintsOf(into)].map((hint) => owners.get(keyOf(hint)))]
+      const id = ids.find((one) => one !== undefined && owned.has(one))
+      if (id !== undefined) chosen.set(id, index)
+    }
+    return chosen
+  }
+
+  /** Of the old table what merges by hand name. */
+  #concerned(old: readonly IdentityRow[]) {
+    const sides = this.#directives.flatMap(({ from, into }) => [from, into])
+    const keys = new Set(sides.flatMap((side) => [...hintsOf(side)].map(keyOf)))
+    const owners = new Map<string, string>()
+    for (const row of old) if (keys.has(keyOf(row))) owners.set(keyOf(row), row.entityId)
+    const ids = new Set([...sides.map(({ id }) => id), ...owners.values()])
+    const owned = Map.groupBy(
+      old.filter(({ entityId }) => ids.has(entityId)),
+      ({ entityId }) => entityId,
+    )
+    return { owned, owners }
+  }
+
+  /** What the hints of a side are now; where none of them occurs any more, what its id had. */
+  #nodesOf(side: DirectiveSide, owned: ReadonlyMap<string, readonly IdentityRow[]>): number[] {
+    const nodes = [...hintsOf(side)].flatMap((hint) => this.#nodesNow(keyOf(hint)))
+    if (nodes.length > 0) return nodes
+    return (owned.get(side.id) ?? []).flatMap((row) => this.#nodesNow(keyOf(row)))
+  }
+
+  /** Where a hint is now: under its own text, or where its events have gone. */
+  #nodesNow(key: string): number[] {
+    const former = this.#former.get(key)
+    if (former !== undefined) return typeof former === 'number' ? [former] : former
+    const node = this.#nodes.get(key)
+    return node === undefined ? [] : [node]
+  }
+
   /** For every old id with a hint that still occurs: the component all of them are in, or `SCATTERED`. */
   #homes(old: Iterable<IdentityRow>): Map<string, { entityType: string; id: string; root: number }> {
     const homes = new Map<string, { entityType: string; id: string; root: number }>()
@@ -154,3 +211,12 @@ export class Grouping {
 }
 
 const SCATTERED = -1
+
+const keyOf = ({ entityType, hintType, value }: Omit<IdentityRow, 'entityId'>): string =>
+  hintKey(entityType, hintType, value)
+
+/** Whether an old id rather than another gives its name to both. */
+function goesFirst(id: string, other: string, chosen: ReadonlyMap<string, number>): boolean {
+  const [rank, otherRank] = [chosen.get(id) ?? -1, chosen.get(other) ?? -1]
+  return rank === otherRank ? id < other : rank > otherRank
+}

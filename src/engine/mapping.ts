@@ -1,10 +1,12 @@
 /** Which entity an event belongs to: identity resolution of ledger ranges in sequence order (spec 04 §3.4, §4.6 step 2). */
 
 import type { DefinitionHashes } from '../core/definition/model.ts'
+import { MERGE_EVENT } from '../core/directive.ts'
 import type { Hints } from '../core/event.ts'
 import { type HintedEvent, hintKey, type Merge, relateGroups, resolveBatch } from '../core/identity.ts'
 import { decodeEvent } from '../core/normalize.ts'
 import type { FullLedgerRow, HintKey, MappingState, Unit } from '../ports/store.ts'
+import { directiveMappings } from './directives.ts'
 import { BUILD_CHUNK, type Edition, type Engine } from './engine.ts'
 import { failpoint } from './failpoint.ts'
 import { withTokens } from './privacy/lookup.ts'
@@ -92,10 +94,16 @@ async function mapChunk(
   if (mappedUpto >= upTo) return { mappedUpto, merges: [] }
   const to = Math.min(mappedUpto + BUILD_CHUNK, upTo)
   const events: HintedEvent[] = []
+  const directives: FullLedgerRow[] = []
   for await (const rows of ledger.scan({ unit, after: mappedUpto, to, raw: false })) {
-    for (const row of rows) events.push(hintedEvent(edition, row))
+    for (const row of rows) {
+      if (row.eventType === MERGE_EVENT) directives.push(row)
+      else events.push(hintedEvent(edition, row))
+    }
   }
   const merges = await mapEvents(engine, unit, events)
+  // A merge by hand has been carried out already; here it only gets its place again.
+  await mapping.write(unit, await directiveMappings(engine, edition, unit, directives))
   await mapping.setState(unit, { ...state, mappedUpto: to })
   if (engine.store.shard !== null) await signals.send(unit)
   failpoint('map.written')

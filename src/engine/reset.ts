@@ -3,16 +3,18 @@
 import type { DefinitionsObject } from '../core/definition/model.ts'
 import { parseJson } from '../core/expression/json.ts'
 import { Grouping } from '../core/grouping.ts'
-import { relateGroups } from '../core/identity.ts'
-import { decodeEvent, normalizeBatch, rehint } from '../core/normalize.ts'
+import { decodeEvent, rehint } from '../core/normalize.ts'
+import { readNote } from '../core/privacy/note.ts'
 import { compileProgram } from '../core/program.ts'
-import type { FullLedgerRow, HintRow, MappingState, Renormalized } from '../ports/store.ts'
+import type { HintRow, MappingState } from '../ports/store.ts'
 import type { EventFailure } from '../results.ts'
 import { whileArchiveRests } from './cold/slot.ts'
 import type { Edition, Engine } from './engine.ts'
 import { failpoint, unitRows } from './failpoint.ts'
 import { normalizationFailure } from './failures.ts'
 import { mapUpTo, putMapping } from './mapping.ts'
+import { renormalizeChunk } from './renormalize.ts'
+import { sayingOf, TokenAliases } from './sayings.ts'
 import type { Slot } from './slot.ts'
 import type { BuildTally } from './tally.ts'
 
@@ -135,57 +137,6 @@ async function renormalizeRows(
   }
 }
 
-function renormalizeChunk(engine: Engine, edition: Edition, rows: readonly FullLedgerRow[]) {
-  const changes: Renormalized[] = []
-  const failures: EventFailure[] = []
-  const now = engine.now()
-  const bySource = Map.groupBy(
-    rows.filter((row) => !row.eventType.startsWith('_defacto_')),
-    (row) => row.source,
-  )
-  for (const [sourceName, sourceRows] of bySource) {
-    const records = sourceRows.map((row) => ({ value: parseJson(row.raw), text: row.raw }))
-    const source = edition.program.sources.get(sourceName)
-    if (source === undefined) {
-      for (const [index, row] of sourceRows.entries()) {
-        changes.push({ sequence: row.sequence, event: null, before: row })
-        const failure = { error: `source '${sourceName}' is not defined any more`, field: null }
-        failures.push(
-          normalizationFailure(
-            records[index] ?? { value: null },
-            { ...failure, eventType: row.eventType, eventId: row.eventId },
-            { source: sourceName, now, sequence: row.sequence, version: edition.version },
-          ),
-        )
-      }
-      continue
-    }
-    const normal = normalizeBatch(edition.program, source, records, now)
-    for (const [position, index] of normal.indexes.entries()) {
-      const row = sourceRows[index]
-      const event = normal.events[position]
-      if (row === undefined || event === undefined) continue
-      // Hints stay as they are for now: `regroup` learns from them which old id goes on in which group.
-      changes.push({ sequence: row.sequence, event: { ...event, hintsJson: row.hints }, before: row })
-    }
-    for (const { index, ...failure } of normal.failures) {
-      const row = sourceRows[index]
-      if (row === undefined) continue
-      if (!failure.advisory) changes.push({ sequence: row.sequence, event: null, before: row })
-      failures.push(
-        normalizationFailure(records[index] ?? { value: null }, failure, {
-          source: sourceName,
-          now,
-          sequence: row.sequence,
-          version: edition.version,
-        }),
-      )
-    }
-  }
-  changes.sort((a, b) => a.sequence - b.sequence)
-  return { changes, failures }
-}
-
 /** Stores the hints that the current identity rules find in `data`. */
 async function rehintRows(
   engine: Engine,
@@ -201,7 +152,7 @@ async function rehintRows(
     const failures: EventFailure[] = []
     for (const row of rows) {
       if (row.eventType.startsWith('_defacto_')) continue
-      const again = rehint(edition.program, decodeEvent(edition.program, row), engine.now())
+      const again = rehint(edition.program, decodeEvent(edition.program, row), engine.now(), readNote(row.redaction))
       if ('error' in again) {
         const failure = { error: again.error, field: again.field, eventType: row.eventType, eventId: row.eventId }
         const at = { source: row.source, now: engine.now(), sequence: row.sequence, version: edition.version }
@@ -239,12 +190,12 @@ async function regroup(
   const { ledger, identity } = engine.store
   const { program } = edition
   const grouping = new Grouping()
+  const aliases = await TokenAliases.of(engine)
   for await (const rows of ledger.scan({ after: 0, to: upTo, raw: false })) {
-    for (const row of rows) {
-      const event = decodeEvent(program, row)
-      const again = rehint(program, event, engine.now())
-      if ('error' in again) continue
-      grouping.add(again.hints, relateGroups(program, event, again.hints), JSON.parse(row.hints))
+    const said = rows.flatMap((row) => sayingOf(program, row, engine.now()) ?? [])
+    for (const { hints, groups, previous, directive } of (await aliases?.apply(said)) ?? said) {
+      if (directive === null) grouping.add(hints, groups, previous)
+      else grouping.directive(directive)
     }
   }
   const old: HintRow[] = []
