@@ -220,14 +220,11 @@ export interface PrivacyPort {
   request(requestId: string, unit?: Unit): Promise<ErasureRequest | undefined>
   /** Oldest first. */
   requests(filter?: RequestFilter): Promise<ErasureRequest[]>
-  /**
-   * With `from`, only if its status is one of these; with `warnedBelow`, only if people were last warned at an earlier time
-   * of it. Returns the row, or null if it did not apply.
-   */
+  /** With `from`, only if its status is one of these. Returns the row, or null if it did not apply. */
   change(
     requestId: string,
     change: RequestChange,
-    options?: { readonly from?: readonly RequestStatus[]; readonly warnedBelow?: number; readonly unit?: Unit },
+    options?: { readonly from?: readonly RequestStatus[]; readonly unit?: Unit },
   ): Promise<ErasureRequest | null>
 
   /** In a unit nothing is erased between it and the end of the unit. */

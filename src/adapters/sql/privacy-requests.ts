@@ -86,9 +86,9 @@ export class StoredRequests
   async change(
     requestId: string,
     change: RequestChange,
-    options: { readonly from?: readonly RequestStatus[]; readonly warnedBelow?: number; readonly unit?: Unit } = {},
+    options: { readonly from?: readonly RequestStatus[]; readonly unit?: Unit } = {},
   ): Promise<ErasureRequest | null> {
-    const { from, warnedBelow, unit } = options
+    const { from, unit } = options
     const params: LogParam[] = [requestId]
     const bind = (value: LogParam): string => `$${params.push(value)}`
     const sets = ['request_id = request_id']
@@ -97,7 +97,6 @@ export class StoredRequests
     }
     const conditions = ['request_id = $1']
     if (from !== undefined) conditions.push(this.#database.among('status', bind(from)))
-    if (warnedBelow !== undefined) conditions.push(`warned_ms < ${bind(warnedBelow)}`)
     const sql = `update ${this.#requests} set ${sets.join(', ')} where ${conditions.join(' and ')}
       returning ${REQUEST.list}`
     const [row] = await within(this.#database, unit, (tx) => this.#database.query(tx, 'privacy.change', sql, params))

@@ -46,7 +46,7 @@ export async function eraseEntity(
   const [advanced] = await advance(context, [requestId], {})
   if (advanced !== undefined) refuseWaiting(advanced)
   const counts = (await privacy.erasure(requestId))?.counts
-  const [certificate] = await privacy.certificates({ requestId })
+  const certificate = (await privacy.certificates({ requestId })).at(-1)
   const result: EraseResult = {
     entityId,
     requestId,

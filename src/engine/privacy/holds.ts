@@ -86,7 +86,7 @@ export async function releaseHold(
 }
 
 /** Held requests without any hold that is still in force are approved again; their ids. */
-export async function freeHeld(context: PrivacyContext): Promise<readonly string[]> {
+async function freeHeld(context: PrivacyContext): Promise<readonly string[]> {
   const { engine } = context
   const { privacy } = engine.store
   const inForce = new Set((await listHolds(context)).map(({ holdId }) => `hold:${holdId}`))
@@ -100,21 +100,10 @@ export async function freeHeld(context: PrivacyContext): Promise<readonly string
 }
 
 /**
- * The holds in force on any of these entities, oldest first. The entities are whole families, as `identity.family` gives
- * them: who is held with everything merged into it is then among them by its own id. In a unit nobody adds a hold until the
- * unit ends.
+ * The holds in force on any of these entities, oldest first, with the ids that each of them keeps. The entities are whole
+ * families, as `identity.family` gives them: who is held with everything merged into it is then among them by its own id.
+ * In a unit nobody adds a hold until the unit ends.
  */
-export async function holdsOn(
-  context: PrivacyContext,
-  entities: readonly FrozenEntity[],
-  at: string,
-  unit?: Unit,
-): Promise<readonly Hold[]> {
-  const found = await heldBy(context, entities, at, unit)
-  return found.map(({ hold }) => hold)
-}
-
-/** The holds in force with the ids of those entities (whole families) that each of them keeps. */
 export async function heldBy(
   context: PrivacyContext,
   entities: readonly FrozenEntity[],

@@ -3,16 +3,10 @@ import { randomBytes, randomUUIDv7 } from 'node:crypto'
 import type { EvalContext } from '../../core/expression/context.ts'
 import { Fault } from '../../core/fault.ts'
 import { canonicalHint } from '../../core/hints.ts'
-import { addDuration, Duration, type Instant, instantFromText } from '../../core/instant.ts'
+import { addDuration, Duration, type Instant } from '../../core/instant.ts'
 import { didYouMean } from '../../core/spelling.ts'
 import { ApprovalRequired, ConfigError, ConflictError, NotFoundError } from '../../errors.ts'
-import {
-  type ErasureRequest,
-  PAST_PIVOT,
-  type RequestKind,
-  type RequestOptions,
-  type RequestStatus,
-} from '../../ports/privacy.ts'
+import type { ErasureRequest, RequestKind, RequestOptions, RequestStatus } from '../../ports/privacy.ts'
 import type { PrivacyContext } from './context.ts'
 import { lookupHints } from './lookup.ts'
 
@@ -40,19 +34,8 @@ export interface CreatedRequest {
   readonly created: boolean
 }
 
-/** A request that is about to end. */
-export interface RequestWarning {
-  readonly request: ErasureRequest
-  /** Since it was made, in milliseconds: the time that is over now. */
-  readonly warnedMs: number
-  readonly overdue: boolean
-  /** Why it is not done. */
-  readonly waitingFor: readonly string[]
-}
-
 /** What no pivot lies behind. */
-export const BEFORE_PIVOT: readonly RequestStatus[] = ['requested', 'approved', 'held', 'frozen']
-const OPEN: readonly RequestStatus[] = [...BEFORE_PIVOT, 'erasing', 'verifying', 'store_pending']
+const BEFORE_PIVOT: readonly RequestStatus[] = ['requested', 'approved', 'held', 'frozen']
 const DEFAULTS: RequestOptions = { suppress: false, purgeExports: false, sticky: true }
 const RECEIPT_BYTES = 32
 
@@ -63,6 +46,8 @@ const RECEIPT_BYTES = 32
 export async function createRequest(context: PrivacyContext, input: RequestInput): Promise<CreatedRequest> {
   const { engine, policy } = context
   const { kind, reason = null, requestedBy = null, runId = null } = input
+  // What cannot be certified is not begun: without a key this throws.
+  const { keyId } = context.signer
   const subject = kind === 'retention' ? null : await subjectOf(context, input)
   // Retention is decided by definitions, not by somebody who asks.
   const isApproved = policy.approval === 'none' || kind === 'retention'
@@ -94,7 +79,9 @@ export async function createRequest(context: PrivacyContext, input: RequestInput
   const created = stored.requestId === request.requestId
   if (created) {
     const { requestId, status } = stored
-    engine.logger.child('defacto.lifecycle').info('erasure requested', { request: requestId, kind, status })
+    engine.logger
+      .child('defacto.lifecycle')
+      .info('erasure requested', { request: requestId, kind, status, signed_by: keyId })
   }
   return { request: stored, receipt: created ? stored.receipt : null, created }
 }
@@ -176,23 +163,6 @@ export async function refuseRequest(
   })
 }
 
-/** Open requests that cross a time of `warnAtMs`, or their deadline, now: each is told once, whoever looks. */
-export async function warnings(context: PrivacyContext, at: Instant): Promise<readonly RequestWarning[]> {
-  const { privacy } = context.engine.store
-  const found: RequestWarning[] = []
-  for (const open of await privacy.requests({ status: OPEN })) {
-    const start = instantOf(open.requestedAt)
-    const limit = instantOf(open.deadline).ms - start.ms
-    const over = [...context.policy.warnAtMs, limit].filter((ms) => at.ms - start.ms >= ms)
-    const warnedMs = Math.max(...over, 0)
-    if (warnedMs <= open.warnedMs) continue
-    const request = await privacy.change(open.requestId, { warnedMs }, { from: OPEN, warnedBelow: warnedMs })
-    if (request === null) continue
-    found.push({ request, warnedMs, overdue: warnedMs >= limit, waitingFor: request.waitingFor })
-  }
-  return found
-}
-
 /** `NotFoundError` if there is none. */
 export async function requestOf({ engine }: PrivacyContext, requestId: string): Promise<ErasureRequest> {
   const request = await engine.store.privacy.request(requestId)
@@ -236,13 +206,6 @@ async function entityOfHint(context: PrivacyContext, hint: string): Promise<stri
   return id
 }
 
-/** The instant as it was stored. */
-function instantOf(text: string): Instant {
-  const instant = instantFromText(text)
-  if (instant === null) throw new ConflictError('a request holds no valid time')
-  return instant
-}
-
 function later(from: Instant, ms: number): string {
   const instant = addDuration(from, new Duration(ms))
   if (instant === null) throw new ConfigError('compliance.deadline leads beyond the year 9999')
@@ -259,9 +222,4 @@ function isSame(a: string, b: string | null): boolean {
 
 function refused(requestId: string): ConflictError {
   return new ConflictError(`request '${requestId}' was refused; make another one`, { details: { requestId } })
-}
-
-/** Whether the pivot of a request lies behind it. */
-export function isPastPivot({ status }: ErasureRequest): boolean {
-  return PAST_PIVOT.includes(status)
 }

@@ -157,13 +157,6 @@ export function privacyLogContract(contract: Contract): void {
       assert.deepEqual(idsOf(await privacy.requests()), ['q_1', 'q_3', 'q_4'])
     })
 
-    test('are warned about once', async ({ privacy }) => {
-      await privacy.create(request('q_1'))
-      const warn = async (warnedMs: number): Promise<boolean> =>
-        (await privacy.change('q_1', { warnedMs }, { warnedBelow: warnedMs })) !== null
-      assert.deepEqual([await warn(5), await warn(5), await warn(4), await warn(6)], [true, false, false, true])
-    })
-
     test('change where their status allows it, in a unit or by themselves', async (store) => {
       const { privacy } = store
       await privacy.create(request('q_1'))
