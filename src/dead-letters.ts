@@ -5,6 +5,7 @@
 import { readDeadLetters, settleDeadLetters } from './adapters/dead-letter/store.ts'
 import { tableLetters } from './adapters/dead-letter/table.ts'
 import { parseJson } from './core/expression/json.ts'
+import { ConfigError } from './errors.ts'
 import type { DeadLetterBox, DeadLetterEntry } from './ports/dead-letter.ts'
 import { SourceRecord } from './records.ts'
 import type { BuildResult, IngestResult } from './results.ts'
@@ -124,4 +125,26 @@ export function totalOf(results: readonly IngestResult[], buildResult: BuildResu
     buildResult,
     timing: { total_ms: results.reduce((total, { timing }) => total + (timing['total_ms'] ?? 0), 0) },
   }
+}
+
+/** Reads the records of open letters again (`Defacto.reprocessDeadLetters`); `own`: those of the engine's own sink. */
+export async function reprocessLetters(
+  own: DeadLetterBox | null,
+  { from, process }: { from?: string; process?: boolean },
+  engine: {
+    ingest(source: string, records: Parameters<Parameters<typeof reprocessEntries>[2]>[1]): Promise<IngestResult>
+    build(): Promise<BuildResult>
+  },
+): Promise<IngestResult> {
+  const letters = from === undefined ? own : fileLetters(from)
+  if (letters === null) {
+    throw new ConfigError(
+      "name the dead letter file in 'from': this engine keeps them neither in a file nor in a table",
+    )
+  }
+  const results: IngestResult[] = []
+  await reprocessEntries(letters, null, async (source, records) => {
+    results.push(await engine.ingest(source, records))
+  })
+  return totalOf(results, process ? await engine.build() : null)
 }

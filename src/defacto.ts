@@ -8,8 +8,9 @@ import {
   type IngestOptions,
   type TickOptions,
 } from './calls.ts'
+import type { Compliance } from './compliance.ts'
 import type { ProgramOptions } from './core/program.ts'
-import { fileLetters, reprocessEntries, totalOf } from './dead-letters.ts'
+import { reprocessLetters } from './dead-letters.ts'
 import type { DefinitionsInput, SourceName } from './definition-types.ts'
 import { Definitions } from './definitions.ts'
 import { DefinitionsManager } from './definitions-manager.ts'
@@ -24,12 +25,13 @@ import { tick } from './engine/run-tick.ts'
 import { Serial } from './engine/serial.ts'
 import { withSlot, withStateSlot } from './engine/slot.ts'
 import { previewTick } from './engine/tick.ts'
-import { buildStateOf, historyCursor, isBuilt, statusOf, switchActive } from './engine/versions.ts'
+import { buildStateOf, historyCursor, isBuilt, switchActive } from './engine/versions.ts'
 import { ConfigError, LockHeld } from './errors.ts'
 import { exportWriters } from './export-writers.ts'
 import type { GraphPlace } from './graph-place.ts'
 import { ingestRecords } from './ingest-call.ts'
 import { entityTimeline, IdentityInspection, LedgerInspection } from './inspection.ts'
+import { Lifecycle } from './lifecycle.ts'
 import { type OpenedSpace, openSpace } from './open-space.ts'
 import type { DefactoOptions } from './options.ts'
 import { operationsOf } from './orchestration-host.ts'
@@ -39,7 +41,8 @@ import type { ExportRow, ExportWriters } from './ports/exports.ts'
 import type { Logger } from './ports/logger.ts'
 import type { Operations } from './ports/operations.ts'
 import type { Holder, LockRow, Store } from './ports/store.ts'
-import { Queries, type QuerySource, VersionQueries } from './queries.ts'
+import { Privacy } from './privacy.ts'
+import { type Queries, type QuerySource, VersionQueries } from './queries.ts'
 import type { InstantInput } from './query/instants.ts'
 import { type RawEvent, toRecords } from './records.ts'
 import type {
@@ -51,6 +54,7 @@ import type {
   TickResult,
   Timeline,
 } from './results.ts'
+import { buildStatusOf, engineStats } from './space-status.ts'
 import { loggingStorage } from './storage-log.ts'
 import { LedgerTiers, type TierCallOptions } from './tiers.ts'
 
@@ -58,12 +62,13 @@ import { LedgerTiers, type TierCallOptions } from './tiers.ts'
  * An open space: ledger, identity, versions and state history of one database.
  * Calls may overlap; those that write run in call order.
  */
-export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Queries<D> {
+export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Lifecycle<D> {
   /** What the warm restart did; null if there was nothing to do (spec 04 §4.10). */
   startup: BuildResult | null = null
   readonly definitions: DefinitionsManager
   readonly ledger: LedgerInspection
   readonly identity: IdentityInspection
+  readonly #privacy: Privacy
   readonly #engine: Engine
   readonly #store: Store
   readonly #logger: Logger
@@ -76,6 +81,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
   readonly #cleanup: () => Promise<void>
   readonly #letters: DeadLetterBox | null
   readonly #isDead: (holder: Holder) => boolean
+  readonly #compliance: Compliance
   #working: Edition
   #readable: Edition
   #closing: Promise<void> | null = null
@@ -93,11 +99,22 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
     this.#cleanup = parts.cleanup
     this.#letters = parts.letters
     this.#isDead = parts.isDead
+    this.#compliance = parts.compliance
     this.#editions = parts.editions
     this.ledger = new LedgerInspection(this.#store, new LedgerTiers(this.#engine, parts.cold, () => this.#assertOpen()))
     const { flushEveryMs, retention } = parts.cold ?? {}
     this.#schedule = flushEveryMs === undefined ? null : new ColdSchedule(this.#engine, { flushEveryMs, retention })
     this.identity = new IdentityInspection(this.#engine)
+    this.#privacy = new Privacy({
+      engine: this.#engine,
+      compliance: parts.compliance,
+      mode: parts.mode,
+      working: () => this.#working,
+      editions: () => this.#editions.all(),
+      interpret: async (signal) => void (await this.#build(this.#working, { signal })),
+      refresh: () => this.#store.reader.refresh(),
+      write: (work) => this.#write(work),
+    })
     this.definitions = new DefinitionsManager({
       engine: this.#engine,
       programOptions: this.#programOptions,
@@ -150,6 +167,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
     const opened = await openSpace(definitions, options, compare)
     try {
       const instance = new Defacto(opened)
+      await instance.#privacy.checkRestored()
       await instance.#start(opened.catchUp)
       if (compare) instance.#schedule?.start()
       return instance
@@ -201,18 +219,10 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
    * again; a build mends them.
    */
   async reprocessDeadLetters(options: { from?: string; process?: boolean } = {}): Promise<IngestResult> {
-    const letters = options.from === undefined ? this.#letters : fileLetters(options.from)
-    if (letters === null) {
-      throw new ConfigError(
-        "name the dead letter file in 'from': this engine keeps them neither in a file nor in a table",
-      )
-    }
-    const results: IngestResult[] = []
-    await reprocessEntries(letters, null, async (source, records) => {
-      results.push(await this.ingest(source as SourceName<D>, records, { throwIfAllFail: false }))
+    return reprocessLetters(this.#letters, options, {
+      ingest: (source, records) => this.ingest(source as SourceName<D>, records, { throwIfAllFail: false }),
+      build: () => this.build(),
     })
-    const buildResult = options.process ? await this.build() : null
-    return totalOf(results, buildResult)
   }
 
   /** What `build` would do now, and why, without doing it. */
@@ -229,21 +239,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
   /** How far the version is built; with shards, by this one, or by all of them where this process has none. */
   async buildStatus(version?: string): Promise<BuildStatus> {
     this.#assertOpen()
-    const edition = await this.#edition(version)
-    const { state, shards } = await statusOf(this.#engine, edition)
-    return {
-      ...(shards.length > 0 ? { shards } : {}),
-      cursor: state.cursor,
-      totalEvents: await this.#store.ledger.count(),
-      pendingEvents: await this.#store.ledger.countAfter(state.cursor),
-      dirty: state.dirty,
-      lastBuildTime: state.lastBuildTime,
-      lastBuildMode: state.lastBuildMode,
-      definitionHash: state.definitionHash,
-      sourceHash: state.sourceHash,
-      identityHash: state.identityHash,
-      publishLag: 0,
-    }
+    return buildStatusOf(this.#engine, await this.#edition(version))
   }
 
   /**
@@ -282,14 +278,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
   /** Counts and places, for people and monitoring. */
   async stats(): Promise<EngineStats> {
     this.#assertOpen()
-    const counts = await this.#store.checkpoints.count(this.#readable.version)
-    return {
-      events: await this.#store.ledger.count(),
-      entities: Object.fromEntries(counts.map(({ entityType, entities }) => [entityType, entities])),
-      deadLetterErrors: this.#engine.deadLetterErrors,
-      spaceId: this.#store.spaceId,
-      location: this.#store.location,
-    }
+    return engineStats(this.#engine, this.#readable.version)
   }
 
   /**
@@ -312,6 +301,8 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
       settle: (edition) => this.#settle(edition, edition.version === this.#working.version),
       status: (version) => this.buildStatus(version),
       queries: (edition) => new VersionQueries(this.#source(edition)),
+      privacy: () => this.#privacy.context(),
+      compliance: this.#compliance,
       close: () => this.close(),
     })
   }
@@ -369,6 +360,11 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
   }
 
   // ── internals ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  protected privacy(): Privacy {
+    this.#assertOpen()
+    return this.#privacy
+  }
 
   protected source(): QuerySource {
     this.#assertOpen()
@@ -462,6 +458,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Quer
     try {
       if (wanted && catchUp) this.startup = await this.#write(() => this.#build(this.#working, {}))
       else if (mode === 'SKIP') await this.#write(() => this.#settle(this.#working, true))
+      if (catchUp) await this.#privacy.resume()
     } catch (error) {
       // Somebody else is at it; what they finish is what a build here would have done.
       if (!(error instanceof LockHeld)) throw error

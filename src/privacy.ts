@@ -2,14 +2,13 @@
  * Merging by hand, erasure, redaction, holds and certificates of an open space (spec 05, 10 §10): what the public engine
  * offers of them, and what runs work with.
  */
-import type { Compliance } from './compliance.ts'
 import type { Certificate } from './core/certificate.ts'
-import type { Edition, Engine } from './engine/engine.ts'
+import { acceptLoss, checkRestored } from './engine/privacy/chain.ts'
 import type { PrivacyCall, PrivacyContext } from './engine/privacy/context.ts'
-import { eraseEntity } from './engine/privacy/erase.ts'
+import { type EraseCall, eraseEntity } from './engine/privacy/erase.ts'
 import { addHold, type HoldInput, listHolds, releaseHold } from './engine/privacy/holds.ts'
 import { type ErasurePlan, planErasure } from './engine/privacy/plan.ts'
-import { redactEntity } from './engine/privacy/redact.ts'
+import { type RedactCall, redactEntity } from './engine/privacy/redact.ts'
 import {
   approveRequest,
   type CreatedRequest,
@@ -19,35 +18,25 @@ import {
   type SubjectInput,
   subjectOf,
 } from './engine/privacy/requests.ts'
-import { type Advanced, advance } from './engine/privacy/stages.ts'
+import { type Advanced, advance, resumeOpen } from './engine/privacy/stages.ts'
 import { NotFoundError } from './errors.ts'
 import type { ErasureRequest, Hold, RequestFilter, StoreState } from './ports/privacy.ts'
+import { type ContextParts, certificatesOf, privacyContext } from './privacy-context.ts'
 import type { EraseResult, RedactResult } from './results.ts'
 
-export interface EraseOptions {
-  /** Events of the person that are sent again are refused, instead of starting a new entity. */
-  suppress?: boolean
-  /** Exports of the entity's types lose its rows, too. */
-  purgeExports?: boolean
-  /** Rejects where a store could not be reached yet; it is asked again all the same. */
-  strict?: boolean
-  reason?: string
-  requestedBy?: string
-}
-
-export interface RedactOptions {
-  /** Later events of the person are treated on arrival; default true. */
-  sticky?: boolean
-  /** As for `erase`. */
-  purgeExports?: boolean
-  reason?: string
-  requestedBy?: string
-}
+export type EraseOptions = EraseCall
+export type RedactOptions = RedactCall
 
 /** What is known of a request: the row, and where its stores are while it is open. */
 export interface RequestView extends ErasureRequest {
   readonly stores: Readonly<Record<string, StoreState>>
   readonly certificateId: string | null
+}
+
+export interface LossDecision {
+  readonly certificateIds: readonly string[]
+  readonly by: string
+  readonly reason: string
 }
 
 /** Requests and certificates (spec 10 §10): `defacto erase …` as methods. */
@@ -70,6 +59,11 @@ export interface ErasureApi {
   certificate(requestId: string): Promise<Certificate>
   /** The chain, oldest first. */
   certificates(): Promise<readonly Certificate[]>
+  /**
+   * Somebody answers for erasures that a database from an older backup does not know of any more: all of them, by their
+   * certificates. Builds and exports run again.
+   */
+  accept(decision: LossDecision): Promise<void>
 }
 
 export interface HoldApi {
@@ -82,11 +76,7 @@ export interface HoldApi {
 }
 
 /** What an open space gives. Calls that write run in its queue. */
-export interface PrivacyParts {
-  readonly engine: Engine
-  readonly compliance: Compliance
-  context(): Promise<PrivacyContext>
-  working(): Edition
+export interface PrivacyParts extends ContextParts {
   write<T>(work: () => Promise<T>): Promise<T>
 }
 
@@ -94,13 +84,14 @@ export class Privacy {
   readonly erasure: ErasureApi
   readonly holds: HoldApi
   readonly #parts: PrivacyParts
+  #context: Promise<PrivacyContext> | null = null
 
   constructor(parts: PrivacyParts) {
     this.#parts = parts
     const { privacy } = parts.engine.store
-    const within = async <T>(work: (context: PrivacyContext) => Promise<T>): Promise<T> => work(await parts.context())
+    const within = async <T>(work: (context: PrivacyContext) => Promise<T>): Promise<T> => work(await this.context())
     const writing = <T>(work: (context: PrivacyContext) => Promise<T>): Promise<T> =>
-      parts.write(async () => work(await parts.context()))
+      parts.write(async () => work(await this.context()))
     this.erasure = {
       plan: (subject) => within(async (context) => planErasure(context, (await subjectOf(context, subject)).entityId)),
       request: (input) => writing((context) => createRequest(context, input)),
@@ -126,6 +117,13 @@ export class Privacy {
         )
       },
       certificates: async () => (await privacy.certificates()).map(({ body }) => JSON.parse(body) as Certificate),
+      accept: (decision) =>
+        parts.write(async () => {
+          const kept = certificatesOf(parts.engine, parts.compliance)
+          if (kept === null)
+            throw new NotFoundError('no certificates are kept outside this database; none can be missing')
+          await acceptLoss(parts.engine, kept, decision)
+        }),
     }
     this.holds = {
       add: (hold) => writing((context) => addHold(context, hold)),
@@ -134,12 +132,35 @@ export class Privacy {
     }
   }
 
+  /** Made when it is asked for: most spaces are opened for something else. */
+  context(): Promise<PrivacyContext> {
+    this.#context ??= privacyContext(this.#parts).catch((error: unknown) => {
+      // The database may answer the next time.
+      this.#context = null
+      throw error
+    })
+    return this.#context
+  }
+
   erase(entityId: string, options: EraseOptions): Promise<EraseResult> {
-    return this.#parts.write(async () => eraseEntity(await this.#parts.context(), entityId, options))
+    return this.#parts.write(async () => eraseEntity(await this.context(), entityId, options))
   }
 
   redact(entityId: string, options: RedactOptions): Promise<RedactResult> {
-    return this.#parts.write(async () => redactEntity(await this.#parts.context(), entityId, options))
+    return this.#parts.write(async () => redactEntity(await this.context(), entityId, options))
+  }
+
+  /** Goes on with erasures that were interrupted, if there are any. */
+  async resume(): Promise<void> {
+    if ((await this.#parts.engine.store.privacy.openErasures()).length === 0) return
+    await this.#parts.write(async () => resumeOpen(await this.context()))
+  }
+
+  /** Whether the database is older than the certificates outside it; builds and exports refuse from then on. */
+  async checkRestored(): Promise<void> {
+    const { engine, compliance } = this.#parts
+    const kept = certificatesOf(engine, compliance)
+    if (kept !== null) await checkRestored(engine, kept)
   }
 }
 
