@@ -118,6 +118,10 @@ class CountingObjects implements ObjectStore {
     return this.#count(bytes, bytes?.length)
   }
 
+  hidden(prefix: string): ReturnType<ObjectStore['hidden']> {
+    return this.#objects.hidden(prefix)
+  }
+
   async download(path: string, file: string): Promise<number | undefined> {
     const size = await this.#objects.download(path, file)
     return this.#count(size, size)

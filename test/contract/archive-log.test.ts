@@ -351,6 +351,7 @@ describe('late writers', () => {
       download: (path, file) => store.download(path, file),
       list: (prefix, options) => store.list(prefix, options),
       remove: (paths) => store.remove(paths),
+      hidden: (prefix) => store.hidden(prefix),
       close: () => store.close(),
     }
   }

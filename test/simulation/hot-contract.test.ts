@@ -3,6 +3,7 @@ import { describe, it } from 'vitest'
 import type { Backend } from '../../src/testing/contract/backend.ts'
 import { ledgerContract } from '../../src/testing/contract/ledger.ts'
 import { lockContract } from '../../src/testing/contract/locks.ts'
+import { privacyLedgerContract } from '../../src/testing/contract/privacy-ledger.ts'
 import { renormalizeContract } from '../../src/testing/contract/renormalize.ts'
 import { tierContract } from '../../src/testing/contract/tiers.ts'
 import { Requests } from './faults.ts'
@@ -36,5 +37,6 @@ for (const style of STYLES) {
   tierContract(contract)
   renormalizeContract(contract)
   ledgerContract(contract)
+  privacyLedgerContract(contract)
   lockContract(contract)
 }

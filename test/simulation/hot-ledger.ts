@@ -6,19 +6,31 @@ import type { Connection } from './hot-connection.ts'
 import {
   append,
   canonicalOf,
+  empty,
   endRenormalize,
   fullRow,
   type HotState,
   isCounted,
   isReplayable,
   renormalize,
+  treat,
 } from './hot-state.ts'
 
 export function hotLedger(connection: Connection): LedgerPort {
   const run = <T>(unit: Unit | null, label: string, work: (state: HotState) => T): Promise<T> =>
     connection.run(unit, label, work)
   return {
-    append: (unit, events) => run(unit, 'append', (state) => append(state, events)),
+    append: async (unit, events, guards) => {
+      const { suppressing, treating } = await run(unit, 'guards', (state) => state)
+      const given = guards !== undefined && treating ? await guards.treated(unit, events) : events
+      const digestOf = suppressing ? guards?.digestOf : undefined
+      return run(unit, 'append', (state) => append(state, given, digestOf))
+    },
+    guard: (unit, { suppressing = false, treating = false }) =>
+      run(unit, 'guard', (state) => {
+        state.suppressing ||= suppressing
+        state.treating ||= treating
+      }),
     head: () => run(null, 'head', ({ head }) => head),
     holdAppends: async () => {},
     scan: ({ unit, after, to, all, chunk, source, raw }) =>
@@ -101,9 +113,35 @@ export function hotLedger(connection: Connection): LedgerPort {
       run(unit, 'updateHints', (state) => {
         for (const { sequence, hintsJson } of rows) {
           const row = state.rows.get(sequence)
-          if (row !== undefined) state.rows.set(sequence, { ...row, hints: hintsJson })
+          if (row !== undefined && row.eventType !== null) state.rows.set(sequence, { ...row, hints: hintsJson })
         }
       }),
+    rows: (sequences) =>
+      connection.pages({
+        label: 'rows',
+        chunk: 1000,
+        compare: bySequence,
+        read: ({ rows }) => {
+          const wanted = [...new Set(sequences)].sort((a, b) => a - b)
+          const found = wanted.flatMap((sequence) => rows.get(sequence) ?? [])
+          return found.filter((row) => row.eventType !== null).map(fullRow)
+        },
+      }),
+    repeatsOf: (unit, sequences) =>
+      run(unit, 'repeatsOf', ({ ids }) => {
+        const repeats = [...ids.values()].filter(
+          ({ duplicateOf }) => duplicateOf !== null && sequences.includes(duplicateOf),
+        )
+        return repeats.map(({ sequence }) => sequence).sort((a, b) => a - b)
+      }),
+    async *excluded() {
+      yield await run(null, 'excluded', ({ ids }) => {
+        const found = [...ids.values()].filter(({ excluded }) => excluded)
+        return found.map(({ sequence }) => sequence).sort((a, b) => a - b)
+      })
+    },
+    empty: (unit, rows) => run(unit, 'empty', (state) => empty(state, rows)),
+    treat: (unit, rows) => run(unit, 'treat', (state) => treat(state, rows)),
     settle: async () => {},
   }
 }

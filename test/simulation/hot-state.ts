@@ -1,7 +1,7 @@
 /** What a database in memory keeps of one space, and rules about its rows. Every function changes the state it is given. */
 import type { NormalizedEvent } from '../../src/core/event.ts'
 import { StorageError } from '../../src/errors.ts'
-import type { ArchiveRow } from '../../src/ports/archive.ts'
+import { type ArchiveRow, emptied, tombstone } from '../../src/ports/archive.ts'
 import type {
   AppendResult,
   BuildState,
@@ -10,6 +10,7 @@ import type {
   MappingState,
   Renormalized,
   RenormalizeResult,
+  TreatedRow,
   VersionRow,
 } from '../../src/ports/store.ts'
 import type { EventIdRow, Member, StagedChange, TierState } from '../../src/ports/tiers.ts'
@@ -17,6 +18,8 @@ import type { EventIdRow, Member, StagedChange, TierState } from '../../src/port
 export interface HotState {
   head: number
   renormalizing: boolean
+  suppressing: boolean
+  treating: boolean
   /** The ledger table. */
   readonly rows: Map<number, ArchiveRow>
   /** One for each row there ever was. */
@@ -37,6 +40,8 @@ export function emptyState(): HotState {
   return {
     head: 0,
     renormalizing: false,
+    suppressing: false,
+    treating: false,
     rows: new Map(),
     ids: new Map(),
     tier: null,
@@ -64,7 +69,7 @@ export const isReplayable = (row: ArchiveRow): boolean =>
   row.eventType !== null && row.duplicateOf === null && row.excluded !== true
 
 /** As `isReplayable`, of a row that may have left the table. */
-export const isCounted = (row: EventIdRow): boolean => row.eventId !== null && row.duplicateOf === null && !row.excluded
+export const isCounted = (row: EventIdRow): boolean => row.source !== null && row.duplicateOf === null && !row.excluded
 
 export function fullRow(row: ArchiveRow): FullLedgerRow {
   const { sequence, duplicateOf, kinds } = row
@@ -80,17 +85,27 @@ export function fullRow(row: ArchiveRow): FullLedgerRow {
     raw: row.raw!,
     duplicateOf,
     excluded: row.excluded === true,
+    redaction: row.redaction,
   }
 }
 
 export function canonicalOf(state: HotState, eventId: string): number | undefined {
-  for (const row of state.ids.values()) if (row.eventId === eventId && isCounted(row)) return row.sequence
+  for (const row of state.ids.values()) {
+    if (row.eventId === eventId && row.duplicateOf === null && !row.excluded) return row.sequence
+  }
   return undefined
 }
 
-export function append(state: HotState, events: readonly NormalizedEvent[]): AppendResult[] {
+/** `digestOf`: of those that were erased none comes back. */
+export function append(
+  state: HotState,
+  events: readonly NormalizedEvent[],
+  digestOf?: (eventId: string) => string,
+): AppendResult[] {
   const before = state.head
   return events.map((event) => {
+    const erased = digestOf === undefined ? undefined : canonicalOf(state, digestOf(event.eventId))
+    if (erased !== undefined) return { sequence: erased, inserted: false }
     const canonical = canonicalOf(state, event.eventId) ?? null
     const isKept = state.renormalizing && canonical !== null && canonical <= before
     if (canonical !== null && !isKept) return { sequence: canonical, inserted: false }
@@ -115,7 +130,7 @@ export function columnsOf(event: NormalizedEvent): Omit<ArchiveRow, 'sequence'> 
     duplicateOf: null,
     excluded: false,
     kinds: event.kindsJson,
-    redaction: null,
+    redaction: event.redactionJson ?? null,
   }
 }
 
@@ -124,7 +139,7 @@ export function renormalize(state: HotState, rows: readonly Renormalized[]): Ren
   let changed = 0
   for (const { sequence, event } of rows) {
     const id = state.ids.get(sequence)
-    if (id === undefined || id.eventId === null) continue
+    if (id === undefined || id.source === null) continue
     const duplicateOf = event === null ? null : claim(state, sequence, event.eventId)
     if (duplicateOf !== null) duplicates.set(sequence, duplicateOf)
     const excluded = event === null
@@ -132,7 +147,7 @@ export function renormalize(state: HotState, rows: readonly Renormalized[]): Ren
     const stored = state.rows.get(sequence)
     if (stored === undefined) continue
     const columns = event === null ? {} : { ...columnsOf(event), source: stored.source, raw: stored.raw }
-    const next = { ...stored, ...columns, duplicateOf, excluded, redaction: stored.redaction }
+    const next = { ...stored, ...columns, duplicateOf, excluded, redaction: event?.redactionJson ?? stored.redaction }
     if (sameRow(stored, next)) continue
     state.rows.set(sequence, next)
     changed += 1
@@ -167,6 +182,34 @@ function mark(state: HotState, sequence: number, duplicateOf: number | null): vo
   if (stored !== undefined) state.rows.set(sequence, { ...stored, duplicateOf })
   if (state.tier === null || sequence > state.tier.claimed) return
   state.staged = [...state.staged, { job: state.tier.job, sequence, change: { duplicateOf } }]
+}
+
+export function empty(
+  state: HotState,
+  rows: readonly { readonly sequence: number; readonly digest: string | null }[],
+): number {
+  let count = 0
+  for (const { sequence, digest } of rows) {
+    const id = state.ids.get(sequence)
+    if (id === undefined) continue
+    const holder = digest === null ? sequence : (canonicalOf(state, digest) ?? sequence)
+    const kept = holder === sequence ? digest : null
+    if (id.source === null && (kept === null || id.eventId !== null)) continue
+    if (id.source !== null) count += 1
+    state.ids.set(sequence, { sequence, eventId: kept, source: null, duplicateOf: null, excluded: false })
+    if (state.rows.has(sequence)) state.rows.set(sequence, tombstone(sequence, kept))
+    if (state.tier === null || sequence > state.tier.claimed) continue
+    const others = state.staged.filter((one) => one.sequence !== sequence)
+    state.staged = [...others, { job: state.tier.job, sequence, change: emptied(kept) }]
+  }
+  return count
+}
+
+export function treat(state: HotState, rows: readonly TreatedRow[]): void {
+  for (const row of rows) {
+    const stored = state.rows.get(row.sequence)
+    if (stored !== undefined && stored.eventType !== null) state.rows.set(row.sequence, { ...stored, ...row })
+  }
 }
 
 export function adopt(state: HotState, rows: readonly EventIdRow[]): void {

@@ -1,6 +1,6 @@
 /** A hot store in memory: the parts that the two tiers touch. */
 import { type Instant, instantFromDate } from '../../src/core/instant.ts'
-import { checkEpoch, expiry, inTheWay, lockHeld } from '../../src/ports/slots.ts'
+import { askedBy, checkEpoch, excludedBy, expiry, inTheWay, lockHeld, wish } from '../../src/ports/slots.ts'
 import type {
   BuildStatePort,
   Holder,
@@ -48,6 +48,7 @@ export function hotStore(options: HotOptions): Store {
     reader: absent('reader'),
     exports: absent('exports'),
     log: absent('log'),
+    privacy: absent('privacy'),
     transaction: (work) => database.transaction(process, work),
     close: async () => {},
   }
@@ -159,12 +160,35 @@ function hotLocks(connection: Connection, { now, isDead }: HotOptions): LockPort
         const row = own(locks, slot, epoch)
         if (row !== undefined) locks.set(slot, { ...row, ...FREE })
       }),
+    want: (slot, purpose) =>
+      database.slots(process, `want ${slot}`, (locks) => {
+        if (!locks.has(slot)) locks.set(slot, { slot, epoch: 0, ...FREE })
+        const asked = wish(purpose, instantFromDate(now()) as Instant)
+        for (const name of [slot, ...excludedBy([...locks.values()], slot)]) {
+          locks.set(name, { ...locks.get(name)!, [WISH]: asked } as LockRow)
+        }
+      }),
+    wanted: async (tx, slot, epoch) => {
+      const unit = { tx } as Unit
+      const row = await connection.run(unit, `wanted ${slot}`, ({ locks }) => own(locks, slot, epoch))
+      const asked = (row as { [WISH]?: string } | undefined)?.[WISH]
+      return asked === undefined ? null : askedBy(asked, instantFromDate(now()) as Instant)
+    },
+    outdate: (unit, slot) =>
+      connection.run(unit, `outdate ${slot}`, ({ locks }) => {
+        for (const row of locks.values()) {
+          if (row.slot.startsWith(`${slot}/`)) locks.set(row.slot, { ...row, epoch: row.epoch + 1 })
+        }
+      }),
     list: () =>
       connection.run(null, 'locks', ({ locks }) => {
         return [...locks.values()].sort((a, b) => (a.slot < b.slot ? -1 : 1))
       }),
   }
 }
+
+/** Of a row: who wants its slot. */
+const WISH = Symbol('wish')
 
 function own(locks: ReadonlyMap<string, LockRow>, slot: string, epoch: number): LockRow | undefined {
   const row = locks.get(slot)

@@ -1,4 +1,5 @@
 /** The hot side of tiers over a database in memory. */
+import { mergedChanges } from '../../src/adapters/sql/staged-changes.ts'
 import { compareText } from '../../src/core/expression/code-points.ts'
 import type { Member, TierPort } from '../../src/ports/tiers.ts'
 import type { Connection } from './hot-connection.ts'
@@ -55,6 +56,10 @@ export function hotTiers(connection: Connection): TierPort {
         members.filter(({ sequence, entityId }) => sequence <= to && wanted.has(entityId)),
       )
     },
+    membersAt: (unit, sequences) =>
+      connection.run(unit, 'membersAt', ({ members }) =>
+        members.filter(({ sequence }) => sequences.includes(sequence)),
+      ),
     sequenceOf: (eventId) => connection.run(null, 'sequenceOf', (state) => canonicalOf(state, eventId)),
     stage: (unit, job, changes) =>
       connection.run(unit, `stage ${job}`, (state) => {
@@ -67,11 +72,8 @@ export function hotTiers(connection: Connection): TierPort {
       }),
     staged: (job, { from, to }) =>
       connection.run(null, 'staged', (state) => {
-        const merged = new Map<number, object>()
-        for (const { sequence, change } of upTo(state, job)) {
-          if (sequence >= from && sequence <= to) merged.set(sequence, { ...merged.get(sequence), ...change })
-        }
-        return [...merged].map(([sequence, change]) => ({ sequence, change })).sort(bySequence)
+        const wanted = upTo(state, job).filter(({ sequence }) => sequence >= from && sequence <= to)
+        return mergedChanges(wanted.map(({ sequence, change }) => [sequence, JSON.stringify(change)])).sort(bySequence)
       }),
     dropStaged: (unit, job) =>
       connection.run(unit, `dropStaged ${job}`, (state) => {
