@@ -3,7 +3,7 @@
  * certificates, kept outside of it, tell. Until somebody has decided, nothing is built or exported (spec 10 §10.3).
  */
 import { type Certificate, certificateHash } from '../../core/certificate.ts'
-import { ConfigError, ConflictError, NotFoundError } from '../../errors.ts'
+import { ConfigError, ConflictError, NotFoundError, StorageError } from '../../errors.ts'
 import type { ExportLog } from '../../ports/exports.ts'
 import type { CertificateRow, KeptCertificates } from '../../ports/privacy.ts'
 import type { Store } from '../../ports/store.ts'
@@ -41,7 +41,7 @@ export async function lostErasures(store: Store, kept: KeptCertificates): Promis
 }
 
 /** Certificates of the database that are not kept outside, since the process ended before it could: kept now. */
-export async function keepMissing(store: Store, kept: KeptCertificates): Promise<number> {
+async function keepMissing(store: Store, kept: KeptCertificates): Promise<number> {
   const [newest] = await store.privacy.certificates({ newest: 1 })
   if (newest === undefined) return 0
   const there = new Set(await kept.ids())
@@ -59,8 +59,15 @@ export async function keepMissing(store: Store, kept: KeptCertificates): Promise
 export async function checkRestored(engine: Engine, kept: KeptCertificates): Promise<readonly LostErasure[]> {
   const lost = await lostErasures(engine.store, kept)
   engine.standing.lost = lost
-  if (lost.length > 0)
-    engine.logger.child('defacto.lifecycle').error('erasures are lost', { certificates: lost.length })
+  const logger = engine.logger.child('defacto.lifecycle')
+  if (lost.length > 0) logger.error('erasures are lost', { certificates: lost.length })
+  try {
+    await keepMissing(engine.store, kept)
+  } catch (error) {
+    // They are in the database, and the next opening tries again.
+    if (!(error instanceof StorageError)) throw error
+    logger.warn('certificates could not be kept outside the database', { reason: error.message })
+  }
   return lost
 }
 
