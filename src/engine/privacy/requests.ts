@@ -35,7 +35,7 @@ export interface CreatedRequest {
 }
 
 /** What no pivot lies behind. */
-const BEFORE_PIVOT: readonly RequestStatus[] = ['requested', 'approved', 'held', 'frozen']
+export const BEFORE_PIVOT: readonly RequestStatus[] = ['requested', 'approved', 'held', 'frozen']
 const DEFAULTS: RequestOptions = { suppress: false, purgeExports: false, sticky: true }
 const RECEIPT_BYTES = 32
 
