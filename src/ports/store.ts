@@ -75,7 +75,21 @@ export interface Store {
    * memory but its result.
    */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+  /**
+   * Makes the database forget what was removed from it: bytes in its files, logs and statistics (spec 10 §10). Nothing else
+   * is written meanwhile, and readers may have to wait. Left out: the database cannot.
+   */
+  scrub?(options?: { signal?: AbortSignal }): Promise<Scrubbed>
   close(): Promise<void>
+}
+
+export interface Scrubbed {
+  /** What was done, for people. */
+  readonly method: string
+  readonly bytesBefore: number
+  readonly bytesAfter: number
+  /** What still may hold old values, with what an administrator has to do; no values. */
+  readonly left: readonly string[]
 }
 
 // ── ledger ───────────────────────────────────────────────────────────────────────────────────────────────────────

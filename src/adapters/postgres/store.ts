@@ -14,6 +14,7 @@ import { Names } from './names.ts'
 import { prepareSpace } from './open.ts'
 import { PostgresQueryReader } from './reader.ts'
 import { postgresExports, postgresPrivacy, postgresRunLog } from './run-log.ts'
+import { scrubPostgres } from './scrub.ts'
 import { PostgresSignals } from './signals.ts'
 import { PostgresTiers } from './tiers.ts'
 import { PostgresVersions } from './versions.ts'
@@ -66,6 +67,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
       log: postgresRunLog(space, options.now),
       privacy: postgresPrivacy(space, options.now),
       transaction: <T>(work: (tx: Tx) => Promise<T>) => database.transaction(work),
+      scrub: (call) => scrubPostgres(space, call),
       close: async () => {
         await signals.close()
         reader.close()

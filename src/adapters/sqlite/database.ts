@@ -89,6 +89,18 @@ export class Database {
     })
   }
 
+  /** The write connection outside any transaction, after those asked for earlier: for what no transaction can hold. */
+  async alone<T>(operation: string, work: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#enqueue(async () => {
+      this.#assertOpen()
+      try {
+        return await work(this.writer)
+      } catch (error) {
+        throw storageError(error, operation, this.location)
+      }
+    })
+  }
+
   /** The write connection for work inside `tx`; a transaction that has ended is an error. */
   within<T>(tx: Tx, operation: string, work: (connection: Connection) => T): T {
     if (tx !== this.#open)

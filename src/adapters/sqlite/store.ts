@@ -14,6 +14,7 @@ import { SqliteMapping } from './mapping.ts'
 import { prepareSpace } from './open.ts'
 import { SqliteQueryReader } from './reader.ts'
 import { sqliteExports, sqlitePrivacy, sqliteRunLog } from './run-log.ts'
+import { scrubSqlite } from './scrub.ts'
 import { SqliteTiers } from './tiers.ts'
 import { SqliteVersions } from './versions.ts'
 
@@ -73,6 +74,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       log: sqliteRunLog(database, options.now),
       privacy: sqlitePrivacy(database, options.now),
       transaction: <T>(work: (tx: Tx) => Promise<T>) => database.transaction(work),
+      scrub: (call) => scrubSqlite(database, call),
       close: async () => {
         reader.close()
         await database.close()

@@ -35,6 +35,7 @@ export function tieredStore(hot: Store, archive: Archive | null): Store {
     log: hot.log,
     privacy: hot.privacy,
     transaction: <T>(work: (tx: Tx) => Promise<T>) => cold.transaction(work),
+    ...(hot.scrub && { scrub: hot.scrub.bind(hot) }),
     async close() {
       try {
         await archive?.close()
