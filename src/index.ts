@@ -2,7 +2,10 @@
 
 export type { BuildCallOptions, EngineStats, IngestOptions, TickOptions } from './calls.ts'
 export type { ColdLedgerOptions, ObjectStorage } from './cold-options.ts'
+export type { ComplianceOptions } from './compliance.ts'
 export { defineProject, type ProjectConfig, type ProjectSettings } from './config/define.ts'
+export type { Certificate } from './core/certificate.ts'
+export { type CertificateFinding, verifyCertificate } from './core/verify-certificate.ts'
 export { readDeadLetters, settleDeadLetters } from './dead-letters.ts'
 export { Defacto } from './defacto.ts'
 export type { SourceName } from './definition-types.ts'
@@ -40,7 +43,21 @@ export {
 } from './orchestrator.ts'
 export type { DeadLetterEntry, DeadLetterSink } from './ports/dead-letter.ts'
 export type { LogFormat, Logger, LogLevel, LogTarget } from './ports/logger.ts'
+export type { ErasureRequest, Hold, RequestFilter, RequestKind, RequestStatus } from './ports/privacy.ts'
 export type { Counters, RunEvent, RunOp, RunRow, RunStatus } from './ports/runs.ts'
+export type {
+  Advanced,
+  EraseOptions,
+  ErasureApi,
+  ErasurePlan,
+  HoldApi,
+  HoldInput,
+  LossDecision,
+  RedactOptions,
+  RequestInput,
+  RequestView,
+  SubjectInput,
+} from './privacy.ts'
 export * from './query-entry.ts'
 export { type RawEvent, SourceRecord } from './records.ts'
 export type * from './results.ts'

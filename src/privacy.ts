@@ -18,12 +18,15 @@ import {
   type SubjectInput,
   subjectOf,
 } from './engine/privacy/requests.ts'
+import { scrubDatabase } from './engine/privacy/scrub.ts'
 import { type Advanced, advance, resumeOpen } from './engine/privacy/stages.ts'
 import { NotFoundError } from './errors.ts'
 import type { ErasureRequest, Hold, RequestFilter, StoreState } from './ports/privacy.ts'
+import type { Scrubbed } from './ports/store.ts'
 import { type ContextParts, certificatesOf, privacyContext } from './privacy-context.ts'
 import type { EraseResult, RedactResult } from './results.ts'
 
+export type { Advanced, ErasurePlan, HoldInput, RequestInput, SubjectInput }
 export type EraseOptions = EraseCall
 export type RedactOptions = RedactCall
 
@@ -64,6 +67,11 @@ export interface ErasureApi {
    * certificates. Builds and exports run again.
    */
   accept(decision: LossDecision): Promise<void>
+  /**
+   * Writes the files of the database anew, so that no bytes of removed rows are left in them. Nobody builds meanwhile, and it
+   * needs the size of the database once more.
+   */
+  scrub(options?: { signal?: AbortSignal }): Promise<Scrubbed>
 }
 
 export interface HoldApi {
@@ -117,6 +125,7 @@ export class Privacy {
         )
       },
       certificates: async () => (await privacy.certificates()).map(({ body }) => JSON.parse(body) as Certificate),
+      scrub: (options) => parts.write(() => scrubDatabase(parts.engine, options)),
       accept: (decision) =>
         parts.write(async () => {
           const kept = certificatesOf(parts.engine, parts.compliance)

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
-import { join } from 'node:path'
-import { CheckError, ConfigError } from '../../errors.ts'
+import { resolve } from 'node:path'
+import { CheckError } from '../../errors.ts'
 import type { Defacto } from '../../index.ts'
 import type { CommandSpec, OptionSpec, Options } from '../command.ts'
 import type { Context } from '../context.ts'
@@ -34,7 +33,7 @@ const plan: CommandSpec = {
   async run(context, _args, options) {
     const subject = subjectOption(options, 'erase plan')
     const found = await (await context.openToRead()).erasure.plan(subject)
-    const rows = found.stores.map(({ store, items }) => ({ store, items }))
+    const rows = Object.entries(found.stores).map(([store, items]) => ({ store, items }))
     return {
       data: snakeKeys(found),
       rows,
@@ -44,12 +43,16 @@ const plan: CommandSpec = {
             entities: found.entities.length,
             'events deleted': found.eventsDeleted,
             'events scrubbed': found.eventsScrubbed,
-            'other entities rebuilt': found.coOwners,
+            'other entities rebuilt': found.others.length,
+            'events not interpreted yet': found.uninterpreted,
           }),
           '',
           tableText(output, rows),
           ...found.holds.map((hold) => output.paint.yellow(`held by ${hold}: release it first`)),
-          ...found.exports.map((path) => output.paint.dim(`exported to ${path}`)),
+          ...(found.approvalRequired
+            ? [output.paint.yellow('somebody else than who requests it has to approve it')]
+            : []),
+          ...found.exports.map(({ path }) => output.paint.dim(`exported to ${path}`)),
         ].join('\n'),
     }
   },
@@ -73,12 +76,11 @@ const request: CommandSpec = {
 export async function requested(context: Context, kind: 'erase' | 'redact', options: Options): Promise<Result> {
   const subject = subjectOption(options, kind === 'erase' ? 'erase request' : 'redact')
   const defacto = await context.openToRead()
-  const { entityId, stores } = await defacto.erasure.plan(subject)
+  const { entityId, eventsDeleted, eventsScrubbed } = await defacto.erasure.plan(subject)
   const what = kind === 'erase' ? 'Erase' : 'Redact'
-  const many = stores.reduce((sum, { items }) => sum + items, 0)
-  await context.confirm(`${what} ${entityId}: ${countText(many, 'item')} in ${countText(stores.length, 'store')}?`)
+  await context.confirm(`${what} ${entityId}, with ${countText(eventsDeleted + eventsScrubbed, 'event')}?`)
   const { request: made, receipt } = await defacto.erasure.request({
-    entity: entityId,
+    entityId,
     kind,
     reason: text(options, 'reason') ?? null,
     requestedBy: text(options, 'by') ?? userInfo().username,
@@ -199,7 +201,7 @@ const certificate: CommandSpec = {
     const body = `${JSON.stringify(found, null, 2)}\n`
     if (out === undefined) return { data: found, text: body.trimEnd() }
     await writeFiles(context.cwd, [[out, body]])
-    return { data: { file: join(context.cwd, out) }, receipt: true, text: `wrote ${out}` }
+    return { data: { file: resolve(context.cwd, out) }, receipt: true, text: `wrote ${out}` }
   },
 }
 
@@ -215,24 +217,21 @@ const verify: CommandSpec = {
   ],
   examples: ['defacto erase verify certificate.json --public-key signing-key.pub.pem --chain .defacto/certificates'],
   async run(context, [file = ''], options) {
+    const publicKey = text(options, 'publicKey')
+    if (publicKey === undefined)
+      throw new UsageError('erase verify needs --public-key: the PEM file of the signing key')
     const { checkCertificate } = await import('../erase/check.ts')
-    const key = text(options, 'publicKey')
-    if (key === undefined) throw new UsageError('erase verify needs --public-key: the PEM file of the signing key')
-    const read = (path: string): Promise<string> =>
-      readFile(join(context.cwd, path).replace(/.*(?=^\/)/, ''), 'utf8').catch((cause: unknown) => {
-        throw new ConfigError(`cannot read ${path}`, { cause, details: { path } })
-      })
     const found = await checkCertificate({
-      text: await read(file),
-      publicKey: await read(key),
+      cwd: context.cwd,
+      file,
+      publicKey,
       chain: text(options, 'chain'),
       receipt: text(options, 'receipt'),
       entity: text(options, 'entity'),
-      cwd: context.cwd,
     })
     const { problems, claims } = found
     return {
-      data: { valid: problems.length === 0, problems, ...claims },
+      data: { valid: problems.length === 0, problems, claims },
       text: ({ paint }) =>
         problems.length === 0
           ? summary(paint, paint.green(`${file} is genuine`), claims)
@@ -251,10 +250,10 @@ const scrub: CommandSpec = {
     await context.confirm(
       'Rewrite all files of the database? Nobody can build meanwhile, and it needs their size again.',
     )
-    const { method, bytesBefore, bytesAfter, outstanding } = await defacto.scrub({ signal: context.signal })
-    for (const { store, reason } of outstanding) context.output.note(`${store}: ${reason}`)
+    const { method, bytesBefore, bytesAfter, left } = await defacto.erasure.scrub({ signal: context.signal })
+    for (const reason of left) context.output.note(reason)
     return {
-      data: { method, bytes_before: bytesBefore, bytes_after: bytesAfter, outstanding },
+      data: { method, bytes_before: bytesBefore, bytes_after: bytesAfter, left },
       receipt: true,
       text: `rewrote the database: ${bytesText(bytesBefore)} → ${bytesText(bytesAfter)}`,
     }
@@ -273,8 +272,8 @@ const accept: CommandSpec = {
     const defacto = await context.openToRead()
     await context.confirm(`Let ${countText(ids.length, 'erasure')} count as dealt with?`)
     const by = text(options, 'by') ?? userInfo().username
-    const left = await defacto.acceptLostErasures(ids, { by, reason })
-    return { data: { accepted: ids, left }, receipt: true, text: `accepted; ${countText(left.length, 'erasure')} left` }
+    await defacto.erasure.accept({ certificateIds: ids, by, reason })
+    return { data: { accepted: ids }, receipt: true, text: `accepted ${countText(ids.length, 'erasure')}` }
   },
 }
 
@@ -287,4 +286,3 @@ export const command: CommandSpec = {
   summary: 'erase a person everywhere, with proof',
   subcommands: [plan, request, approve, refuse, run, status, certificate, verify, scrub, accept],
 }
-

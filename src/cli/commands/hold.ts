@@ -32,9 +32,8 @@ const add: CommandSpec = {
     const where = jsonObject(options, 'where')
     if (where !== undefined && type === undefined) throw new UsageError('--where goes with --type')
     const hold = await (await context.openToRead()).holds.add({
-      entityId: entity ?? null,
-      entityType: type ?? null,
-      filter: (where ?? null) as Hold['filter'],
+      ...(entity === undefined ? { entityType: type } : { entityId: entity }),
+      ...(where === undefined ? {} : { filter: where as Hold['filter'] }),
       reason,
       until: instant(options, 'until') ?? null,
       placedBy: text(options, 'by') ?? userInfo().username,

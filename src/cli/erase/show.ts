@@ -1,6 +1,5 @@
 /** Requests as people read them: what became of each, and what it waits for. */
-import type { ErasureRequest, RequestView } from '../../index.ts'
-import type { Advanced } from '../../privacy.ts'
+import type { Advanced, ErasureRequest, RequestView } from '../../index.ts'
 import type { Output } from '../output.ts'
 import { summary } from '../summary.ts'
 import { tableText } from '../table.ts'

@@ -9,10 +9,10 @@ export const SUBJECT_OPTIONS: readonly OptionSpec[] = [
 ]
 
 /** Exactly one of both; `command` is named where it is missing. */
-export function subjectOption(options: Options, command: string): { entity: string } | { hint: string } {
+export function subjectOption(options: Options, command: string): { entityId: string } | { hint: string } {
   const entity = text(options, 'entity')
   const hint = text(options, 'hint')
-  if (entity !== undefined && hint === undefined) return { entity }
+  if (entity !== undefined && hint === undefined) return { entityId: entity }
   if (hint !== undefined && entity === undefined) return { hint }
   throw new UsageError(`${command} takes --entity ID or --hint type.field=value, one of them`)
 }
