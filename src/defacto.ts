@@ -168,7 +168,9 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Life
     try {
       const instance = new Defacto(opened)
       await instance.#privacy.checkRestored()
-      await instance.#start(opened.catchUp)
+      // Somebody has to decide first, and opens the space for it.
+      const isWhole = opened.engine.standing.lost.length === 0
+      await instance.#start(opened.catchUp && isWhole)
       if (compare) instance.#schedule?.start()
       return instance
     } catch (error) {

@@ -83,7 +83,7 @@ export async function createRequest(context: PrivacyContext, input: RequestInput
       .child('defacto.lifecycle')
       .info('erasure requested', { request: requestId, kind, status, signed_by: keyId })
   }
-  return { request: stored, receipt: created ? stored.receipt : null, created }
+  return { request: shown(stored), receipt: created ? stored.receipt : null, created }
 }
 
 /** The entity as it was named, and everything that is one with it. */
@@ -124,11 +124,11 @@ export async function approveRequest(
   )
   if (approved !== null) {
     engine.logger.child('defacto.lifecycle').info('erasure approved', { request: requestId })
-    return approved
+    return shown(approved)
   }
   const now = await requestOf(context, requestId)
   if (now.status === 'refused') throw refused(requestId)
-  return now
+  return shown(now)
 }
 
 /** Ends a request before anything has changed: what was frozen is dropped. */
@@ -153,10 +153,10 @@ export async function refuseRequest(
   })
   if (done !== null) {
     engine.logger.child('defacto.lifecycle').info('erasure refused', { request: requestId })
-    return done
+    return shown(done)
   }
   const now = await requestOf(context, requestId)
-  if (now.status === 'refused') return now
+  if (now.status === 'refused') return shown(now)
   throw new ConflictError(`request '${requestId}' cannot be refused any more: it has been carried out`, {
     code: 'E_PAST_PIVOT',
     details: { requestId, status: now.status },
@@ -170,6 +170,11 @@ export async function requestOf({ engine }: PrivacyContext, requestId: string): 
     throw new NotFoundError(`there is no request '${requestId}'`, { details: { requestId } })
   }
   return request
+}
+
+/** The receipt is told once, by itself. */
+function shown(request: ErasureRequest): ErasureRequest {
+  return { ...request, receipt: null }
 }
 
 /** The value is tried as it is, and in the form the definitions give it; each finds redacted hints, too. */
