@@ -2,8 +2,11 @@
  * People, companies and tickets, for tests of erasures: events of a person alone, events shared with a company, tickets that
  * only name the person, two halves of a person that merge. Values of the person occur nowhere else.
  */
+import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import pg from 'pg'
 import { Defacto, type DefactoOptions } from '../../src/index.ts'
+import { room } from './room.ts'
 
 /** Everything that only Ada has. */
 export const ADA = {
@@ -20,7 +23,7 @@ export type Records = readonly Record<string, unknown>[]
 export function eraseDefinitions(no: 1 | 2 | 3 = 1, edit: (definitions: EraseDefinitions) => void = () => {}) {
   const extra = {
     1: {},
-    2: { greeting: { type: 'string', compute: "str::to_uppercase(entity.name)" } },
+    2: { greeting: { type: 'string', compute: 'str::to_uppercase(entity.name)' } },
     3: { rank: { type: 'integer', default: 3 } },
   }[no]
   const definitions = {
@@ -175,7 +178,10 @@ export async function openErase(
   definitions: object = eraseDefinitions(),
   now: string = NOW,
 ): Promise<Defacto> {
+  // Beside a SQLite file there is a place for keys and certificates; a server needs to be told of one.
+  const isServer = String(options.database).startsWith('postgres')
   const engine = await Defacto.fromConfig(definitions as never, {
+    ...(isServer ? { compliance: { certificates: join(room(), 'certificates') } } : {}),
     clock: () => new Date(now),
     logLevel: 'ERROR',
     ...options,
@@ -209,8 +215,36 @@ export async function answers(engine: Defacto, without: readonly (string | undef
   return found
 }
 
-/** Every row of every table of a SQLite file that holds one of the texts: the tables' names. */
-export function tablesWith(path: string, values: readonly string[]): string[] {
+/** Tables of the space in which a row holds one of the texts, with the text. */
+export async function sightings(
+  { database = '', namespace = '' }: DefactoOptions,
+  values: readonly string[] = ADA_VALUES,
+): Promise<string[]> {
+  return database.startsWith('postgres') ? inNamespace(database, namespace, values) : inFile(database, values)
+}
+
+async function inNamespace(url: string, namespace: string, values: readonly string[]): Promise<string[]> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    const { rows: tables } = await client.query<{ name: string }>(
+      "select format('%I.%I', schemaname, tablename) as name from pg_tables where starts_with(schemaname, $1)",
+      [namespace],
+    )
+    if (tables.length === 0) throw new Error('a namespace without tables')
+    const found: string[] = []
+    for (const { name } of tables) {
+      const { rows } = await client.query<{ row: string }>(`select t::text as row from ${name} t`)
+      const text = rows.map(({ row }) => row).join('\n')
+      found.push(...values.filter((value) => text.includes(value)).map((value) => `${name}: ${value}`))
+    }
+    return found
+  } finally {
+    await client.end()
+  }
+}
+
+function inFile(path: string, values: readonly string[]): string[] {
   const database = new DatabaseSync(path, { readOnly: true })
   try {
     const tables = database.prepare("select name from sqlite_master where type = 'table'").all() as { name: string }[]
