@@ -61,7 +61,7 @@ export async function scrubPostgres(space: Space, { signal }: { signal?: AbortSi
 
 /** Of the space: its own schema, those of its versions, and what builds in the making have beside them. */
 async function tablesOf({ names }: Space, client: Client): Promise<string[]> {
-  const versions = await client.query<{ version: string }>(`select version from ${names.infra('versions')}`)
+  const versions = await client.query<{ version: string }>(`select version from ${names.infra('definition_versions')}`)
   const schemas = versions.rows.map(({ version }) => names.versionSchema(version))
   const found = await client.query<{ schema: string; name: string }>(
     `select n.nspname as schema, c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace

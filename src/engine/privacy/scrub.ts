@@ -4,7 +4,8 @@
  */
 import { ConfigError } from '../../errors.ts'
 import type { Outstanding } from '../../ports/privacy.ts'
-import type { Scrubbed, Store } from '../../ports/store.ts'
+import type { Store } from '../../ports/store.ts'
+import type { ScrubResult } from '../../results.ts'
 import { whileArchiveRests } from '../cold/slot.ts'
 import type { Engine } from '../engine.ts'
 import { withWholeState } from '../slot.ts'
@@ -12,10 +13,10 @@ import { withWholeState } from '../slot.ts'
 const NOTE = 'scrubbed'
 const STORE = 'database_files'
 const UNSCRUBBED =
-  "files of the database hold bytes of removed rows until they are written anew: run 'defacto scrub' when nothing else runs"
+  "files of the database hold bytes of removed rows until they are written anew: run 'defacto erase scrub' when nothing else runs"
 
 /** Nothing is built or archived meanwhile. */
-export async function scrubDatabase(engine: Engine, { signal }: { signal?: AbortSignal } = {}): Promise<Scrubbed> {
+export async function scrubDatabase(engine: Engine, { signal }: { signal?: AbortSignal } = {}): Promise<ScrubResult> {
   const { store } = engine
   const { scrub } = store
   if (scrub === undefined) throw new ConfigError('this database cannot be scrubbed; ask who runs it')
@@ -28,9 +29,9 @@ export async function scrubDatabase(engine: Engine, { signal }: { signal?: Abort
       async () => {
         // What is removed from now on waits for the next one.
         const at = engine.now().toString()
-        const result = await scrub.call(store, signal && { signal })
-        await store.privacy.putNote(NOTE, JSON.stringify({ at, left: result.left }))
-        return result
+        const { left, ...result } = await scrub.call(store, signal && { signal })
+        await store.privacy.putNote(NOTE, JSON.stringify({ at, left }))
+        return { ...result, outstanding: left.map(outstanding) }
       },
     ),
   )
@@ -42,6 +43,10 @@ export async function scrubDatabase(engine: Engine, { signal }: { signal?: Abort
 export async function outstandingFiles({ privacy }: Pick<Store, 'privacy'>, pivotAt: string): Promise<Outstanding[]> {
   const note = await privacy.note(NOTE)
   const { at, left } = (note === null ? { at: '', left: [] } : JSON.parse(note)) as { at: string; left: string[] }
-  if (at < pivotAt) return [{ store: STORE, reason: UNSCRUBBED, until: null }]
-  return left.map((reason) => ({ store: STORE, reason, until: null }))
+  if (at < pivotAt) return [outstanding(UNSCRUBBED)]
+  return left.map(outstanding)
+}
+
+function outstanding(reason: string): Outstanding {
+  return { store: STORE, reason, until: null }
 }
