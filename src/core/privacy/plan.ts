@@ -111,7 +111,9 @@ function planOf(
       for (const [field, identity] of compileIdentities(entity)) if (!own.has(field)) own.set(field, identity)
     }
     const entity = getOwn(set.entities, entityType)
-    fill(new SetPlan(set, entityType, entity, drafts))
+    const plan = new SetPlan(set, entityType, entity, drafts)
+    fill(plan)
+    plan.copies()
   }
   const plans = drafts.plans()
   return { entityType, kind, identities, of: (source, eventType) => plans.get(keyOf(source, eventType)) ?? null }
@@ -179,6 +181,31 @@ class SetPlan {
         if (treated.length === 0) continue
         this.#drafts.of(at.source, at.eventType).relates.set(group.join('\u0000'), group)
         for (const field of treated) this.#add(field, treatmentOf(field) as Treatment, at)
+      }
+    }
+  }
+
+  /** Further fields that hold a treated value of the raw record as it is. What is computed from one is somebody's decision. */
+  copies(): void {
+    for (const { source, eventType, event } of this.#events()) {
+      const draft = this.#drafts.of(source, eventType)
+      for (const [field, { from, compute, type }] of Object.entries(event.mappings)) {
+        if (from === undefined || compute !== undefined) continue
+        for (const [raw, { treatment, fields }] of [...draft.raw]) {
+          const path = raw.startsWith(`${from}.`) ? field + raw.slice(from.length) : field
+          const holds = raw === from || path !== field || (raw !== '' && from.startsWith(`${raw}.`))
+          if (!holds || draft.fields.has(path) || draft.fields.has(field)) continue
+          draft.fields.set(path, treatment)
+          if (type === 'datetime') draft.instants.add(path)
+          for (const [key, group] of draft.relates) {
+            if (group.some((one) => fields.has(one))) draft.relates.set(key, [...group, path])
+          }
+          fields.add(path)
+          if ((getOwn(event.hints, this.#type) ?? []).includes(path)) draft.hints.add(path)
+          for (const target of this.#targets(eventType, path)) {
+            draft.names.set(path, (draft.names.get(path) ?? new Set()).add(target))
+          }
+        }
       }
     }
   }
