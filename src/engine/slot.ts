@@ -31,6 +31,7 @@ export class Slot {
   readonly #yields: boolean
   #renewedAt: number
   #hasProgressed = false
+  #isWanted = false
 
   /** `yields`: the holder begins again where it was stopped, so it may be. */
   constructor(
@@ -45,6 +46,11 @@ export class Slot {
     this.#signal = signal
     this.#yields = yields
     this.#renewedAt = performance.now()
+  }
+
+  /** Whether its holder stopped because somebody waits for it. */
+  get isWanted(): boolean {
+    return this.#isWanted
   }
 
   /** Stops waiting and working when it aborts. */
@@ -81,7 +87,9 @@ export class Slot {
 
   async #handOver(tx: Tx): Promise<void> {
     const by = await this.#engine.store.locks.wanted(tx, this.#name, this.epoch)
-    if (by !== null) throw new HandOver(`'${by}' waits for slot '${this.#name}'`)
+    if (by === null) return
+    this.#isWanted = true
+    throw new HandOver(`'${by}' waits for slot '${this.#name}'`)
   }
 
   /** The unit is committed: the caller must learn of it even if the database does not answer just now. */
@@ -203,7 +211,7 @@ export async function withSlot<T>(
   purpose: string,
   signal: AbortSignal | undefined,
   work: (slot: Slot) => Promise<T>,
-  { yields = false }: { yields?: boolean } = {},
+  { yields = false, wakes = false }: { yields?: boolean; wakes?: boolean } = {},
 ): Promise<T> {
   const { locks, shard } = engine.store
   const shards = shard === null ? {} : { shards: shard.total }
@@ -231,8 +239,8 @@ export async function withSlot<T>(
     await release()
       .catch(release)
       .catch(() => over.add(claim))
-    // Only other shards wait for slots.
-    if (shard !== null) await wakeOthers(engine).catch(() => undefined)
+    // Who waits for slots: other shards, whoever was handed this one, and who handed it over.
+    if (shard !== null || wakes || slot.isWanted) await wakeOthers(engine).catch(() => undefined)
   }
 }
 
