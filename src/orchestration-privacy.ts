@@ -113,8 +113,8 @@ async function overBy(
       if (states.length > 0) late.push(col<string>(`${type}_state`).in([...states]))
       const page = queries
         .table(type)
-        .select(id)
         .filter(and(...late))
+        .select(id)
         .orderBy(id)
         .limit(PAGE)
       const found = (await page.rows()).map((row) => ({ id: String(row[id]), type }))

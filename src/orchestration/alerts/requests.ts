@@ -2,7 +2,7 @@
 import { type ErasureRequest, REQUEST_STATUSES, type RequestStatus } from '../../ports/privacy.ts'
 import type { Orchestration } from '../contract.ts'
 import type { Pipeline } from '../model.ts'
-import { nowOf, nowText } from '../time.ts'
+import { nowText } from '../time.ts'
 import type { AlertSignal } from './events.ts'
 import { alertsOf } from './rules.ts'
 
@@ -13,7 +13,8 @@ export const OPEN: readonly RequestStatus[] = REQUEST_STATUSES.filter(
 /** Tells of every open request whose time is running out, once per instant of `warn_at` and once after its deadline. */
 export async function tellDeadline(context: Orchestration): Promise<void> {
   const { privacy } = context.operations
-  const now = nowOf(context)
+  // Requests are timed by the engine's clock.
+  const now = context.operations.now()
   for (const request of await privacy.log.requests({ status: OPEN })) {
     if (request.kind === 'retention') continue
     const age = now.ms - Date.parse(request.requestedAt)

@@ -1,7 +1,7 @@
 /** Checks of what runs did and of what waits (spec 10 §3.7). */
 import type { RunRow } from '../../ports/runs.ts'
 import { freshnessOf, sourceOf } from '../assets/freshness.ts'
-import { nowOf, plusMs } from '../time.ts'
+import { plusMs } from '../time.ts'
 import { assetOf, type Evaluate, plural, type Scope, verdict } from './scope.ts'
 
 /** So many runs before this one are the measure of what is usual. */
@@ -75,7 +75,7 @@ export const coldComplete: Evaluate<'cold_complete'> = async ({ context, signal 
 /** Journals of erasures and redactions that were opened too long ago. */
 export const erasuresClosed: Evaluate<'erasures_closed'> = async ({ context }, check) => {
   const open = await context.operations.privacy.log.openErasures()
-  const limit = plusMs(nowOf(context), -check.olderThanMs).toString()
+  const limit = plusMs(context.operations.now(), -check.olderThanMs).toString()
   const late = open.filter(({ startedAt }) => startedAt < limit).length
   return verdict(late === 0, late, `${plural(late, 'erasure is', 'erasures are')} not closed yet`)
 }

@@ -3,6 +3,7 @@ import { ConflictError, NotFoundError } from '../../errors.ts'
 import { type ErasureRequest, PAST_PIVOT } from '../../ports/privacy.ts'
 import type { RunRow } from '../../ports/runs.ts'
 import { OPEN } from '../alerts/requests.ts'
+import { timeOfId } from '../ids.ts'
 import { inputOf } from '../pinned.ts'
 import { nowText } from '../time.ts'
 import { type ControlContext, hasEnded, runNamed } from './common.ts'
@@ -51,11 +52,12 @@ export async function openRequests(context: ControlContext): Promise<readonly Ru
     if (request.kind === 'retention') continue
     const run = request.runId === null ? undefined : await context.operations.log.runs.get(request.runId)
     if (run !== undefined && !hasEnded(run)) {
-      if (run.engine === context.engine && isDue(request, run, now)) found.push(await adopted(context, run))
+      if (run.engine === context.engine && isDue(request, run, context.operations.now().ms))
+        found.push(await adopted(context, run))
       continue
     }
     if (run === undefined) {
-      if (now - Date.parse(request.requestedAt) <= GRACE_MS) continue
+      if (now - timeOfId(request.requestId) <= GRACE_MS) continue
       isQueued ??= await hasQueue(context)
       if (request.runId === null && isQueued) continue
     } else if (!isLost(request, run, now)) continue

@@ -43,13 +43,20 @@ export const eraseLocal: StepFunction = async (context, call) => {
 export const eraseStore: StepFunction = async (context, call) => {
   const own = await behindPivot(context, await batchOf(context, call))
   if (own.length === 0) return done(call.run.stats)
-  const others = await context.operations.privacy.log.requests({ status: ['erasing', 'store_pending'], limit: COMPANY })
-  const all = [...new Set([...own, ...others.map(({ requestId }) => requestId)])]
+  const all = [...new Set([...own, ...(await company(context))])]
   const states = (await stage(context, call, 'stores', all)).filter(({ requestId }) => own.includes(requestId))
   await tellPending(context, own)
   return waits(context, states, patience(context, call.run)) ?? done(call.run.stats)
 }
 const COMPANY = 1_000
+
+/** Those whose stores may be asked by now. */
+async function company(context: Orchestration): Promise<string[]> {
+  const { operations } = context
+  const now = operations.now().toString()
+  const open = await operations.privacy.log.requests({ status: ['erasing', 'store_pending'], limit: COMPANY })
+  return open.flatMap(({ requestId, retryAt }) => (retryAt === null || retryAt <= now ? [requestId] : []))
+}
 
 export const verifyErasure: StepFunction = async (context, call) => {
   const states = await stage(context, call, 'verify', await behindPivot(context, await batchOf(context, call)))
@@ -144,7 +151,7 @@ function waits(
 ): ChunkOutcome | null {
   const waiting = states.filter(({ done: over, waitingFor }) => !over && waitingFor.length > 0)
   if (waiting.length === 0 || (most !== null && most <= 0)) return null
-  const now = nowOf(context).ms
+  const now = context.operations.now().ms
   const times = waiting.map(({ retryAt }) => (retryAt === null ? LOOK_MS : Date.parse(retryAt) - now))
   const waitMs = Math.max(SOON_MS, Math.min(LOOK_MS, ...times, most ?? LOOK_MS))
   const waitingFor = waiting[0]?.waitingFor[0] ?? 'retry'
