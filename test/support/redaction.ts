@@ -1,4 +1,5 @@
 /** A space in which customers are redacted: on SQLite, Postgres, and with all but the newest events in an archive. */
+import { generateKeyPairSync } from 'node:crypto'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -131,6 +132,7 @@ export function shop(properties: object = {}, effects: object[] = [], upgraded: 
   }
 }
 
+const SIGNING_KEY = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 export const START = 1_704_067_200
 /** Texts of Ann that nobody else has; the last four digits of a masked number stay. */
 export const ANN: readonly string[] = [
@@ -195,7 +197,8 @@ interface Kind {
 
 async function placeOf(database: string, cold: boolean, folder: string, drop: () => Promise<void>): Promise<Place> {
   const archive = join(folder, 'archive')
-  const options: DefactoOptions = { database, logLevel: 'ERROR', ...(cold ? { coldLedger: archive } : {}) }
+  const compliance = { signingKey: SIGNING_KEY }
+  const options: DefactoOptions = { database, compliance, logLevel: 'ERROR', ...(cold ? { coldLedger: archive } : {}) }
   const opened: Defacto[] = []
   return {
     folder,

@@ -14,7 +14,7 @@ import type { FullLedgerRow, HintRow, TreatedRow } from '../../ports/store.ts'
 import type { Edition } from '../engine.ts'
 import { directives, excludedRows, neighbourEvents, Person } from './erase-set.ts'
 import type { FreezeWork, FrozenRows } from './pivot.ts'
-import { spellings } from './subject.ts'
+import { hintText, spellings } from './subject.ts'
 
 export const MERGE_EVENT = '_defacto_merge'
 
@@ -45,6 +45,8 @@ export class RedactedPerson extends Person {
   override readonly related: readonly PrivacyPlan[]
   /** Hint fields that are treated, by type. */
   readonly identities: ReadonlyMap<string, ReadonlySet<string>>
+  /** Digests of hints that stay as they are. */
+  readonly #staying: ReadonlySet<string>
 
   constructor(
     keys: Digests,
@@ -58,6 +60,17 @@ export class RedactedPerson extends Person {
     this.identities = new Map(
       this.types.map((type) => [type, new Set(identityTreatments(this.definitions, type).keys())]),
     )
+    const staying = hints.filter(
+      ({ entityType, hintType, redacted }) => redacted || !this.isTreated(entityType, hintType),
+    )
+    this.#staying = new Set(
+      staying.map(({ entityType, hintType, value }) => keys.token(hintText(entityType, hintType, value))),
+    )
+  }
+
+  /** Without those of hints that rows may go on to have. */
+  override digests(): string[] {
+    return super.digests().filter((digest) => !this.#staying.has(digest))
   }
 
   isTreated(entityType: string, hintType: string): boolean {
