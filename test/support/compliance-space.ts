@@ -20,6 +20,15 @@ export interface ComplianceSpace {
   open(compliance?: ComplianceOptions, options?: Partial<DefactoOptions>): Promise<Defacto>
 }
 
+const { person } = merging.entities
+/** People whose plan is nobody's business. */
+const DEFINITIONS = {
+  ...merging,
+  entities: {
+    ...merging.entities,
+    person: { ...person, properties: { ...person.properties, plan: { type: 'string', sensitive: 'pii' } } },
+  },
+}
 const QUIET = { debug() {}, info() {}, warn() {}, error() {} }
 
 type Place = () => { readonly options: DefactoOptions; readonly drop: () => Promise<void> }
@@ -46,7 +55,7 @@ function spaceAt(place: Place): ComplianceSpace {
     options,
     async open(compliance = {}, more = {}) {
       const all = { signingKey: key.privatePem, certificates, ...compliance }
-      const defacto = await Defacto.fromConfig(merging as never, { ...options, ...more, compliance: all })
+      const defacto = await Defacto.fromConfig(DEFINITIONS as never, { ...options, ...more, compliance: all })
       opened.push(defacto)
       return defacto as unknown as Defacto
     },

@@ -89,7 +89,8 @@ function pendingOf(advanced: readonly Advanced[]): string[] {
   return [...new Set(waiting.map((what) => what.replace(/^store:/, '')))]
 }
 
-function refuseWaiting({ requestId, waitingFor }: Advanced): void {
+/** @throws HoldError, ApprovalRequired */
+export function refuseWaiting({ requestId, waitingFor }: Advanced): void {
   const holds = waitingFor.flatMap((what) => (what.startsWith('hold:') ? [what.slice('hold:'.length)] : []))
   if (holds.length > 0) {
     throw new HoldError(

@@ -4,6 +4,7 @@ import { ConfigError } from '../../errors.ts'
 import type { FrozenEntity } from '../../ports/privacy.ts'
 import type { RedactResult } from '../../results.ts'
 import type { PrivacyContext } from './context.ts'
+import { refuseWaiting } from './erase.ts'
 import { createRequest } from './requests.ts'
 import { advance } from './stages.ts'
 
@@ -17,7 +18,10 @@ export interface RedactCall {
 
 const NOTHING: RedactResult = { requestId: null, events: 0, fields: 0, stores: [], complete: true, pending: [] }
 
-/** Nobody of this id, or a type without sensitive properties: zeros, and no request. */
+/**
+ * Nobody of this id, or a type without sensitive properties: zeros, and no request. `HoldError`, `ApprovalRequired`: the
+ * request is kept, and goes on when that is over.
+ */
 export async function redactEntity(
   context: PrivacyContext,
   entityId: string,
@@ -39,6 +43,7 @@ export async function redactEntity(
   })
   const { requestId } = request
   const [advanced] = await advance(context, [requestId], {})
+  if (advanced !== undefined) refuseWaiting(advanced)
   const erasure = await context.engine.store.privacy.erasure(requestId)
   const stores = Object.entries(erasure?.stores ?? {})
   return {
