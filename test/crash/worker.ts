@@ -18,6 +18,8 @@ export type WorkStep =
   | { do: 'archive'; keep: number }
   /** The archive's files are merged, and those that nobody needs removed. */
   | { do: 'maintain' }
+  /** The person with this hint goes, and whatever was begun of it before goes on. */
+  | { do: 'erase'; hint: string }
 export interface Job {
   database: string
   /** Every record of the test; steps name ranges of it. */
@@ -61,6 +63,10 @@ async function run(step: WorkStep): Promise<void> {
   } else if (step.do === 'maintain') {
     await engine.ledger.tiers.compact()
     await engine.ledger.tiers.vacuum()
+  } else if (step.do === 'erase') {
+    const id = await engine.identity.lookup(step.hint)
+    if (id !== undefined) await engine.erase(id, { strict: true })
+    await engine.erasure.run()
   } else if (step.do === 'settle') while ((await engine.nextBuild()).mode !== 'SKIP') await engine.build()
   else await engine.tick({ asOf: step.asOf })
 }

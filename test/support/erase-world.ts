@@ -228,7 +228,7 @@ async function inNamespace(url: string, namespace: string, values: readonly stri
   await client.connect()
   try {
     const { rows: tables } = await client.query<{ name: string }>(
-      "select format('%I.%I', schemaname, tablename) as name from pg_tables where starts_with(schemaname, $1)",
+      "select format('%I.%I', schemaname, tablename) as name from pg_tables where starts_with(schemaname, $1) and schemaname not in ('pg_catalog', 'information_schema')",
       [namespace],
     )
     if (tables.length === 0) throw new Error('a namespace without tables')
