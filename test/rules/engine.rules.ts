@@ -251,8 +251,8 @@ export const rules: Rule[] = [
     id: 'engine.reset.excluded',
     spec: '04 §4.4',
     off: {
-      file: engine('reset'),
-      find: 'if (!failure.advisory) changes.push({ sequence: row.sequence, event: null, before: row })',
+      file: engine('renormalize'),
+      find: 'if (!failure.advisory) work.changes.push({ sequence: row.sequence, event: null, before: row })',
       replace: '',
     },
     check: () => {
@@ -263,7 +263,7 @@ export const rules: Rule[] = [
   {
     id: 'engine.reset.rehint',
     spec: '03 §6',
-    off: { file: engine('reset'), find: 'grouping.add(again.hints, ', replace: 'grouping.add(JSON.parse(row.hints), ' },
+    off: { file: engine('reset'), find: 'grouping.add(hints, ', replace: 'grouping.add(previous, ' },
     check: () => changed((after) => Object.assign(part(after, 'entities.member.identity'), { card_no: {} })),
   },
   {

@@ -85,8 +85,8 @@ export const rules: Rule[] = [
     spec: '03 §9.4 D9',
     off: {
       file: core('program/entity'),
-      find: 'this.#properties.has(first)) visit(first)',
-      replace: 'false) visit(first)',
+      find: 'this.#properties.has(other)) visit(other)',
+      replace: 'false) visit(other)',
     },
     check: () => {
       const entity = thing({
