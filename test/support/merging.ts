@@ -61,7 +61,10 @@ export const otherIdentities = {
   ...merging,
   entities: {
     ...merging.entities,
-    person: { ...merging.entities.person, identity: { mail: { normalize: 'str::lower(value)' } } },
+    person: {
+      ...merging.entities.person,
+      identity: { mail: { match: 'case_insensitive', normalize: 'str::trim(value)' } },
+    },
   },
 } as const
 
@@ -116,7 +119,7 @@ export async function picture(engine: Defacto, names: Readonly<Record<string, st
     return rows
       .map((row) => {
         const entries = Object.entries(row).map(([column, value]) => [column, called.get(String(value)) ?? value])
-        return JSON.stringify(Object.fromEntries(entries))
+        return JSON.stringify(Object.fromEntries(entries.sort(([a], [b]) => (String(a) < String(b) ? -1 : 1))))
       })
       .sort()
   }
