@@ -21,6 +21,7 @@ import type { Edition, Engine } from './engine/engine.ts'
 import { explainProperty } from './engine/explain.ts'
 import { mergeEntities } from './engine/merge.ts'
 import { guardedExports } from './engine/privacy/chain.ts'
+import { type SubjectInput, subjectOf } from './engine/privacy/requests.ts'
 import { tick } from './engine/run-tick.ts'
 import { Serial } from './engine/serial.ts'
 import { withSlot, withStateSlot } from './engine/slot.ts'
@@ -56,6 +57,7 @@ import type {
 } from './results.ts'
 import { buildStatusOf, engineStats } from './space-status.ts'
 import { loggingStorage } from './storage-log.ts'
+import { Subject } from './subject-export.ts'
 import { LedgerTiers, type TierCallOptions } from './tiers.ts'
 
 /**
@@ -320,6 +322,17 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Life
   async exports(): Promise<readonly ExportRow[]> {
     this.#assertOpen()
     return this.#store.exports.list()
+  }
+
+  /** One person's data from every tier, to look at or to hand over: by its id, or by a hint `type.field=value`. */
+  async subject(subject: string | SubjectInput): Promise<Subject> {
+    this.#assertOpen()
+    const engine = this.#engine
+    const named = typeof subject === 'string' ? { entityId: subject } : subject
+    const { entityId } = await subjectOf({ engine, working: () => this.#working }, named)
+    const queries = new VersionQueries(this.#source(this.#readable))
+    const log = guardedExports(engine)
+    return Subject.of({ engine, edition: this.#readable, queries, writers: this.#writers, log }, entityId)
   }
 
   // ── queries (the rest is in `queries.ts`) ──────────────────────────────────────────────────────────────────────

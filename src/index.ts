@@ -24,6 +24,7 @@ export {
   TimeRule,
   validateDefinitions,
 } from './definitions.ts'
+export { registerErasureTarget, type UserTarget } from './erasure-targets.ts'
 export type { LedgerEventView } from './inspection.ts'
 export type { DefactoOptions, FileDeadLetterOptions, TableDeadLetterOptions } from './options.ts'
 export { type CheckAnswer, type CheckContext, type CheckDefinition, check } from './orchestration/checks/code.ts'
@@ -42,6 +43,7 @@ export {
   type SubmitOptions,
 } from './orchestrator.ts'
 export type { DeadLetterEntry, DeadLetterSink } from './ports/dead-letter.ts'
+export type { FrozenSubject } from './ports/erasure.ts'
 export type { LogFormat, Logger, LogLevel, LogTarget } from './ports/logger.ts'
 export type { ErasureRequest, Hold, RequestFilter, RequestKind, RequestStatus } from './ports/privacy.ts'
 export type { Counters, RunEvent, RunOp, RunRow, RunStatus } from './ports/runs.ts'
@@ -61,4 +63,5 @@ export type {
 export * from './query-entry.ts'
 export { type RawEvent, SourceRecord } from './records.ts'
 export type * from './results.ts'
+export type { Subject, SubjectIdentity, SubjectMerge } from './subject-export.ts'
 export type { LedgerTiers, TierCallOptions, TierStatus } from './tiers.ts'

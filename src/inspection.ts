@@ -62,7 +62,7 @@ export class LedgerInspection {
   }
 }
 
-function view(row: FullLedgerRow): LedgerEventView {
+export function view(row: FullLedgerRow): LedgerEventView {
   return {
     sequence: row.sequence,
     eventId: row.eventId,

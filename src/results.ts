@@ -256,13 +256,3 @@ export interface ExportMention {
   readonly entityTypes: readonly string[]
   readonly at: string
 }
-
-/** What `scrub()` did (spec 10 §10). */
-export interface ScrubResult {
-  /** For people. */
-  readonly method: string
-  readonly bytesBefore: number
-  readonly bytesAfter: number
-  /** What still may hold old values, with what an administrator has to do. */
-  readonly outstanding: readonly { readonly store: string; readonly reason: string; readonly until: string | null }[]
-}

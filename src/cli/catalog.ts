@@ -82,6 +82,12 @@ export const CATALOG: readonly CatalogEntry[] = [
     load: async () => (await import('./commands/redact.ts')).command,
   },
   {
+    name: 'subject',
+    group: 'Operate',
+    summary: "one person's data, to hand over",
+    load: async () => (await import('./commands/subject.ts')).command,
+  },
+  {
     name: 'hold',
     group: 'Operate',
     summary: 'legal holds: what must not be erased',

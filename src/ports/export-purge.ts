@@ -17,6 +17,9 @@ export interface Purged {
   readonly problem: string | null
 }
 
+/** Files that an export of a person consists of, the one that says whose they are first; others are people's own. */
+export const SUBJECT_FILES = ['subject.json', 'events.csv', 'history.csv', 'identity.csv', 'relationships.csv'] as const
+
 export const NOTHING: Purged = { rows: new Map(), problem: null }
 
 /** Without a column that says whose rows they are, none can be found. */

@@ -1,10 +1,7 @@
 /** What was exported about one person (spec 05 §4.5): a folder that goes whole, and may name other people. */
 import { readdir, readFile, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Purge, Purged } from '../../ports/export-purge.ts'
-
-/** Files that an export of a person consists of; others in the folder are people's own. */
-export const SUBJECT_FILES = ['subject.json', 'events.csv', 'history.csv', 'identity.csv', 'relationships.csv'] as const
+import { type Purge, type Purged, SUBJECT_FILES } from '../../ports/export-purge.ts'
 
 const OTHERS = 'an export about somebody else names the entity; remove it when it has been handed over'
 

@@ -88,7 +88,7 @@ export async function createRequest(context: PrivacyContext, input: RequestInput
 
 /** The entity as it was named, and everything that is one with it. */
 export async function subjectOf(
-  context: PrivacyContext,
+  context: Pick<PrivacyContext, 'engine' | 'working'>,
   subject: SubjectInput,
 ): Promise<{ readonly entityId: string; readonly family: readonly string[] }> {
   const { entityId, hint } = subject
@@ -178,7 +178,7 @@ function shown(request: ErasureRequest): ErasureRequest {
 }
 
 /** The value is tried as it is, and in the form the definitions give it; each finds redacted hints, too. */
-async function entityOfHint(context: PrivacyContext, hint: string): Promise<string> {
+async function entityOfHint(context: Pick<PrivacyContext, 'engine' | 'working'>, hint: string): Promise<string> {
   const [, entityType = '', hintType = '', value = ''] = /^([^.=]+)\.([^=]+)=([\s\S]+)$/.exec(hint) ?? []
   if (value === '') throw new ConfigError('a hint is written type.field=value')
   const { entities } = context.working().program

@@ -4,8 +4,7 @@
  */
 import { ConfigError } from '../../errors.ts'
 import type { Outstanding } from '../../ports/privacy.ts'
-import type { Store } from '../../ports/store.ts'
-import type { ScrubResult } from '../../results.ts'
+import type { Scrubbed, Store } from '../../ports/store.ts'
 import { whileArchiveRests } from '../cold/slot.ts'
 import type { Engine } from '../engine.ts'
 import { withWholeState } from '../slot.ts'
@@ -16,7 +15,7 @@ const UNSCRUBBED =
   "files of the database hold bytes of removed rows until they are written anew: run 'defacto erase scrub' when nothing else runs"
 
 /** Nothing is built or archived meanwhile. */
-export async function scrubDatabase(engine: Engine, { signal }: { signal?: AbortSignal } = {}): Promise<ScrubResult> {
+export async function scrubDatabase(engine: Engine, { signal }: { signal?: AbortSignal } = {}): Promise<Scrubbed> {
   const { store } = engine
   const { scrub } = store
   if (scrub === undefined) throw new ConfigError('this database cannot be scrubbed; ask who runs it')
@@ -29,9 +28,9 @@ export async function scrubDatabase(engine: Engine, { signal }: { signal?: Abort
       async () => {
         // What is removed from now on waits for the next one.
         const at = engine.now().toString()
-        const { left, ...result } = await scrub.call(store, signal && { signal })
-        await store.privacy.putNote(NOTE, JSON.stringify({ at, left }))
-        return { ...result, outstanding: left.map(outstanding) }
+        const result = await scrub.call(store, signal && { signal })
+        await store.privacy.putNote(NOTE, JSON.stringify({ at, left: result.left }))
+        return result
       },
     ),
   )
