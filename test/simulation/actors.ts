@@ -5,7 +5,7 @@ import { flushCold } from '../../src/engine/cold/flush.ts'
 import { compactCold, vacuumCold, verifyCold } from '../../src/engine/cold/maintain.ts'
 import { pruneCold } from '../../src/engine/cold/prune.ts'
 import { withSlot } from '../../src/engine/slot.ts'
-import type { ArchiveRow } from '../../src/ports/archive.ts'
+import { type ArchiveRow, tombstone } from '../../src/ports/archive.ts'
 import { STATE } from '../../src/ports/slots.ts'
 import type { BuildState, FullLedgerRow, Renormalized, Unit } from '../../src/ports/store.ts'
 import { columnsOf } from './hot-state.ts'
@@ -119,6 +119,30 @@ export async function change(world: World, host: Host): Promise<void> {
   assertVanished(world, begin)
 }
 
+/** Erases some rows, and carries that into the archive now or later. */
+export async function erase(world: World, { store, engine }: Host): Promise<void> {
+  const { random, truth, database, scheduler } = world
+  if (truth.head === 0) return
+  const given = [...new Set([random.between(1, truth.head), random.between(1, truth.head)])]
+  const rows = given.map((sequence) => ({ sequence, digest: random.chance(0.5) ? `digest-${sequence}` : null }))
+  await withSlot(engine, STATE, 'erase', undefined, (slot) =>
+    slot.unit('', async (unit) => {
+      await store.ledger.empty(unit, rows)
+      database.onceCommitted(unit, () => {
+        for (const { sequence, digest } of rows) {
+          const before = truth.row(sequence)
+          const known = before?.eventType === null ? before.eventId : null
+          truth.set(tombstone(sequence, known ?? digest))
+        }
+      })
+    }),
+  )
+  if (random.chance(0.3)) return
+  const begin = scheduler.step
+  await store.ledger.settle()
+  assertVanished(world, begin)
+}
+
 async function changeRows({ random, truth, database, newId }: World, { store, engine }: Host): Promise<void> {
   const sequences = [...new Set([random.between(1, truth.head), random.between(1, truth.head)])].sort((a, b) => a - b)
   const hintsOnly = random.chance(0.3)
@@ -152,7 +176,7 @@ async function changeRows({ random, truth, database, newId }: World, { store, en
 export function assertVanished({ truth, table, scheduler }: World, begin: number): void {
   const dead = new Set(truth.dead(begin))
   for (const { path, rows } of table.files()) {
-    const found = (rows ?? []).find(({ data, hints }) => dead.has(data!) || dead.has(hints!))
+    const found = (rows ?? []).find(({ data, hints, raw }) => [data, hints, raw].some((text) => dead.has(text!)))
     if (found !== undefined) scheduler.fail(`${path} still has ${found.sequence} as it was before it was settled`)
   }
 }

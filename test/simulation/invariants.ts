@@ -60,6 +60,10 @@ function wrong(
 /** Is the archived row what it shall be, once everything staged is in the archive? */
 function isCurrent({ staged }: HotState, row: ArchiveRow, wanted: ArchiveRow | undefined): boolean {
   const changes = staged.filter(({ sequence }) => sequence === row.sequence)
-  const next = Object.assign({}, row, ...changes.map(({ change }) => change)) as ArchiveRow
+  let next = row
+  for (const { change } of changes) {
+    // What was emptied stays so.
+    if (next.eventType !== null || change.eventType === null) next = Object.assign({}, next, change)
+  }
   return wanted !== undefined && sameRow(next, wanted)
 }

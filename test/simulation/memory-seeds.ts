@@ -17,6 +17,7 @@ export function simulatePart(part: number): void {
       for (const work of ['appendSome', 'flush', 'prune', 'change', 'maintain']) {
         expect(done.get(work), work).toBeGreaterThan(seeds / 2)
       }
+      expect(done.get('erase')).toBeGreaterThan(seeds / 4)
     })
   }
 }

@@ -1,12 +1,14 @@
 /** Reads of the whole ledger and of parts of it, each compared with what the ledger held meanwhile. */
 import { compareText } from '../../src/core/expression/code-points.ts'
+import type { ArchiveRow } from '../../src/ports/archive.ts'
 import type { LedgerRow, MappedRow } from '../../src/ports/store.ts'
 import type { Work } from './actors.ts'
 import { isReplayable } from './hot-state.ts'
 import { ALL_ENTITIES, type Expected, entitiesOf, type Found } from './truth.ts'
 import type { World } from './world.ts'
 
-const stored = (): boolean => true
+/** Tombstones show nowhere. */
+const stored = ({ eventType }: ArchiveRow): boolean => eventType !== null
 
 export const scan: Work = (world, { store }) => {
   const { random, truth } = world

@@ -1,5 +1,6 @@
 /** A database that is lost and comes back as an older backup, while the archive has gone on (spec 07 §5.5). */
 import { restoreCold } from '../../src/engine/cold/restore.ts'
+import { tombstone } from '../../src/ports/archive.ts'
 import type { EntityMapping } from '../../src/ports/store.ts'
 import * as work from './actors.ts'
 import type { HotState } from './hot-state.ts'
@@ -13,7 +14,8 @@ const CRASH = 0.01
 const backups = new WeakMap<World, HotState>()
 
 /**
- * Rows changed after the backup would differ from it for good, so there are none until it is back.
+ * Rows changed after the backup would differ from it for good, so there are none until it is back. Rows may be erased: the
+ * database forgets what the archive has forgotten.
  * @param changes whether there are some before it
  */
 export const restored = (changes: boolean): Frame => ({
@@ -36,6 +38,7 @@ export const restored = (changes: boolean): Frame => ({
     bucket.onChange = (path) => void table.take(path)
     database.committed = backups.get(world) ?? database.committed
     truth.lose(Math.max(database.committed.head, table.boundary))
+    forgetAsFarAsKnown(world)
     while (!(await takesOver(world))) {}
     database.onCommit = onCommit
     bucket.onChange = onChange
@@ -46,6 +49,19 @@ export const restored = (changes: boolean): Frame => ({
     await finish(world)
   },
 })
+
+/** What neither the backup nor the archive knew to be erased is not. */
+function forgetAsFarAsKnown({ truth, table, database }: World): void {
+  const { rows, ids } = database.committed
+  const archived = new Map(table.files().flatMap((file) => (file.rows ?? []).map((row) => [row.sequence, row])))
+  for (let sequence = 1; sequence <= truth.head; sequence += 1) {
+    if (truth.row(sequence)?.eventType !== null) continue
+    const [cold, id] = [archived.get(sequence), ids.get(sequence)]
+    const digest = cold?.eventType === null ? cold.eventId : null
+    if (id?.source === null) truth.set(tombstone(sequence, id.eventId ?? digest))
+    else truth.set(cold?.eventType === null ? tombstone(sequence, digest) : (rows.get(sequence) ?? cold!))
+  }
+}
 
 /** False if the process died meanwhile. */
 async function takesOver(world: World): Promise<boolean> {
@@ -66,7 +82,7 @@ async function goOn(world: World): Promise<void> {
   world.scheduler.start(host.process, 'after', async () => {
     // As the next build does.
     await host.engine.unit('', (unit) => host.store.mapping.write(unit, membersUpTo(world.truth.head)))
-    for (const one of [work.appendSome, work.flush, work.change, work.change, work.prune, work.change]) {
+    for (const one of [work.appendSome, work.flush, work.change, work.erase, work.change, work.prune, work.change]) {
       await one(world, host)
     }
   })

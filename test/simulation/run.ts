@@ -34,7 +34,7 @@ const PROGRAMS: Readonly<Record<string, readonly Role[]>> = {
   ],
   d: [
     { name: 'prune', works: [work.prune], rest: 10 },
-    { name: 'change', works: [work.change], rest: 20 },
+    { name: 'change', works: [work.change, work.change, work.change, work.erase], rest: 20 },
   ],
   e: [
     { name: 'maintain', works: [work.maintain], rest: 160 },

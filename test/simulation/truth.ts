@@ -116,7 +116,7 @@ export class Truth {
   }
 }
 
-const textsOf = ({ row }: Version): string[] => [row.data!, row.hints!]
+const textsOf = ({ row }: Version): string[] => [row.data, row.hints, row.raw].filter((text) => text !== null)
 
 const once = (): readonly string[] => ['']
 const keyOf = (sequence: number, entity: string | undefined): string =>

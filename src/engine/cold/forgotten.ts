@@ -1,7 +1,7 @@
 /**
  * What the archive has forgotten, the database must not know (spec 05 §4.6): one that was put back to an older copy still
- * has rows as they were before they were erased or redacted. The archive records the number of the changes it has; only
- * where that is one the database has not come to are they compared.
+ * has rows as they were before they were erased or redacted. The archive records the number of the changes it has, and how
+ * far it goes; only where the database has come to neither are they compared.
  */
 import { LockHeld } from '../../errors.ts'
 import { type Archive, type ArchiveRow, type ArchiveSnapshot, changesApp } from '../../ports/archive.ts'
@@ -17,22 +17,44 @@ import { COLD, withColdSlot } from './slot.ts'
 /** What says of an archived row whether something of it was forgotten. */
 const SIGNS = ['eventId', 'eventType', 'redaction'] as const
 
-/** Whether the archive has changes that this database knows nothing of. A database that settles numbers them first. */
-function isAhead(engine: Engine, snapshot: ArchiveSnapshot | null, state: TierState | null): boolean {
-  return state !== null && recorded(engine, snapshot) >= state.job
+/** What both say, read together. */
+interface Found {
+  readonly snapshot: ArchiveSnapshot | null
+  readonly state: TierState | null
 }
 
-function recorded({ store }: Engine, snapshot: ArchiveSnapshot | null): number {
-  return snapshot?.txns.get(changesApp(store.namespace)) ?? 0
+/** The rows that have to be compared. */
+interface Doubtful {
+  readonly snapshot: ArchiveSnapshot
+  readonly state: TierState
+  readonly after: number
+  readonly to: number
+}
+
+function recorded({ store }: Engine, snapshot: ArchiveSnapshot): number {
+  return snapshot.txns.get(changesApp(store.namespace)) ?? 0
+}
+
+/** Whether the archive has changes that this database knows nothing of. A database that settles numbers them first. */
+function isAhead(engine: Engine, { snapshot, state }: Doubtful): boolean {
+  return recorded(engine, snapshot) >= state.job
+}
+
+async function doubtful(engine: Engine, { snapshot, state }: Found): Promise<Doubtful | null> {
+  if (snapshot === null || state === null) return null
+  // What was forgotten before it was archived went there as it was then; whether the database knows of the flush, or not.
+  const after = recorded(engine, snapshot) >= state.job ? 0 : state.flushed
+  if (after >= snapshot.last) return null
+  const to = Math.min(await engine.store.ledger.head(), snapshot.last)
+  return after < to ? { snapshot, state, after, to } : null
 }
 
 /** As when opening a space. Costs nothing unless the database is older than the archive; then others are waited for. */
-export async function forgetAsArchive(
-  engine: Engine,
-  archive: Archive,
-  found: { readonly snapshot: ArchiveSnapshot | null; readonly state: TierState | null },
-): Promise<void> {
-  for (let { snapshot, state } = found; isAhead(engine, snapshot, state); ) {
+export async function forgetAsArchive(engine: Engine, archive: Archive, found: Found): Promise<void> {
+  for (let rows = await doubtful(engine, found); rows !== null; rows = await doubtful(engine, await now())) {
+    const ahead = isAhead(engine, rows)
+    // As a rule a flush has just not told the database yet.
+    if (!ahead && !(await differs(engine, archive, rows))) return
     try {
       return await withColdSlot(engine, 'forget', undefined, (cold) =>
         withSlot(engine, STATE, 'forget', cold.signal, (slot) => forgetInSlots(engine, archive, { cold, state: slot })),
@@ -41,31 +63,41 @@ export async function forgetAsArchive(
       if (!(error instanceof LockHeld)) throw error
     }
     await waitForOthers(engine, undefined)
-    snapshot = await archive.snapshot()
-    state = await engine.store.tiers.state()
+  }
+
+  async function now(): Promise<Found> {
+    return { snapshot: await archive.snapshot(), state: await engine.store.tiers.state() }
   }
 }
 
-/** For who holds both slots. Nothing has been carried into the archive since the database was put back. */
+async function differs(engine: Engine, archive: Archive, rows: Doubtful): Promise<boolean> {
+  for await (const { erased, treated } of forgotten(engine, archive, rows)) {
+    if (treated.length > 0) return true
+    for await (const known of engine.store.ledger.rows(erased.map(({ sequence }) => sequence))) {
+      if (known.length > 0) return true
+    }
+  }
+  return false
+}
+
+/**
+ * For who holds both slots. Nothing has been carried into the archive since the database was put back; the archive may go
+ * further than the database knows.
+ */
 export async function forgetInSlots(
   engine: Engine,
   archive: Archive,
   slots: { readonly cold: Slot; readonly state: Slot },
 ): Promise<void> {
   const { tiers, ledger, locks } = engine.store
-  const snapshot = await archive.snapshot()
-  const before = await tiers.state()
-  if (snapshot === null || before === null || !isAhead(engine, snapshot, before)) return
+  const rows = await doubtful(engine, { snapshot: await archive.snapshot(), state: await tiers.state() })
+  if (rows === null) return
   const unit = (work: (unit: Unit) => Promise<void>): Promise<void> =>
     slots.state.unit('', async (given) => {
       await locks.fence(given.tx, COLD, slots.cold.epoch)
       await work(given)
     })
-  const to = await ledger.head()
-  for await (const rows of archive.scan({ to, columns: SIGNS, snapshot })) {
-    const erased = rows.filter(({ eventType }) => eventType === null)
-    const treated = await treatedRows(engine, archive, snapshot, rows, before.pruned)
-    if (erased.length === 0 && treated.length === 0) continue
+  for await (const { erased, treated } of forgotten(engine, archive, rows)) {
     await unit(async (given) => {
       await ledger.holdAppends(given)
       const emptied = await ledger.empty(
@@ -81,10 +113,24 @@ export async function forgetInSlots(
     })
     failpoint('forget.committed')
   }
+  if (!isAhead(engine, rows)) return
   await unit(async (given) => {
     const state = await tiers.lock(given)
-    await tiers.put(given, { job: Math.max(state?.job ?? 0, recorded(engine, snapshot) + 1) })
+    await tiers.put(given, { job: Math.max(state?.job ?? 0, recorded(engine, rows.snapshot) + 1) })
   })
+}
+
+/** Rows that the archive has as tombstones, and those of which the database has more than the archive, in parts. */
+async function* forgotten(
+  engine: Engine,
+  archive: Archive,
+  { snapshot, state, after, to }: Doubtful,
+): AsyncGenerator<{ readonly erased: readonly ArchiveRow[]; readonly treated: readonly TreatedRow[] }> {
+  for await (const rows of archive.scan({ after, to, columns: SIGNS, snapshot })) {
+    const erased = rows.filter(({ eventType }) => eventType === null)
+    const treated = await treatedRows(engine, archive, snapshot, rows, state.pruned)
+    if (erased.length > 0 || treated.length > 0) yield { erased, treated }
+  }
 }
 
 /** Those of the archived rows that the database still has without what is noted of them, as they are to be. */
