@@ -72,7 +72,7 @@ const LEFTOVERS: Readonly<Record<string, string>> = {
     group by event_id having count(*) > 1`,
   'wrong counts of sources': `select source from (
       select source, count(*) c from (select sequence, source from defacto.ledger
-        union select sequence, source from defacto.event_ids) s group by source) l
+        union select sequence, source from defacto.event_ids) s where source is not null group by source) l
     full join defacto.source_counts s using (source) where c is distinct from s.events`,
   'mappings of nothing': `select sequence from defacto.event_entities
     where sequence not in (select sequence from defacto.ledger union select sequence from defacto.event_ids)`,
