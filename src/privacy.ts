@@ -3,7 +3,7 @@
  * offers of them, and what runs work with.
  */
 import type { Certificate } from './core/certificate.ts'
-import { acceptLoss, checkRestored } from './engine/privacy/chain.ts'
+import { acceptLoss, assertNotRestored, checkRestored } from './engine/privacy/chain.ts'
 import type { PrivacyCall, PrivacyContext } from './engine/privacy/context.ts'
 import { type EraseCall, eraseEntity } from './engine/privacy/erase.ts'
 import { addHold, type HoldInput, listHolds, releaseHold } from './engine/privacy/holds.ts'
@@ -62,6 +62,8 @@ export interface ErasureApi {
   certificate(requestId: string): Promise<Certificate>
   /** The chain, oldest first. */
   certificates(): Promise<readonly Certificate[]>
+  /** Rejects with `E_ERASURES_LOST`, as builds and exports do, while such erasures wait for somebody's decision. */
+  assertKnown(): Promise<void>
   /**
    * Somebody answers for erasures that a database from an older backup does not know of any more: all of them, by their
    * certificates. Builds and exports run again.
@@ -124,6 +126,7 @@ export class Privacy {
           { details: { requestId } },
         )
       },
+      assertKnown: () => assertNotRestored(parts.engine),
       certificates: async () => (await privacy.certificates()).map(({ body }) => JSON.parse(body) as Certificate),
       scrub: (options) => parts.write(() => scrubDatabase(parts.engine, options)),
       accept: (decision) =>

@@ -1,10 +1,12 @@
 import { access, constants, rm, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Defacto } from '../../index.ts'
+import { REQUEST_STATUSES } from '../../ports/privacy.ts'
 import { RUN_ENDED } from '../../ports/runs.ts'
 import type { Paint } from '../colour.ts'
 import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
+import { erasureFindings } from '../erase/health.ts'
 import { exitCodeOf, reportOf } from '../errors.ts'
 import { lettersOf } from '../letters.ts'
 import { runFindings } from '../runs/health.ts'
@@ -21,6 +23,9 @@ interface Finding {
   readonly message: string
   readonly data?: unknown
 }
+
+/** Requests that are neither closed nor refused. */
+const OPEN = REQUEST_STATUSES.filter((status) => status !== 'closed' && status !== 'refused')
 
 /** Free space below this is worth a word. */
 const LITTLE_SPACE = 200 * 1024 * 1024
@@ -50,6 +55,7 @@ export const command: CommandSpec = {
     if (await attempt('configuration', () => configuration(context))) {
       await attempt('disk', () => disk(context))
       await attempt('database', () => database(context))
+      await attempt('erasures', () => erasures(context))
       await attempt('dead letters', () => deadLetters(context))
     }
     const bad = findings.filter(({ state }) => state === 'error').length
@@ -238,6 +244,14 @@ async function coldTier(defacto: Defacto): Promise<Finding> {
     message: notes.join(', '),
     data: { location, head, flushed, pruned, files, bytes, filled },
   }
+}
+
+/** `E_ERASURES_LOST`: the database was restored from a backup older than what was erased. */
+async function erasures(context: Context): Promise<Finding[]> {
+  if (!(await context.hasDatabase())) return []
+  const { erasure } = await context.open({ activate: 'never', migrations: 'check' })
+  await erasure.assertKnown()
+  return erasureFindings(await erasure.list({ status: OPEN }), new Date())
 }
 
 async function deadLetters(context: Context): Promise<Finding[]> {

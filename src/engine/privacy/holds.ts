@@ -12,7 +12,7 @@ import { type SubjectInput, subjectOf } from './requests.ts'
 export interface HoldInput extends SubjectInput {
   readonly entityType?: string
   /** Condition in the form of spec 06 §5. */
-  readonly filter?: Json
+  readonly filter?: object | null
   readonly reason: string
   readonly placedBy?: string | null
   /** It ends by itself then. */
@@ -26,7 +26,8 @@ export interface HoldInput extends SubjectInput {
 export async function addHold(context: PrivacyContext, input: HoldInput): Promise<Hold> {
   const { engine } = context
   const { privacy } = engine.store
-  const { entityType, filter = null, placedBy = null } = input
+  const { entityType, placedBy = null } = input
+  const filter = (input.filter ?? null) as Json
   if (typeof input.reason !== 'string' || input.reason.trim() === '') {
     throw new ConfigError('a hold needs a reason')
   }
