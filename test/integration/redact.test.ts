@@ -122,6 +122,7 @@ for (const { name, describe, place: make } of PLACES) {
             dob: '1980-02-03',
           },
           { n: 12, kind: 'upgraded', at: START + 12, tel: '+49-77-00019999', tier: 'platinum', salary: 12345.5 },
+          { n: 14, kind: 'upgraded', at: START + 12, account: 'a1', tier: 'platinum', salary: 12345.5 },
           { n: 13, kind: 'ordered', at: START + 13, no: 'o9', by: 'ann.q9@canary.example', total: 9 },
         ],
         { process: true },

@@ -216,7 +216,9 @@ async function placeOf(database: string, cold: boolean, folder: string, drop: ()
     },
     async leaks(values = ANN) {
       const rows = database.startsWith('postgres')
-        ? (await inPostgres(database, values)).map(({ place, value }) => `${place}: ${value}`)
+        ? (await inPostgres(database, values))
+            .filter(({ place }) => place !== 'pg_stats')
+            .map(({ place, value }) => `${place}: ${value}`)
         : inSqlite(database, values)
       const files = cold && existsSync(archive) ? await inFolders([archive], values) : []
       return [...rows, ...files.map(({ place, value }) => `${place}: ${value}`)]

@@ -29,8 +29,8 @@ class Arrival {
   readonly #engine: Engine
   readonly #edition: Edition
   readonly #digests: Digests
-  /** Sticky tokens met so far: whom they belong to. */
-  readonly #sticky = new Map<string, string>()
+  /** By hint: the redacted person it leads to. */
+  readonly #owners = new Map<string, string>()
   readonly #plans = new Map<string, { own: PrivacyPlan; related: PrivacyPlan }>()
 
   constructor(engine: Engine, edition: Edition, digests: Digests) {
@@ -40,39 +40,36 @@ class Arrival {
   }
 
   /**
-   * The events, those of redacted persons treated. What such an event tells of its person besides is redacted from now on,
-   * too, wherever it is; so the answer is the same whether events come together or one by one.
+   * The events, those of redacted persons treated. By what such an event tells of its person besides, the person is known from
+   * now on; so the answer is the same whether events come together or one by one.
    */
   async treated(unit: Unit, events: readonly NormalizedEvent[]): Promise<readonly NormalizedEvent[]> {
-    const result = [...events]
     const named = events.map((event) => this.#named(event))
     await this.#find(unit, named)
-    if (this.#sticky.size === 0) return events
+    if (this.#owners.size === 0) return events
+    const result = [...events]
     const done = new Set<string>()
-    for (let found = true; found; ) {
-      found = false
+    for (let more = true; more; ) {
+      more = false
       for (const [index, event] of events.entries()) {
-        const { own, targets } = named[index] as Named
-        for (const entityType of new Set(own.map((key) => key.entityType))) {
+        for (const entityType of Object.keys(event.hints)) {
+          const owner = this.#ownerOf({ entityType, hints: event.hints[entityType] ?? {} })
           const mark = `${index}\u0000${entityType}`
-          const ids = own.flatMap((key) => (key.entityType === entityType ? (this.#idOf(key) ?? []) : []))
-          const [owner] = ids.sort()
           if (owner === undefined || done.has(mark)) continue
           done.add(mark)
-          found = true
-          const before = result[index] ?? event
-          result[index] = treatEvent(before, this.#plan(entityType).own, this.#digests)
-          await this.#learn(unit, event, result[index], entityType, owner)
+          more = true
+          const treated = treatEvent(result[index] ?? event, this.#plan(entityType).own, this.#digests)
+          result[index] = treated
+          await this.#learn(unit, event, treated, entityType, owner)
         }
-        for (const [place, target] of targets.entries()) {
-          const mark = `${index}\u0000>${place}`
-          const known = this.#keysOf(target).map((key) => this.#digests.token(key.value))
-          const isKnown = this.#keysOf(target).some((key) => this.#idOf(key) !== undefined)
-          if (!isKnown || done.has(mark)) continue
-          done.add(mark)
-          const plan = this.#plan(target.entityType).related
-          result[index] = treatEvent(result[index] ?? event, plan, this.#digests, { known: new Set(known) })
-        }
+      }
+    }
+    for (const [index, { targets }] of named.entries()) {
+      for (const target of targets) {
+        if (this.#ownerOf(target) === undefined) continue
+        const known = new Set(Object.values(target.hints).map((value) => this.#digests.token(value)))
+        const { related } = this.#plan(target.entityType)
+        result[index] = treatEvent(result[index] as NormalizedEvent, related, this.#digests, { known })
       }
     }
     return result
@@ -80,7 +77,7 @@ class Arrival {
 
   #named(event: NormalizedEvent): Named {
     const { program } = this.#edition
-    const own = Object.entries(event.hints).flatMap(([entityType, hints]) => this.#keysOf({ entityType, hints }))
+    const own = Object.entries(event.hints).flatMap(([entityType, hints]) => keysOf({ entityType, hints }))
     // Not stored yet, so without a sequence; nothing here reads one.
     const targets = program.relatingEvents.has(event.eventType)
       ? relateGroups(program, { ...event, sequence: 0 }, event.hints)
@@ -88,28 +85,40 @@ class Arrival {
     return { own, targets }
   }
 
-  #keysOf({ entityType, hints }: HintGroup): HintKey[] {
-    return Object.entries(hints).map(([hintType, value]) => ({ entityType, hintType, value }))
+  #ownerOf(group: HintGroup): string | undefined {
+    return keysOf(group)
+      .flatMap((key) => this.#owners.get(textOf(key)) ?? [])
+      .sort()[0]
   }
 
-  #tokenKey({ entityType, hintType, value }: HintKey): string {
-    return hintKey(entityType, hintType, this.#digests.token(value))
-  }
-
-  #idOf(key: HintKey): string | undefined {
-    return this.#sticky.get(this.#tokenKey(key))
-  }
-
+  /** Whom these events name among the persons that were redacted for good: by a token, or by a hint that was left to them. */
   async #find(unit: Unit, named: readonly Named[]): Promise<void> {
-    const keys = named.flatMap(({ own, targets }) => [...own, ...targets.flatMap((target) => this.#keysOf(target))])
-    const tokens = [...new Set(keys.map(({ value }) => this.#digests.token(value)))]
-    const known = await this.#engine.store.identity.tokens(unit, tokens, { sticky: true })
-    for (const { entityType, hintType, value, entityId } of known) {
-      this.#sticky.set(hintKey(entityType, hintType, value), entityId)
+    const { identity } = this.#engine.store
+    const all = named.flatMap(({ own, targets }) => [...own, ...targets.flatMap(keysOf)])
+    const keys = [...new Map(all.map((key) => [textOf(key), key])).values()]
+    const tokens = keys.map((key) => this.#digests.token(key.value))
+    const sticky = new Map<string, string>()
+    for (const row of await identity.tokens(unit, [...new Set(tokens)], { sticky: true })) {
+      sticky.set(textOf(row), row.entityId)
+    }
+    const rest: HintKey[] = []
+    for (const [index, key] of keys.entries()) {
+      const owner = sticky.get(textOf({ ...key, value: tokens[index] as string }))
+      if (owner === undefined) rest.push(key)
+      else this.#owners.set(textOf(key), owner)
+    }
+    const ids = await identity.lookup(unit, rest)
+    const known = [...new Set(ids.filter((id) => id !== undefined))]
+    const redacted = (known.length === 0 ? [] : await identity.hintsOf(unit, known)).filter((hint) => hint.redacted)
+    const values = [...new Set(redacted.map(({ value }) => value))]
+    const persons = new Set((await identity.tokens(unit, values, { sticky: true })).map(({ entityId }) => entityId))
+    for (const [index, key] of rest.entries()) {
+      const id = ids[index]
+      if (id !== undefined && persons.has(id)) this.#owners.set(textOf(key), id)
     }
   }
 
-  /** Further hints of the event that gave way to tokens: the person is known by them from now on. */
+  /** What an event tells of its person: hints that gave way to tokens, and others. */
   async #learn(
     unit: Unit,
     event: NormalizedEvent,
@@ -117,36 +126,30 @@ class Arrival {
     entityType: string,
     owner: string,
   ): Promise<void> {
-    const plain = event.hints[entityType] ?? {}
-    const tokens = treated.hints[entityType] ?? {}
-    const fresh: (HintKey & { readonly token: string })[] = []
-    for (const [hintType, value] of Object.entries(plain)) {
-      const token = tokens[hintType]
-      if (token === undefined || token === value) continue
-      const key = { entityType, hintType, value, token }
-      if (this.#idOf(key) !== undefined) continue
-      this.#sticky.set(this.#tokenKey(key), owner)
-      fresh.push(key)
-    }
+    const left = treated.hints[entityType] ?? {}
+    const fresh = keysOf({ entityType, hints: event.hints[entityType] ?? {} }).filter((key) => {
+      return !this.#owners.has(textOf(key))
+    })
     if (fresh.length === 0) return
     const { identity, mapping } = this.#engine.store
     await mapping.lock(unit, { wait: true })
-    const found = await identity.lookup(unit, fresh)
-    const asTokens = fresh.map(({ token, ...key }) => ({ ...key, value: token }))
-    const before = await identity.lookup(unit, asTokens)
-    const unknown: HintRow[] = []
-    const known: (HintRow & { readonly token: string })[] = []
-    for (const [index, { token, ...key }] of fresh.entries()) {
-      const plainOwner = found[index]
-      if (plainOwner !== undefined) known.push({ ...key, entityId: plainOwner, token })
-      else {
-        const tokenOwner = before[index]
-        if (tokenOwner === undefined) unknown.push({ ...key, value: token, entityId: owner })
-        known.push({ ...key, value: token, entityId: tokenOwner ?? owner, token })
-      }
+    const stored = fresh.map(({ hintType, value }) => ({ entityType, hintType, value: left[hintType] ?? value }))
+    const plain = await identity.lookup(unit, fresh)
+    const before = await identity.lookup(unit, stored)
+    const inserts: HintRow[] = []
+    const redacts: (HintRow & { readonly token: string })[] = []
+    for (const [index, key] of fresh.entries()) {
+      const { value: token } = stored[index] as HintKey
+      const plainOwner = plain[index]
+      // Somebody else's so far: mapping finds that they are one.
+      const entityId = plainOwner ?? before[index] ?? owner
+      this.#owners.set(textOf(key), owner)
+      if (plainOwner === undefined && before[index] === undefined) inserts.push({ ...key, value: token, entityId })
+      if (token === key.value) continue
+      redacts.push({ ...key, value: plainOwner === undefined ? token : key.value, entityId, token })
     }
-    if (unknown.length > 0) await identity.insert(unit, unknown)
-    await identity.redact(unit, known, true)
+    if (inserts.length > 0) await identity.insert(unit, inserts)
+    if (redacts.length > 0) await identity.redact(unit, redacts, true)
   }
 
   #plan(entityType: string): { own: PrivacyPlan; related: PrivacyPlan } {
@@ -158,4 +161,12 @@ class Arrival {
     }
     return plan
   }
+}
+
+function keysOf({ entityType, hints }: HintGroup): HintKey[] {
+  return Object.entries(hints).map(([hintType, value]) => ({ entityType, hintType, value }))
+}
+
+function textOf({ entityType, hintType, value }: HintKey): string {
+  return hintKey(entityType, hintType, value)
 }
