@@ -20,6 +20,9 @@ export type WorkStep =
   | { do: 'maintain' }
   /** The person with this hint goes, and whatever was begun of it before goes on. */
   | { do: 'erase'; hint: string }
+  | { do: 'redact'; hint: string }
+  /** The person with one hint becomes part of the one with another. */
+  | { do: 'merge'; from: string; into: string }
 export interface Job {
   database: string
   /** Every record of the test; steps name ranges of it. */
@@ -67,6 +70,13 @@ async function run(step: WorkStep): Promise<void> {
     const id = await engine.identity.lookup(step.hint)
     if (id !== undefined) await engine.erase(id, { strict: true })
     await engine.erasure.run()
+  } else if (step.do === 'redact') {
+    await engine.redact((await engine.identity.lookup(step.hint)) ?? '')
+    await engine.erasure.run()
+  } else if (step.do === 'merge') {
+    const [from, into] = await Promise.all([engine.identity.lookup(step.from), engine.identity.lookup(step.into)])
+    // Whoever is one person already was merged before the process died.
+    if (from !== into) await engine.merge(from ?? '', into ?? '', { reason: 'test' })
   } else if (step.do === 'settle') while ((await engine.nextBuild()).mode !== 'SKIP') await engine.build()
   else await engine.tick({ asOf: step.asOf })
 }
