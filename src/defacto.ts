@@ -254,6 +254,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Life
     this.#assertOpen()
     const asOf = options.asOf === undefined ? this.#engine.now() : asOfOption(options.asOf)
     if (options.dryRun) return previewTick(this.#engine, await this.#edition(options.version), asOf)
+    await this.#privacy.resume()
     return this.#write(async () => {
       const edition = await this.#edition(options.version)
       const result = await tick(this.#engine, edition, asOf)

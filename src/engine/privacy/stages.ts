@@ -3,7 +3,7 @@
  * Each is done for many requests at once, may be interrupted anywhere and repeated, and leaves the request where the next
  * call finds it. Before the pivot nothing has changed; behind it there is only the way forward.
  */
-import { LockHeld, NotFoundError, StorageError, UnreachableError } from '../../errors.ts'
+import { DefactoError, LockHeld, NotFoundError, StorageError, UnreachableError } from '../../errors.ts'
 import { type ErasureRequest, PAST_PIVOT, type RequestStatus } from '../../ports/privacy.ts'
 import { certify } from './certify.ts'
 import type { PrivacyCall, PrivacyContext } from './context.ts'
@@ -117,11 +117,20 @@ export async function resumeOpen(context: PrivacyContext, call: PrivacyCall = {}
     return status === 'frozen' || (PAST_PIVOT.includes(status) && status !== 'closed')
   })
   if (due.length === 0) return []
-  return advance(
-    context,
-    due.map(({ requestId }) => requestId),
-    call,
-  )
+  try {
+    return await advance(
+      context,
+      due.map(({ requestId }) => requestId),
+      call,
+    )
+  } catch (error) {
+    if (call.signal?.aborted || !(error instanceof DefactoError)) throw error
+    // Whoever only wants to work with the space is not kept from it; the next one tries again.
+    context.engine.logger
+      .child('defacto.lifecycle')
+      .warn('open erasures could not be continued now', { requests: due.length, code: error.code })
+    return []
+  }
 }
 
 /** Runs `work` for every request that nothing stands in the way of, under one hold of the whole state. */
