@@ -77,11 +77,14 @@ class Wanter {
   readonly #engine: Engine
   readonly #waiting: Promise<unknown>[] = []
   #asked = false
+  #passed = 0
 
   constructor(engine: Engine, places: readonly string[]) {
     this.#engine = engine
     hearFailpoints((name) => {
       if (!places.includes(name) || this.#asked) return
+      this.#passed += 1
+      if (this.#passed % 3 !== 0) return
       this.#asked = true
       // Outside the unit that has just been reached.
       setImmediate(() => this.#waiting.push(this.turn()))
@@ -154,7 +157,7 @@ async function life(backend: Backend, name: string, others: 'nobody' | 'same sto
     await wanter?.done()
     if (wanter !== null) {
       expect(wanter.turns).toBeGreaterThan(4)
-      expect(wanter.inBetween).toBeGreaterThan(1)
+      expect(wanter.inBetween).toBeGreaterThan(0)
     }
     return { results, ticked }
   } finally {
