@@ -19,7 +19,7 @@ export interface MergeData {
   readonly into_hints: DirectiveHints
 }
 
-interface Hint {
+export interface Hint {
   readonly entityType: string
   readonly hintType: string
   readonly value: string
@@ -107,4 +107,15 @@ export function mapHints({ id, hints }: DirectiveSide, forms: (hint: Hint) => re
     ),
   ])
   return { id, hints: Object.fromEntries(lists) as DirectiveHints }
+}
+
+/** The side with these hints beside its own; the same one if it has them all. */
+export function withHints(side: DirectiveSide, more: readonly Hint[]): DirectiveSide {
+  const known = [...hintsOf(side)]
+  const isKnown = (hint: Hint): boolean =>
+    known.some(
+      (one) => one.entityType === hint.entityType && one.hintType === hint.hintType && one.value === hint.value,
+    )
+  const added = more.filter((hint) => !isKnown(hint))
+  return added.length === 0 ? side : { id: side.id, hints: grouped([...known, ...added]) }
 }

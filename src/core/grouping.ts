@@ -1,5 +1,5 @@
 /** Union-find over the hints of a whole ledger, for identity resets (spec 04 §4.4 "Stable ids"). Pure. */
-import { type Directive, type DirectiveSide, hintsOf } from './directive.ts'
+import { type Directive, type DirectiveSide, type Hint, hintsOf } from './directive.ts'
 import type { Hints } from './event.ts'
 import { type HintGroup, hintKey, type IdentityRow, type Merge } from './identity.ts'
 import { getOwn } from './raw-path.ts'
@@ -9,6 +9,8 @@ export interface Components {
   idOf(entityType: string, hintType: string, value: string): string | undefined
   /** The new identity table. */
   rows(): Iterable<IdentityRow>
+  /** By which hints a side of a merge by hand is found now; none: by none of its own. */
+  hintsNow(side: DirectiveSide): Hint[]
   /** Old ids that are no more, whose hints all continue in one other id. */
   readonly retired: Merge[]
 }
@@ -118,21 +120,13 @@ export class Grouping {
     const nodes = this.#nodes
     return {
       retired,
+      hintsNow: (side) => this.#hintsNow(side),
       idOf: (entityType, hintType, value) => {
         const node = nodes.get(hintKey(entityType, hintType, value))
         return node === undefined ? undefined : ids.get(forest.find(node))
       },
       *rows() {
-        for (const [key, node] of nodes) {
-          const first = key.indexOf('\u0000')
-          const second = key.indexOf('\u0000', first + 1)
-          yield {
-            entityType: key.slice(0, first),
-            hintType: key.slice(first + 1, second),
-            value: key.slice(second + 1),
-            entityId: ids.get(forest.find(node)) as string,
-          }
-        }
+        for (const [key, node] of nodes) yield { ...hintOfKey(key), entityId: ids.get(forest.find(node)) as string }
       },
     }
   }
@@ -175,6 +169,13 @@ export class Grouping {
     return (owned.get(side.id) ?? []).flatMap((row) => this.#nodesNow(keyOf(row)))
   }
 
+  #hintsNow(side: DirectiveSide): Hint[] {
+    const found = new Set([...hintsOf(side)].flatMap((hint) => this.#nodesNow(keyOf(hint))))
+    const hints: Hint[] = []
+    if (found.size > 0) for (const [key, node] of this.#nodes) if (found.has(node)) hints.push(hintOfKey(key))
+    return hints
+  }
+
   /** Where a hint is now: under its own text, or where its events have gone. */
   #nodesNow(key: string): number[] {
     const former = this.#former.get(key)
@@ -214,6 +215,12 @@ const SCATTERED = -1
 
 const keyOf = ({ entityType, hintType, value }: Omit<IdentityRow, 'entityId'>): string =>
   hintKey(entityType, hintType, value)
+
+function hintOfKey(key: string): Hint {
+  const first = key.indexOf('\u0000')
+  const second = key.indexOf('\u0000', first + 1)
+  return { entityType: key.slice(0, first), hintType: key.slice(first + 1, second), value: key.slice(second + 1) }
+}
 
 /** Whether an old id rather than another gives its name to both. */
 function goesFirst(id: string, other: string, chosen: ReadonlyMap<string, number>): boolean {

@@ -1,6 +1,7 @@
 /** The shared part of reset builds: renormalization, new identity, new mappings (spec 04 §4.4; phases of 10 §4.6). */
 
 import type { DefinitionsObject } from '../core/definition/model.ts'
+import type { Directive } from '../core/directive.ts'
 import { parseJson } from '../core/expression/json.ts'
 import { Grouping } from '../core/grouping.ts'
 import { decodeEvent, rehint } from '../core/normalize.ts'
@@ -9,6 +10,7 @@ import { compileProgram } from '../core/program.ts'
 import type { HintRow, MappingState } from '../ports/store.ts'
 import type { EventFailure } from '../results.ts'
 import { whileArchiveRests } from './cold/slot.ts'
+import { renewedDirectives } from './directives.ts'
 import type { Edition, Engine } from './engine.ts'
 import { failpoint, unitRows } from './failpoint.ts'
 import { normalizationFailure } from './failures.ts'
@@ -191,18 +193,24 @@ async function regroup(
   const { program } = edition
   const grouping = new Grouping()
   const aliases = await TokenAliases.of(engine)
+  const directives = new Map<number, Directive>()
   for await (const rows of ledger.scan({ after: 0, to: upTo, raw: false })) {
     const said = rows.flatMap((row) => sayingOf(program, row, engine.now()) ?? [])
-    for (const { hints, groups, previous, directive } of (await aliases?.apply(said)) ?? said) {
+    for (const { sequence, hints, groups, previous, directive } of (await aliases?.apply(said)) ?? said) {
       if (directive === null) grouping.add(hints, groups, previous)
-      else grouping.directive(directive)
+      else {
+        grouping.directive(directive)
+        directives.set(sequence, directive)
+      }
     }
   }
   const old: HintRow[] = []
   for await (const rows of identity.all()) old.push(...rows)
   const components = grouping.components(old, engine.newId)
+  const renewed = await renewedDirectives(engine, directives, components)
   const next = await slot.unit(edition.version, async (unit) => {
     await identity.reset(unit, components.rows(), components.retired)
+    if (renewed.length > 0) await ledger.treat(unit, renewed)
     const entered = await putMapping(engine, unit, { phase: 'rehint', phaseCursor: 0, mappedUpto: 0 })
     failpoint('reset.written')
     return entered

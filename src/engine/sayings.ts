@@ -15,6 +15,7 @@ import type { FullLedgerRow } from '../ports/store.ts'
 import type { Engine } from './engine.ts'
 
 export interface Saying {
+  readonly sequence: number
   readonly hints: Hints
   readonly groups: readonly HintGroup[]
   /** Hints of the row before they were extracted again. */
@@ -28,18 +29,14 @@ export function sayingOf(program: Program, row: FullLedgerRow, now: Instant): Sa
   const directive = directiveOf(row)
   if (directive !== null) {
     const said = { from: withForms(program, directive.from, now), into: withForms(program, directive.into, now) }
-    return { hints: {}, groups: [], previous: {}, directive: said }
+    return { sequence: row.sequence, hints: {}, groups: [], previous: {}, directive: said }
   }
   const event = decodeEvent(program, row)
   const again = rehint(program, event, now, readNote(row.redaction))
   if ('error' in again) return null
   const { hints } = again
-  return {
-    hints,
-    groups: relateGroups(program, event, hints),
-    previous: JSON.parse(row.hints) as Hints,
-    directive: null,
-  }
+  const groups = relateGroups(program, event, hints)
+  return { sequence: row.sequence, hints, groups, previous: JSON.parse(row.hints) as Hints, directive: null }
 }
 
 /** The hints a side had when it was merged, and what the current rules make of them. */
@@ -97,7 +94,8 @@ export class TokenAliases {
       Object.fromEntries(Object.entries(all).map(([entityType, own]) => [entityType, fields(entityType, own)]))
     const side = (one: DirectiveSide): DirectiveSide =>
       mapHints(one, ({ entityType, hintType, value }) => [replace(entityType, hintType, value)])
-    return sayings.map(({ groups, previous, directive, hints: own }) => ({
+    return sayings.map(({ sequence, groups, previous, directive, hints: own }) => ({
+      sequence,
       hints: hints(own),
       groups: groups.map((group) => ({ ...group, hints: fields(group.entityType, group.hints) })),
       previous: hints(previous),
