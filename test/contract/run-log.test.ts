@@ -36,7 +36,7 @@ async function assertUpgrades(open: (migrations: 'auto' | 'check') => Promise<St
     (error) =>
       error instanceof ConfigError &&
       error.code === 'E_MIGRATION' &&
-      /has tables of level 2, this package needs 4/.test(error.message),
+      /has tables of level 2, this package needs 5/.test(error.message),
   )
   const store = await open('auto')
   assert.equal(store.spaceId, 'a-b-c')
@@ -65,7 +65,7 @@ describe('a SQLite file without a run log', () => {
       const upgraded = new DatabaseSync(path, { readOnly: true })
       const minimum = upgraded.prepare(`select value from meta where key = 'schema_minimum'`).get()
       upgraded.close()
-      assert.equal(minimum?.['value'], '2')
+      assert.equal(minimum?.['value'], '5')
     } finally {
       await rm(folder, { recursive: true })
     }
