@@ -31,11 +31,14 @@ const DEFINITIONS = {
 }
 const QUIET = { debug() {}, info() {}, warn() {}, error() {} }
 
-type Place = () => { readonly options: DefactoOptions; readonly drop: () => Promise<void> }
+export interface CompliancePlace {
+  readonly options: DefactoOptions
+  readonly drop: () => Promise<void>
+}
 
-function spaceAt(place: Place): ComplianceSpace {
+/** Removed when the test ends. */
+export function complianceSpace({ options: where, drop }: CompliancePlace): ComplianceSpace {
   const folder = mkdtempSync(join(room(), 'defacto-compliance-'))
-  const { options: where, drop } = place()
   const opened: Defacto[] = []
   onTestFinished(async () => {
     for (const defacto of opened) await defacto.close()
@@ -63,14 +66,13 @@ function spaceAt(place: Place): ComplianceSpace {
 }
 
 export const PLACES = [
-  { name: 'a SQLite file', describe, space: () => spaceAt(() => ({ options: {}, drop: async () => {} })) },
+  { name: 'a SQLite file', describe, space: () => complianceSpace({ options: {}, drop: async () => {} }) },
   {
     name: 'Postgres',
     describe: describePostgres,
-    space: () =>
-      spaceAt(() => {
-        const { url, namespace, drop } = freshNamespace()
-        return { options: { database: url, namespace }, drop }
-      }),
+    space: () => {
+      const { url, namespace, drop } = freshNamespace()
+      return complianceSpace({ options: { database: url, namespace }, drop })
+    },
   },
 ] as const
