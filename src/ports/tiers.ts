@@ -104,6 +104,8 @@ export interface TierPort {
   stage(unit: Unit, job: number, changes: readonly StagedChange[]): Promise<void>
   /** How many staged changes there are. */
   countStaged(unit?: Unit): Promise<number>
+  /** Grows with every change that is staged; with `job` it tells whether anything was staged or carried over since. */
+  lastStaged(unit?: Unit): Promise<number>
   /** Sequences with changes staged under `job` or an earlier number, ascending. */
   stagedSequences(job: number): Promise<number[]>
   /** Those changes of rows with `from <= sequence <= to`, later ones merged over earlier ones, by sequence. */

@@ -31,6 +31,12 @@ export async function countStaged({ database, names }: Space, unit?: Unit): Prom
   return row?.[0] as number
 }
 
+export async function lastStaged({ database, names }: Space, unit?: Unit): Promise<number> {
+  const sql = `select coalesce(max(id), 0) from ${names.infra('tier_jobs')}`
+  const [row] = await database.query(unit?.tx, 'tiers.lastStaged', sql)
+  return row?.[0] as number
+}
+
 export async function stagedSequences({ database, names }: Space, job: number): Promise<number[]> {
   const rows = await database.query(
     null,

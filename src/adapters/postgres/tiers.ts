@@ -11,7 +11,7 @@ import { archiveRow, FULL_COLUMNS } from './ledger-rows.ts'
 import { owned } from './names.ts'
 import { pages } from './pages.ts'
 import type { Space } from './space.ts'
-import { countStaged, dropStaged, stage, staged, stagedSequences } from './staged-changes.ts'
+import { countStaged, dropStaged, lastStaged, stage, staged, stagedSequences } from './staged-changes.ts'
 import { lockState, putState, readState } from './tier-state.ts'
 
 const CHUNK = 5000
@@ -198,6 +198,10 @@ export class PostgresTiers implements TierPort {
 
   async countStaged(unit?: Unit): Promise<number> {
     return countStaged(this.#space, unit)
+  }
+
+  async lastStaged(unit?: Unit): Promise<number> {
+    return lastStaged(this.#space, unit)
   }
 
   async stagedSequences(job: number): Promise<number[]> {

@@ -154,6 +154,11 @@ export class SqliteTiers implements TierPort {
     return row?.[0] as number
   }
 
+  async lastStaged(unit?: Unit): Promise<number> {
+    const [row] = await this.#read(unit ?? null, 'tiers.lastStaged', 'select coalesce(max(id), 0) from tier_jobs')
+    return row?.[0] as number
+  }
+
   async stagedSequences(job: number): Promise<number[]> {
     // Walks tier_jobs_sequence.
     const sql = 'select distinct sequence from tier_jobs where job <= ? order by sequence'

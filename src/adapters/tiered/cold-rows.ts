@@ -28,16 +28,17 @@ class RowsNeeded extends Error {
 /** What one try of a unit changes in archived rows: it reads them as it leaves them. Null: emptied. */
 class Changes {
   readonly rows = new Map<number, StagedChange['change'] | null>()
-  /** Whether nothing else was staged when it began. */
-  clean = true
+  /** What was staged last when it began. */
+  last = 0
 }
 
 /** What was fetched for one unit; right as long as no change of archived rows was committed since. */
 class Fetched {
   /** Null: not archived, or nothing that a replay sees. */
   readonly rows = new Map<number, ArchiveRow | null>()
-  /** Number of changes when they were fetched. */
+  /** Number of changes, and the last staged one, when they were fetched. */
   job = -1
+  last = -1
 }
 
 export class ColdRows {
@@ -56,10 +57,16 @@ export class ColdRows {
    * @throws StorageError `E_COLD_INCOMPLETE` if rows are missing that are nowhere else
    */
   async current(): Promise<{ archive: Archive; snapshot: ArchiveSnapshot | undefined }> {
+    this.#open()
+    await this.settle()
+    return this.#whole()
+  }
+
+  /** The archive as it is, with everything that left the database. */
+  async #whole(): Promise<{ archive: Archive; snapshot: ArchiveSnapshot | undefined }> {
     const archive = this.#open()
     // In this order: what the database says has left it was archived before.
     const pruned = (await this.#hot.tiers.state())?.pruned ?? 0
-    await this.settle()
     const snapshot = await archive.snapshot()
     const loss = lossIn(snapshot, pruned)
     if (loss === null) return { archive, snapshot: snapshot ?? undefined }
@@ -105,8 +112,8 @@ export class ColdRows {
     const fetched = this.#units.get(unit.tx)
     const state = await this.#hot.tiers.state(unit)
     const changes = this.#changes.get(unit.tx)
-    const settled = changes?.clean ?? (await this.#hot.tiers.countStaged(unit)) === 0
-    const valid = fetched?.job === state?.job && settled
+    const last = changes?.last ?? (await this.#hot.tiers.lastStaged(unit))
+    const valid = fetched?.job === state?.job && fetched?.last === last
     if (fetched === undefined || !valid) throw new RowsNeeded(sequences)
     const missing = sequences.filter((sequence) => !fetched.rows.has(sequence))
     if (missing.length > 0) throw new RowsNeeded(missing)
@@ -124,7 +131,7 @@ export class ColdRows {
     let known = this.#changes.get(unit.tx)
     if (known === undefined) {
       known = new Changes()
-      known.clean = (await this.#hot.tiers.countStaged(unit)) === 0
+      known.last = await this.#hot.tiers.lastStaged(unit)
       this.#changes.set(unit.tx, known)
     }
     for (const [sequence, change] of changes) {
@@ -142,10 +149,13 @@ export class ColdRows {
   }
 
   async #fetch(fetched: Fetched, sequences: readonly number[]): Promise<void> {
-    await this.settle()
-    const job = (await this.#hot.tiers.state())?.job ?? -1
-    if (job !== fetched.job) fetched.rows.clear()
+    const { tiers } = this.#hot
+    // Read before the rows: what is staged meanwhile makes them be fetched again.
+    const last = await tiers.lastStaged()
+    const job = (await tiers.state())?.job ?? -1
+    if (job !== fetched.job || last !== fetched.last) fetched.rows.clear()
     fetched.job = job
+    fetched.last = last
     for (const sequence of sequences) fetched.rows.set(sequence, null)
     for await (const row of this.rows(sequences, SCAN_COLUMNS)) fetched.rows.set(row.sequence, row)
   }
@@ -155,9 +165,22 @@ export class ColdRows {
     for await (const rows of resuming(() => this.#scan(sequences, columns), bySequence)) yield* rows
   }
 
+  /** Changes that wait are laid over the rows: a few rows are no reason to write whole files anew. */
   async *#scan(sequences: readonly number[], columns: readonly ArchiveColumn[]): AsyncGenerator<ArchiveRow[]> {
-    const { archive, snapshot } = await this.current()
-    yield* archive.scan({ sequences, columns, snapshot })
+    const changes = await this.#staged(sequences)
+    const { archive, snapshot } = await this.#whole()
+    for await (const rows of archive.scan({ sequences, columns, snapshot })) {
+      yield changes.size === 0 ? rows : rows.map((row) => laidOver(row, changes.get(row.sequence), columns))
+    }
+  }
+
+  /** Before the archive is looked at: what was carried over since is in both. */
+  async #staged(sequences: readonly number[]): Promise<ReadonlyMap<number, StagedChange['change']>> {
+    const { tiers } = this.#hot
+    const range = { from: Math.min(...sequences), to: Math.max(...sequences) }
+    if (sequences.length === 0 || (await tiers.lastStaged()) === 0) return new Map()
+    const staged = await tiers.staged(Number.MAX_SAFE_INTEGER, range)
+    return new Map(staged.map(({ sequence, change }) => [sequence, change]))
   }
 
   #open(): Archive {
@@ -167,4 +190,15 @@ export class ColdRows {
       { code: 'E_CONFIG_COLD_LEDGER_MISSING', details: { option: 'coldLedger' } },
     )
   }
+}
+
+/** As `settle.ts` would write it, in the columns that are read. */
+function laidOver(
+  row: ArchiveRow,
+  change: StagedChange['change'] | undefined,
+  columns: readonly ArchiveColumn[],
+): ArchiveRow {
+  if (change === undefined) return row
+  const read = Object.fromEntries(Object.entries(change).filter(([name]) => columns.includes(name as ArchiveColumn)))
+  return { ...row, ...read }
 }
