@@ -7,6 +7,7 @@ import { FileDeadLetterSink } from './adapters/dead-letter/file.ts'
 import { DeadLetterFileTarget } from './adapters/dead-letter/purge.ts'
 import { TableDeadLetterSink } from './adapters/dead-letter/table.ts'
 import { ExportsTarget } from './engine/privacy/exports-target.ts'
+import { databaseFiles } from './engine/privacy/scrub.ts'
 import { ConfigError, StorageError } from './errors.ts'
 import { exportPurger } from './export-purgers.ts'
 import { fileOwner } from './file-owner.ts'
@@ -78,6 +79,7 @@ export function erasureTargets({ store, deadLetter, addresses = [] }: TargetPlac
   return [
     ...letterTargets(deadLetter),
     new ExportsTarget(store.exports, store.privacy, exportPurger(addresses)),
+    databaseFiles(store),
     ...[...registered.values()].map((target) => new Registered(target)),
   ]
 }

@@ -3,6 +3,7 @@
  * every certificate. It writes everything anew, so people decide when.
  */
 import { ConfigError } from '../../errors.ts'
+import type { ErasureTarget } from '../../ports/erasure.ts'
 import type { Outstanding } from '../../ports/privacy.ts'
 import type { Scrubbed, Store } from '../../ports/store.ts'
 import { whileArchiveRests } from '../cold/slot.ts'
@@ -44,6 +45,19 @@ export async function outstandingFiles({ privacy }: Pick<Store, 'privacy'>, pivo
   const { at, left } = (note === null ? { at: '', left: [] } : JSON.parse(note)) as { at: string; left: string[] }
   if (at < pivotAt) return [outstanding(UNSCRUBBED)]
   return left.map(outstanding)
+}
+
+/** The files as a store: nothing is done there, and what they may still hold is named. */
+export function databaseFiles(store: Pick<Store, 'privacy'>): ErasureTarget {
+  return {
+    name: STORE,
+    plan: async () => 0,
+    async erase(subjects) {
+      const named = subjects.map(({ pivotAt }) => (pivotAt === null ? [] : outstandingFiles(store, pivotAt)))
+      return (await Promise.all(named)).map((left) => ({ action: 'declared', items: 0, outstanding: left }))
+    },
+    verify: async () => ({ remaining: 0, method: 'declared' }),
+  }
 }
 
 function outstanding(reason: string): Outstanding {
