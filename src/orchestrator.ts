@@ -114,7 +114,7 @@ export class Orchestrator {
     this.server = server
     this.#release = release
     const { erasure, holds } = opened.defacto
-    this.erasure = new Erasures({ context: this.context, control: this.control, runner, erasure, holds })
+    this.erasure = new Erasures({ context: this.context, control: this.control, runner, erasure })
     this.holds = new Holds(holds, this.erasure)
     this.schedules = new Schedules({
       context: this.context,

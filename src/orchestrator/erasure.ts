@@ -19,7 +19,6 @@ interface Parts {
   readonly control: Control
   readonly runner: Runner
   readonly erasure: ErasureApi
-  readonly holds: HoldApi
 }
 
 /** The subcommands of `defacto erase`: what was asked for is done by a run, which waits for approval, holds and stores. */

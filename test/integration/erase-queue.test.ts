@@ -60,7 +60,7 @@ async function open(
     await defacto.close()
   })
   const { erasure: api, holds: holdApi } = defacto
-  const erasure = new Erasures({ context, control, runner, erasure: api, holds: holdApi })
+  const erasure = new Erasures({ context, control, runner, erasure: api })
   const rowOf = async (runId: string): Promise<RunRow> => (await context.operations.log.runs.get(runId)) as RunRow
   return {
     place,

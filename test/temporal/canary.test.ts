@@ -4,13 +4,15 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type RunningTemporal, startTemporal } from '../../infra/starters/temporal.ts'
+import type { Runner } from '../../src/orchestration/contract.ts'
 import { readPipeline } from '../../src/orchestration/pipeline/read.ts'
+import { Erasures } from '../../src/orchestrator/erasure.ts'
 import { connectClient } from '../../src/temporal/connect.ts'
 import { type CodecOptions, runWorker, scheduleServer, temporalRunner } from '../../src/temporal/index.ts'
 import { describeTemporal } from '../support/temporal.ts'
 import { folder as newFolder } from './folder.ts'
 import { ended, submit } from './runs.ts'
-import { openSpace, writePeople } from './space.ts'
+import { openSpace, type Space, writePeople } from './space.ts'
 import { until } from './until.ts'
 
 const CANARY = 'Kanarienvogel'
@@ -44,6 +46,8 @@ const PIPELINES = {
     inputs: { files: { source: 'web', kind: 'files', path: `broken/${CANARY}*.ndjson`, settle: '0s' } },
     steps: ['ingest', 'build'],
   },
+  queue: { steps: ['erase_queue'] },
+  old: { steps: ['expire'], as_of: '2024-01-20T00:00:00Z', retention: { cold: '5d' } },
 }
 
 /** Runs all that can be run, and what fails. */
@@ -53,6 +57,7 @@ async function play(codec: CodecOptions): Promise<{ good: string; bad: string }>
   const lines = [
     { kind: 'joined', mail: `${CANARY}@example.org`, at: '2024-01-02' },
     { kind: 'used', mail: `${CANARY}@example.org`, at: CANARY, no: 7 },
+    ...['a', 'b'].map((letter) => ({ kind: 'joined', mail: `${letter}-${CANARY}@example.org`, at: '2024-01-19' })),
   ]
   await mkdir(join(folder, 'in'), { recursive: true })
   await writeFile(
@@ -75,6 +80,7 @@ async function play(codec: CodecOptions): Promise<{ good: string; bad: string }>
     const bad = await submit(space, runner, { op: 'pipeline', pipeline: 'bad' })
     expect(await ended(space, good.runId)).toMatchObject({ status: 'succeeded', stats: { events_failed: 2 } })
     expect((await ended(space, bad.runId)).status).toBe('failed')
+    await forget(space, runner)
     return { good: good.runId, bad: bad.runId }
   } finally {
     await schedules.close()
@@ -82,6 +88,32 @@ async function play(codec: CodecOptions): Promise<{ good: string; bad: string }>
     await worker.stop()
     await space.close()
   }
+}
+
+/** One erased, one redacted, one in a queue, the rest too old; a hold and a wrong approval on the way. */
+async function forget(space: Space, runner: Runner): Promise<void> {
+  const { context, control, defacto } = space
+  const erasure = new Erasures({ context, control, runner, erasure: defacto.erasure })
+  const about = { reason: `as ${CANARY} wishes`, requestedBy: CANARY }
+  const hold = await defacto.holds.add({
+    entityType: 'person',
+    reason: `${CANARY} against ${CANARY}`,
+    placedBy: CANARY,
+  })
+  const ask = (name: string, kind: 'erase' | 'redact', queue = false) =>
+    erasure.request({ hint: `person.mail=${name}${CANARY}@example.org`, kind, ...about }, { queue })
+  const asked = [await ask('', 'erase'), await ask('a-', 'redact')]
+  for (const { run } of asked) {
+    await until(async () => (await context.operations.log.runs.get(run?.runId ?? ''))?.status === 'waiting', 'a hold')
+  }
+  const { requests } = await defacto.holds.release(hold.holdId)
+  await erasure.woken(requests)
+  for (const { run } of asked) expect((await ended(space, run?.runId ?? '')).status).toBe('succeeded')
+  await ask('b-', 'erase', true)
+  const queue = await submit(space, runner, { op: 'pipeline', pipeline: 'queue' })
+  expect(await ended(space, queue.runId)).toMatchObject({ status: 'succeeded', stats: { requests_closed: 1 } })
+  const old = await submit(space, runner, { op: 'pipeline', pipeline: 'old' })
+  expect(await ended(space, old.runId)).toMatchObject({ status: 'succeeded', stats: { requests_closed: 1 } })
 }
 
 /** All payloads of all histories, with where they stand. */

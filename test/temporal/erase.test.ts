@@ -65,7 +65,7 @@ async function world(
   const runner = await temporalRunner({ temporal, space: space.context.operations.space })
   closing.push(() => runner.close())
   const { erasure: api, holds: holdApi } = space.defacto
-  const erasure = new Erasures({ context: space.context, control: space.control, runner, erasure: api, holds: holdApi })
+  const erasure = new Erasures({ context: space.context, control: space.control, runner, erasure: api })
   const process = { temporal, folder, options: given as unknown as WorkerProcess['options'], pipelines: {} }
   return { folder, space, runner, erasure, holds: new Holds(holdApi, erasure), process }
 }
