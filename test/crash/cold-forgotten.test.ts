@@ -6,8 +6,10 @@ import { openDeltaArchive } from '../../src/adapters/delta/archive.ts'
 import { openFolder } from '../../src/adapters/objects/folder.ts'
 import { openSqliteStore } from '../../src/adapters/sqlite/store.ts'
 import { tieredStore } from '../../src/adapters/tiered/store.ts'
+import { Digests } from '../../src/core/privacy/digest.ts'
+import { redactionKeyOf } from '../../src/engine/privacy/key.ts'
 import type { FullLedgerRow, Store } from '../../src/ports/store.ts'
-import { drain, inUnit } from '../../src/testing/contract/backend.ts'
+import { drain, inUnit, NOW } from '../../src/testing/contract/backend.ts'
 import { event } from '../../src/testing/contract/fixtures.ts'
 import { Ground } from './cold-ground.ts'
 import { coldWorker } from './cold-job.ts'
@@ -27,7 +29,7 @@ class LocalGround extends Ground {
   /** Works on the space below its engine. */
   async within<T>(work: (store: Store) => Promise<T>): Promise<T> {
     const archive = await openDeltaArchive({ objects: openFolder(this.coldLedger as string) })
-    const store = tieredStore(await openSqliteStore({ path: this.place.database }), archive)
+    const store = tieredStore(await openSqliteStore({ path: this.place.database, now: () => NOW }), archive)
     try {
       return await work(store)
     } finally {
@@ -168,6 +170,55 @@ describe('a database that knows what its archive has forgotten', () => {
     const engines = await Promise.all([ground.open(), ground.open()])
     for (const engine of engines) await engine.close()
     await expectForgotten(ground, all)
+  })
+
+  test('has tokens for hints that were redacted since, whichever tier their events are in', async () => {
+    const ground = await groundOf('tokens')
+    await ground.ingest(0, 150)
+    await ground.archive(40)
+    const copy = ground.backup()
+    const { pruned } = await ground.during((engine) => engine.ledger.tiers.status())
+    const wanted = await ground.within(async (store) => {
+      const digests = new Digests(await redactionKeyOf(store))
+      const all = await drain(store.identity.all())
+      const members = await store.tiers.membersAt(null, [5, pruned + 3])
+      const hints = all.filter(({ entityId }) => members.some((member) => member.entityId === entityId))
+      const rows = await drain(store.ledger.rows([5, pruned + 3]))
+      await inUnit(store, (unit) =>
+        store.ledger.treat(
+          unit,
+          rows.map(({ sequence, data, raw, kinds, hints: own }) => {
+            const tokens = Object.fromEntries(
+              Object.entries(JSON.parse(own) as Record<string, Record<string, string>>).map(([type, fields]) => [
+                type,
+                Object.fromEntries(Object.entries(fields).map(([field, value]) => [field, digests.token(value)])),
+              ]),
+            )
+            const redaction = JSON.stringify({ v: 1, raw: [], data: [], hints: tokens, removed: [] })
+            return { sequence, data, raw, kinds, hints: JSON.stringify(tokens), redaction }
+          }),
+        ),
+      )
+      await store.ledger.settle()
+      const noted = rows.flatMap((row) => Object.values(JSON.parse(row.hints) as object).flatMap(Object.values))
+      return hints
+        .filter(({ value }) => noted.includes(value))
+        .map((hint) => ({ ...hint, token: digests.token(hint.value) }))
+    })
+    expect(wanted.length).toBeGreaterThan(1)
+    ground.putBack(copy)
+    await ground.during(async () => {})
+    await ground.within(async ({ identity }) => {
+      const known = await identity.tokens(
+        null,
+        wanted.map(({ token }) => token),
+        { sticky: true },
+      )
+      expect(new Set(known.map(({ value, entityId }) => `${value} ${entityId}`))).toEqual(
+        new Set(wanted.map(({ token, entityId }) => `${token} ${entityId}`)),
+      )
+      expect(await identity.lookup(null, wanted)).toEqual(wanted.map(() => undefined))
+    })
   })
 
   test('changes nothing where both know the same', async () => {

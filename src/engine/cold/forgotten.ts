@@ -3,6 +3,7 @@
  * has rows as they were before they were erased or redacted. The archive records the number of the changes it has, and how
  * far it goes; only where the database has come to neither are they compared.
  */
+import { readNote } from '../../core/privacy/note.ts'
 import { LockHeld } from '../../errors.ts'
 import { type Archive, type ArchiveRow, type ArchiveSnapshot, changesApp } from '../../ports/archive.ts'
 import { STATE } from '../../ports/slots.ts'
@@ -97,7 +98,8 @@ export async function forgetInSlots(
       await locks.fence(given.tx, COLD, slots.cold.epoch)
       await work(given)
     })
-  for await (const { erased, treated } of forgotten(engine, archive, rows)) {
+  for await (const { erased, treated, noted } of forgotten(engine, archive, rows)) {
+    const tokenOf = noted.length === 0 ? null : (await engine.digests()).token.bind(await engine.digests())
     await unit(async (given) => {
       await ledger.holdAppends(given)
       const emptied = await ledger.empty(
@@ -107,7 +109,8 @@ export async function forgetInSlots(
       await ledger.treat(given, treated)
       if (erased.some(({ eventId }) => eventId !== null)) await ledger.guard(given, { suppressing: true })
       // Identities, mappings and states were made of the rows as they were: all are made anew.
-      const isNews = emptied > 0 || treated.length > 0
+      const redacted = tokenOf === null ? 0 : await redactHints(engine, given, noted, tokenOf)
+      const isNews = emptied > 0 || treated.length > 0 || redacted > 0
       if (isNews) await putMapping(engine, given, { sourceHash: MIXED, identityHash: MIXED })
       failpoint('forget.written')
     })
@@ -120,16 +123,53 @@ export async function forgetInSlots(
   })
 }
 
-/** Rows that the archive has as tombstones, and those of which the database has more than the archive, in parts. */
+/**
+ * Puts tokens in place of the hints that the archive's notes have tokens of. Later events with their values are treated on
+ * arrival, as is usual: how it was asked for, only the newer database knew.
+ */
+async function redactHints(
+  { store }: Engine,
+  unit: Unit,
+  noted: readonly ArchiveRow[],
+  tokenOf: (value: string) => string,
+): Promise<number> {
+  const { identity, tiers, mapping, ledger } = store
+  const tokens = new Set(
+    noted.flatMap(({ redaction }) =>
+      Object.values(readNote(redaction)?.hints ?? {}).flatMap((all) => Object.values(all)),
+    ),
+  )
+  if (tokens.size === 0) return 0
+  await mapping.lock(unit, { wait: true })
+  const members = await tiers.membersAt(
+    unit,
+    noted.map(({ sequence }) => sequence),
+  )
+  const hints = await identity.hintsOf(unit, [...new Set(members.map(({ entityId }) => entityId))])
+  const plain = hints.flatMap(({ redacted, ...hint }) => {
+    const token = redacted ? null : tokenOf(hint.value)
+    return token !== null && tokens.has(token) ? [{ ...hint, token }] : []
+  })
+  if (plain.length === 0) return 0
+  await ledger.guard(unit, { treating: true })
+  return identity.redact(unit, plain, true)
+}
+
+/** Rows that the archive has as tombstones or with notes, and those of which the database has more than it, in parts. */
 async function* forgotten(
   engine: Engine,
   archive: Archive,
   { snapshot, state, after, to }: Doubtful,
-): AsyncGenerator<{ readonly erased: readonly ArchiveRow[]; readonly treated: readonly TreatedRow[] }> {
+): AsyncGenerator<{
+  readonly erased: readonly ArchiveRow[]
+  readonly noted: readonly ArchiveRow[]
+  readonly treated: readonly TreatedRow[]
+}> {
   for await (const rows of archive.scan({ after, to, columns: SIGNS, snapshot })) {
     const erased = rows.filter(({ eventType }) => eventType === null)
     const treated = await treatedRows(engine, archive, snapshot, rows, state.pruned)
-    if (erased.length > 0 || treated.length > 0) yield { erased, treated }
+    const noted = rows.filter(({ redaction }) => redaction !== null)
+    if (erased.length > 0 || noted.length > 0) yield { erased, noted, treated }
   }
 }
 
