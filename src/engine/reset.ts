@@ -15,6 +15,7 @@ import type { Edition, Engine } from './engine.ts'
 import { failpoint, unitRows } from './failpoint.ts'
 import { normalizationFailure } from './failures.ts'
 import { mapUpTo, putMapping } from './mapping.ts'
+import { NotedTokens, restoreTokens } from './privacy/lost-tokens.ts'
 import { renormalizeChunk } from './renormalize.ts'
 import { sayingOf, TokenAliases } from './sayings.ts'
 import type { Slot } from './slot.ts'
@@ -194,7 +195,9 @@ async function regroup(
   const grouping = new Grouping()
   const aliases = await TokenAliases.of(engine)
   const directives = new Map<number, Directive>()
+  const noted = new NotedTokens()
   for await (const rows of ledger.scan({ after: 0, to: upTo, raw: false })) {
+    for (const row of rows) noted.add(row)
     const said = rows.flatMap((row) => sayingOf(program, row, engine.now()) ?? [])
     for (const { sequence, hints, groups, previous, directive } of (await aliases?.apply(said)) ?? said) {
       if (directive === null) grouping.add(hints, groups, previous)
@@ -208,8 +211,10 @@ async function regroup(
   for await (const rows of identity.all()) old.push(...rows)
   const components = grouping.components(old, engine.newId)
   const renewed = await renewedDirectives(engine, directives, components)
+  const lost = await noted.lost(engine, components.idOf)
   const next = await slot.unit(edition.version, async (unit) => {
     await identity.reset(unit, components.rows(), components.retired)
+    await restoreTokens(engine, unit, lost)
     if (renewed.length > 0) await ledger.treat(unit, renewed)
     const entered = await putMapping(engine, unit, { phase: 'rehint', phaseCursor: 0, mappedUpto: 0 })
     failpoint('reset.written')
