@@ -77,7 +77,7 @@ async function measure(store: StoreName, lines: number, many: number): Promise<P
   // Spread over the whole archive.
   const step = Math.max(1, Math.floor(subjects.length / many))
   for (let i = 0; i < subjects.length && ids.length < many; i += step) {
-    const { request } = await space.erasure.request({ entity: subjects[i] as string, kind: 'erase' })
+    const { request } = await space.erasure.request({ entityId: subjects[i] as string, kind: 'erase' })
     ids.push(request.requestId)
   }
   const before = { files: dataFiles(archive), version: version(archive) }

@@ -35,5 +35,13 @@ export interface ErasureTarget {
   plan(subject: FrozenSubject): Promise<number>
   /** One outcome per subject, in their order. */
   erase(subjects: readonly FrozenSubject[], call: TargetCall): Promise<readonly TargetOutcome[]>
-  verify(subject: FrozenSubject): Promise<{ readonly remaining: number; readonly method: VerifyMethod }>
+  verify(subject: FrozenSubject): Promise<TargetCheck>
+  /** The same for many at once, where they share what costs most; left out: one after the other. */
+  verifyAll?(subjects: readonly FrozenSubject[]): Promise<readonly TargetCheck[]>
+}
+
+/** What was found of a subject, and how it was looked for. */
+export interface TargetCheck {
+  readonly remaining: number
+  readonly method: VerifyMethod
 }

@@ -32,8 +32,8 @@ const add: CommandSpec = {
     const where = jsonObject(options, 'where')
     if (where !== undefined && type === undefined) throw new UsageError('--where goes with --type')
     const hold = await (await context.openToRead()).holds.add({
-      ...(entity === undefined ? { entityType: type } : { entityId: entity }),
-      ...(where === undefined ? {} : { filter: where as Hold['filter'] }),
+      ...(entity === undefined ? { entityType: type as string } : { entityId: entity }),
+      ...(where === undefined ? {} : { filter: where }),
       reason,
       until: instant(options, 'until') ?? null,
       placedBy: text(options, 'by') ?? userInfo().username,

@@ -55,11 +55,28 @@ export function frozenSubject(
 }
 
 /** Whether the hints of a row, as stored, name the person, told by their names: others may have the same value elsewhere. */
-export function recognizesHints(digests: Digests, erasure: Pick<Erasure, 'digests'>): (json: string) => boolean {
-  const values = new Set(erasure.digests)
-  return (json) =>
-    json !== '{}' &&
-    Object.entries(JSON.parse(json) as Hints).some(([type, own]) =>
-      Object.entries(own).some(([hintType, value]) => values.has(digests.token(hintText(type, hintType, value)))),
-    )
+function recognizesHints(digests: Digests, erasure: Pick<Erasure, 'digests'>): (json: string) => boolean {
+  const owners = hintOwners(digests, [erasure])
+  return (json) => owners(json).size > 0
+}
+
+/** Which of several persons the hints of a row, as stored, name: their places in the list. */
+export function hintOwners(
+  digests: Digests,
+  erasures: readonly Pick<Erasure, 'digests'>[],
+): (json: string) => ReadonlySet<number> {
+  const owners = new Map<string, number[]>()
+  for (const [index, { digests: values }] of erasures.entries()) {
+    for (const value of values) owners.set(value, [...(owners.get(value) ?? []), index])
+  }
+  return (json) => {
+    const found = new Set<number>()
+    if (json === '{}' || owners.size === 0) return found
+    for (const [type, own] of Object.entries(JSON.parse(json) as Hints)) {
+      for (const [hintType, value] of Object.entries(own)) {
+        for (const index of owners.get(digests.token(hintText(type, hintType, value))) ?? []) found.add(index)
+      }
+    }
+    return found
+  }
 }

@@ -2,6 +2,7 @@
  * Looking into every store whether the person is gone (spec 05 §4.3 no. 4). What is found sends that store back: nothing is
  * certified that was not looked at, or in which something was left.
  */
+import type { TargetCheck } from '../../ports/erasure.ts'
 import type { ErasureRequest, StoreState } from '../../ports/privacy.ts'
 import { failpoint } from '../failpoint.ts'
 import type { PrivacyCall, PrivacyContext } from './context.ts'
@@ -14,25 +15,62 @@ export async function verifyRequests(
   requests: readonly ErasureRequest[],
   call: PrivacyCall,
 ): Promise<void> {
-  const open = await openRequests(context, requests)
+  // Those that still wait for a store are looked at when it has answered.
+  const open = (await openRequests(context, requests)).filter(({ erasure }) =>
+    Object.values(erasure.stores).every(({ state }) => state !== 'pending'),
+  )
+  const together = await checkTogether(context, open)
   for (const [index, one] of open.entries()) {
     call.signal?.throwIfAborted()
-    // Those that still wait for a store are looked at when it has answered.
-    if (Object.values(one.erasure.stores).some(({ state }) => state === 'pending')) continue
-    await verifyOne(context, one, call)
+    await verifyOne(context, one, together, call)
     await settleStatus(context, one.request.requestId)
     call.progress?.('verify', index + 1, open.length)
   }
 }
 
-async function verifyOne(context: PrivacyContext, one: OpenRequest, call: PrivacyCall): Promise<void> {
+type Attempted = { readonly value: TargetCheck } | { readonly error: unknown }
+/** By target, and request. */
+type Together = ReadonlyMap<string, ReadonlyMap<string, Attempted>>
+
+/** Stores that look for many persons in one pass. */
+async function checkTogether(context: PrivacyContext, open: readonly OpenRequest[]): Promise<Together> {
+  const together = new Map<string, Map<string, Attempted>>()
+  for (const { name, verifyAll } of context.targets) {
+    if (verifyAll === undefined) continue
+    const due = open.filter(({ erasure }) => {
+      const store = erasure.stores[name]
+      return store !== undefined && store.verified?.remaining !== 0
+    })
+    if (due.length === 0) continue
+    const checked = await attempt(() => verifyAll(due.map(({ subject }) => subject)))
+    const results = due.map(({ request }, index): [string, Attempted] => [
+      request.requestId,
+      'error' in checked ? checked : { value: checked.value[index] ?? { remaining: 0, method: 'declared' } },
+    ])
+    together.set(name, new Map(results))
+  }
+  return together
+}
+
+async function verifyOne(
+  context: PrivacyContext,
+  one: OpenRequest,
+  together: Together,
+  call: PrivacyCall,
+): Promise<void> {
   const { request, erasure, subject } = one
   const pivot = pivotOf(request.kind)
   const local = await attempt(() => pivot.verify(context, erasure))
+  if ('error' in local) console.error('DEBUG', local.error)
   for (const [name, before] of Object.entries(erasure.stores)) {
     if (before.verified?.remaining === 0) continue
     const target = context.targets.find((one) => one.name === name)
+    const known = together.get(name)?.get(request.requestId)
     const check = async (): Promise<LocalCheck> => {
+      if (known !== undefined) {
+        if ('error' in known) throw known.error
+        return known.value
+      }
       if (target !== undefined) return target.verify(subject)
       if ('error' in local) throw local.error
       return local.value[name] ?? { remaining: 0, method: 'declared' }

@@ -5,12 +5,12 @@
 import type { Digests } from '../../../core/privacy/digest.ts'
 import { StorageError } from '../../../errors.ts'
 import type { Archive, ArchiveFile, Pending, Swept } from '../../../ports/archive.ts'
-import type { ErasureTarget, FrozenSubject, TargetCall, TargetOutcome } from '../../../ports/erasure.ts'
+import type { ErasureTarget, FrozenSubject, TargetCall, TargetCheck, TargetOutcome } from '../../../ports/erasure.ts'
 import type { Outstanding } from '../../../ports/privacy.ts'
 import { archiveOf, whileArchiveRests } from '../../cold/slot.ts'
 import type { Engine } from '../../engine.ts'
 import { withWholeState } from '../../slot.ts'
-import { recognizesHints } from '../subject.ts'
+import { hintOwners } from '../subject.ts'
 
 /** Longer than any writer takes from an upload to its commit. */
 const ORPHAN_AGE_MS = 3_600_000
@@ -23,7 +23,8 @@ export async function coldTarget(engine: Engine, digests: Digests): Promise<Eras
     name: 'cold',
     plan: async (subject) => countArchived(engine, subject),
     erase: (subjects, call) => erase(engine, subjects, call),
-    verify: async (subject) => ({ remaining: await left(engine, digests, subject), method: 'scan' }),
+    verify: async (subject) => check((await left(engine, digests, [subject]))[0] ?? 0),
+    verifyAll: async (subjects) => (await left(engine, digests, subjects)).map(check),
   }
 }
 
@@ -77,21 +78,33 @@ async function countArchived({ store }: Engine, { emptied, treated }: FrozenSubj
   return [...emptied, ...treated].filter((sequence) => sequence <= claimed).length
 }
 
-/** Rows of the files that had the person's events: those that are no tombstones, and any other that names it. */
-async function left(engine: Engine, digests: Digests, subject: FrozenSubject): Promise<number> {
+const check = (remaining: number): TargetCheck => ({ remaining, method: 'scan' })
+
+/**
+ * For each subject: rows of the files that had its events, as far as they are no tombstones, and any other row there that
+ * names it. A file that several share is read once.
+ */
+async function left(engine: Engine, digests: Digests, subjects: readonly FrozenSubject[]): Promise<number[]> {
+  const found = subjects.map(() => 0)
   const archive = archiveOf(engine)
   const snapshot = await archive.snapshot()
-  if (snapshot === null) return 0
-  const sequences = [...subject.emptied, ...subject.treated].sort((a, b) => a - b)
-  const emptied = new Set(subject.emptied)
-  const isNamed = recognizesHints(digests, subject)
-  let found = 0
-  for (const { after, to } of ranges(snapshot.files, sequences, subject.ledgerHead)) {
+  if (snapshot === null) return found
+  const touched = subjects.flatMap(({ emptied, treated }) => [...emptied, ...treated]).sort((a, b) => a - b)
+  const emptied = new Map(subjects.flatMap((subject, index) => subject.emptied.map((sequence) => [sequence, index])))
+  const namedBy = hintOwners(digests, subjects)
+  const head = Math.max(0, ...subjects.map(({ ledgerHead }) => ledgerHead))
+  const count = (index: number): void => {
+    found[index] = (found[index] ?? 0) + 1
+  }
+  for (const { after, to } of ranges(snapshot.files, touched, head)) {
     const columns = ['eventType', 'hints'] as const
     for await (const rows of archive.scan({ after, to, columns, snapshot })) {
       for (const { sequence, eventType, hints } of rows) {
-        const isBack = emptied.has(sequence) && eventType !== null
-        if (isBack || (hints !== null && isNamed(hints))) found += 1
+        const owner = emptied.get(sequence)
+        if (owner !== undefined && eventType !== null) count(owner)
+        else if (hints !== null) {
+          for (const index of namedBy(hints)) if (sequence <= (subjects[index]?.ledgerHead ?? 0)) count(index)
+        }
       }
     }
   }
@@ -101,17 +114,29 @@ async function left(engine: Engine, digests: Digests, subject: FrozenSubject): P
 /** What the affected files span, files of unknown range included, up to what was frozen. */
 function ranges(
   files: readonly ArchiveFile[],
+  /** Ascending. */
   sequences: readonly number[],
   head: number,
 ): readonly { readonly after: number; readonly to: number }[] {
   const found: { after: number; to: number }[] = []
   for (const { sequences: range } of files) {
     if (range === null) return [{ after: 0, to: head }]
-    if (!sequences.some((sequence) => sequence >= range.first && sequence <= range.last)) continue
+    if (!reaches(sequences, range)) continue
     const before = found.at(-1)
     const to = Math.min(range.last, head)
     if (before !== undefined && before.to >= range.first - 1) before.to = Math.max(before.to, to)
     else found.push({ after: range.first - 1, to })
   }
   return found
+}
+
+/** Whether one of the ascending sequences is in the range. */
+function reaches(sequences: readonly number[], { first, last }: { first: number; last: number }): boolean {
+  let [low, high] = [0, sequences.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((sequences[middle] as number) < first) low = middle + 1
+    else high = middle
+  }
+  return low < sequences.length && (sequences[low] as number) <= last
 }
