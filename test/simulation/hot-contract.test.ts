@@ -5,6 +5,7 @@ import { ledgerContract } from '../../src/testing/contract/ledger.ts'
 import { lockContract } from '../../src/testing/contract/locks.ts'
 import { privacyLedgerContract } from '../../src/testing/contract/privacy-ledger.ts'
 import { renormalizeContract } from '../../src/testing/contract/renormalize.ts'
+import { tierPrivacyContract } from '../../src/testing/contract/tier-privacy.ts'
 import { tierContract } from '../../src/testing/contract/tiers.ts'
 import { Requests } from './faults.ts'
 import type { StreamStyle } from './hot-connection.ts'
@@ -38,5 +39,6 @@ for (const style of STYLES) {
   renormalizeContract(contract)
   ledgerContract(contract)
   privacyLedgerContract(contract)
+  tierPrivacyContract(contract)
   lockContract(contract)
 }

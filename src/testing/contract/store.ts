@@ -12,6 +12,7 @@ import { privacyLedgerContract } from './privacy-ledger.ts'
 import { relationshipContract } from './relationships.ts'
 import { renormalizeContract } from './renormalize.ts'
 import { shadowContract } from './shadow.ts'
+import { tierPrivacyContract } from './tier-privacy.ts'
 import { tierRenormalizeContract } from './tier-renormalize.ts'
 import { tierContract } from './tiers.ts'
 import { queryContract, transactionContract } from './transactions.ts'
@@ -23,6 +24,7 @@ export function storeContract(contract: Contract): void {
   privacyLedgerContract(contract)
   tierContract(contract)
   tierRenormalizeContract(contract)
+  tierPrivacyContract(contract)
   mappingContract(contract)
   identityContract(contract)
   historyContract(contract)
