@@ -121,12 +121,18 @@ describe('defacto subject export', () => {
     const project = new Project()
     try {
       await project.run(['init', '.', '--template', 'quickstart'])
-      project.put('events.ndjson', '')
-      const help = await project.run(['subject', 'export', '--help'])
-      expect(help.code).toBe(0)
-      expect(help.out).toContain('--to <folder>')
-      const missing = await project.json(['subject', 'export', '--entity', 'x'])
-      expect(missing.error?.message).toContain('--to DIR')
+      await project.run(['ingest', 'app', 'sample/app.ndjson', '--process'])
+      const args = ['subject', 'export', '--hint', 'customer.email=alice@example.com', '--to', 'alice']
+      const { ok, data } = await project.json(args)
+      expect(ok).toBe(true)
+      expect(data).toMatchObject({ entity_type: 'customer', format: 'subject', path: project.path('alice') })
+      const events = readFileSync(project.path('alice', 'events.csv'), 'utf8')
+      expect(events.trimEnd().split('\r\n')).toHaveLength(3)
+      expect(events).not.toContain('bob@example.com')
+      const said = await project.run([...args.slice(0, -1), 'again'])
+      expect(said.out).toMatch(/wrote \d+ rows about [0-9a-f-]{36} to /)
+      expect((await project.json(['subject', 'export', '--entity', 'x'])).error?.message).toContain('--to DIR')
+      expect((await project.json([...args.slice(0, 3), 'customer.email=x@y.z', '--to', 'x'])).code).toBe(7)
     } finally {
       rmSync(project.root, { recursive: true, force: true })
     }

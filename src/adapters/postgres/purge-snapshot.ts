@@ -33,13 +33,19 @@ export async function purgePostgresSnapshot(url: string, purge: Purge): Promise<
       }
       return counted
     })
-    // Deleted rows stay in their pages until then; an earlier call may have died here.
-    const names = tables.map(({ name }) => qualified(schema, name))
-    if (names.length > 0) await database.query(null, OPERATION, `vacuum (full, analyze) ${names.join(', ')}`)
+    await forgetBytes(database, schema, found.rows.size > 0 ? tables.map(({ name }) => name) : [])
     return found
   } finally {
     await database.close()
   }
+}
+
+/** Deleted rows stay in their pages until then; those of an earlier call that died before are found by their number. */
+async function forgetBytes(database: Database, schema: string, changed: readonly string[]): Promise<void> {
+  const sql = 'select relname from pg_stat_user_tables where schemaname = $1 and n_dead_tup > 0'
+  const dead = (await database.query(null, OPERATION, sql, [schema])).map(([name]) => name as string)
+  const names = [...new Set([...changed, ...dead])].map((name) => qualified(schema, name))
+  if (names.length > 0) await database.query(null, OPERATION, `vacuum (full, analyze) ${names.join(', ')}`)
 }
 
 async function rowsOf(

@@ -1,5 +1,5 @@
 /** Rows of persons taken out of a snapshot in a SQLite file (spec 05 §4.5), with the bytes they leave behind. */
-import { ConfigError } from '../../errors.ts'
+import { ConfigError, StorageError } from '../../errors.ts'
 import { NOTHING, namesEntities, type Purge, type Purged, totalOf, UNNAMED } from '../../ports/export-purge.ts'
 import { Connection } from './connection.ts'
 import { storageError } from './errors.ts'
@@ -24,9 +24,15 @@ export function purgeSqliteSnapshot(path: string, purge: Purge): Purged {
       }
     }
     connection.run('commit')
-    // An earlier call may have died here.
-    connection.exec('vacuum')
-    connection.exec('pragma wal_checkpoint(truncate)')
+    if (found.rows.size > 0) connection.exec('vacuum')
+    // Rows of before lie in the log and the file until then; an earlier call may have died here.
+    const [log] = connection.db.prepare('pragma wal_checkpoint(truncate)').all() as { busy: number }[]
+    if (Number(log?.busy ?? 0) !== 0) {
+      throw new StorageError(`${path} is being read, so its log cannot be emptied; it is tried again`, {
+        details: { operation: 'purge' },
+        recoverable: true,
+      })
+    }
     return found
   } catch (error) {
     throw storageError(error, 'purge', path)
