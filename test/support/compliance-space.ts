@@ -58,9 +58,10 @@ export function complianceSpace({ options: where, drop }: CompliancePlace): Comp
     options,
     async open(compliance = {}, more = {}) {
       const all = { signingKey: key.privatePem, certificates, ...compliance }
-      const defacto = await Defacto.fromConfig(DEFINITIONS as never, { ...options, ...more, compliance: all })
+      const config: object = DEFINITIONS
+      const defacto: Defacto = await Defacto.fromConfig(config, { ...options, ...more, compliance: all })
       opened.push(defacto)
-      return defacto as unknown as Defacto
+      return defacto
     },
   }
 }
