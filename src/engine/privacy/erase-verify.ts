@@ -1,11 +1,16 @@
 /** Whether a person is gone from the database (spec 05 §4.3 no. 4), and taking out what was found nevertheless. */
 import { relatePlan } from '../../core/privacy/plan.ts'
 import { treatRow } from '../../core/privacy/treat.ts'
+import { StorageError } from '../../errors.ts'
 import type { Erasure } from '../../ports/privacy.ts'
-import type { Edition } from '../engine.ts'
+import type { Edition, Engine } from '../engine.ts'
+import { waitForOthers } from '../slot.ts'
 import type { PrivacyContext } from './context.ts'
 import type { LocalCheck } from './pivot.ts'
 import { frozenSubject } from './subject.ts'
+
+/** How often histories are looked into while full builds replace them. */
+const ATTEMPTS = 5
 
 /** What is left of an erased person, by store. */
 export async function verifyErased(
@@ -95,15 +100,29 @@ async function leftInHistories(
   erasure: Erasure,
   editions: readonly Edition[],
 ): Promise<number> {
-  const { history } = engine.store
   let left = 0
   for (const { version, program } of editions) {
-    left += await engine.unit(version, async (unit) => {
-      const live = await history.remove(unit, program.layout, erasure.entities)
-      return live + (await history.remove(unit, program.layout, erasure.entities, 'shadow'))
-    })
+    left += await amongBuilds(engine, () =>
+      engine.unit(version, async (unit) => {
+        const { history } = engine.store
+        const live = await history.remove(unit, program.layout, erasure.entities)
+        return live + (await history.remove(unit, program.layout, erasure.entities, 'shadow'))
+      }),
+    )
   }
   return left
+}
+
+/** Tables of full builds come and go while they are looked into: what fails then is looked at again. */
+async function amongBuilds<T>(engine: Engine, look: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await look()
+    } catch (error) {
+      if (!(error instanceof StorageError) || attempt === ATTEMPTS) throw error
+    }
+    await waitForOthers(engine, undefined)
+  }
 }
 
 async function leftInCheckpoints(

@@ -61,7 +61,6 @@ async function verifyOne(
   const { request, erasure, subject } = one
   const pivot = pivotOf(request.kind)
   const local = await attempt(() => pivot.verify(context, erasure))
-  if ('error' in local) console.error('DEBUG', local.error)
   for (const [name, before] of Object.entries(erasure.stores)) {
     if (before.verified?.remaining === 0) continue
     const target = context.targets.find((one) => one.name === name)
