@@ -133,7 +133,8 @@ async function settled(context: Orchestration, fence: RunFence, outcome: ChunkOu
 async function waits(context: Orchestration, fence: RunFence, { waitingFor = 'retry' }: ChunkOutcome): Promise<void> {
   const { runs } = context.operations.log
   const before = await runs.get(fence.runId)
-  const events = before?.waitingFor === waitingFor ? [] : [state(`waits for ${waitingFor}`, 'E_WAITING')]
+  const event: NewRunEvent = { kind: 'state', level: 'info', message: `waits for ${waitingFor}` }
+  const events = before?.waitingFor === waitingFor ? [] : [event]
   const options = { at: nowText(context), epoch: fence.epoch, from: ['running'], events } as const
   await runs.change(fence.runId, { status: 'waiting', waitingFor }, options)
 }

@@ -166,7 +166,13 @@ describe.each(PLACES)('on %s', (_, makePlace) => {
   })
 
   test('the queue leaves what a hold keeps, what is over its measure, and what others work on', async () => {
-    const space = await world({ nightly: { steps: [{ erase_queue: { max: 2 } }] } })
+    // Every look at the clock is later than the one before: requests have an order.
+    let now = Date.parse('2026-01-01T00:00:00Z')
+    const clock = () => {
+      now += 2
+      return new Date(now)
+    }
+    const space = await world({ nightly: { steps: [{ erase_queue: { max: 2 } }] } }, { clock })
     await populate(space, 10)
     const hold = await space.holds.add({ entityId: (await idOf(space, 1)) ?? '', reason: 'a dispute' })
     const ask = (n: number) => space.erasure.request({ hint: `person.mail=${mail(n)}`, kind: 'erase' }, { queue: true })
