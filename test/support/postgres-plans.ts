@@ -9,7 +9,7 @@ import { Names } from '../../src/adapters/postgres/names.ts'
 import { PostgresTiers } from '../../src/adapters/postgres/tiers.ts'
 import type { Shard } from '../../src/core/shard.ts'
 import type { Unit } from '../../src/ports/store.ts'
-import { unitOf } from '../../src/testing/contract/backend.ts'
+import { NOW, unitOf } from '../../src/testing/contract/backend.ts'
 import { type FreshNamespace, freshNamespace } from './postgres.ts'
 
 export const STATISTICS = ['without statistics', 'with fresh statistics'] as const
@@ -112,7 +112,7 @@ export async function check(
   const ports = {
     ledger: new PostgresLedger(space),
     tiers: new PostgresTiers(space),
-    identity: new PostgresIdentity(space),
+    identity: new PostgresIdentity(space, () => NOW),
     mapping: new PostgresMapping(space),
   }
   const rollback = new Error('only looking')
