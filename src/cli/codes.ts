@@ -436,6 +436,26 @@ export const CODES = define([
     'a database that knows nothing of erasures that were done: it was restored from an older backup',
     'Restore a newer one, or request the erasures that the message names again and accept the loss. Exit 6.',
   ],
+  [
+    'E_COLD_KEPT',
+    'files of the archive that hold what was erased and cannot be removed: an object lock, a missing permission',
+    'Allow it, or wait until the lock ends; `defacto erase status` says the reason, and it is tried again. Exit 9.',
+  ],
+  [
+    'E_ERASE_INCOMPLETE',
+    'an erasure in which a store did not answer yet, where the caller asked for all or nothing',
+    'Nothing to do: it is asked again until it answers; `defacto erase status` shows it. Exit 9.',
+  ],
+  [
+    'E_ERASURE_LEFT',
+    'a store in which a verification found something of an erased person',
+    'It is erased there again before anything is certified; `defacto erase run` does it at once.',
+  ],
+  [
+    'E_TARGET_MISSING',
+    'a registered store of an erasure that this process does not know',
+    'Register it again with registerErasureTarget, or run the request where it is registered.',
+  ],
   ['E_VERSION_CONTENT', 'a version name that already stands for other definitions', 'Choose another name. Exit 2.'],
   ['E_STORAGE', 'the database or a file could not be used', 'Recoverable ones exit 9: run again. Others exit 1.'],
   ['E_BUILD', 'a build could not go on', 'Nothing half done is visible; the next build continues. Exit 1.'],

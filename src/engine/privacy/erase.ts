@@ -1,5 +1,5 @@
 /** Erasing one entity in this process (spec 05 §4): a request, and everything that can be done of it at once. */
-import { ApprovalRequired, ConfigError, HoldError, StorageError } from '../../errors.ts'
+import { ApprovalRequired, ConfigError, HoldError, UnreachableError } from '../../errors.ts'
 import type { EraseResult } from '../../results.ts'
 import type { PrivacyContext } from './context.ts'
 import { exportMentions, exportsOf } from './exports.ts'
@@ -108,12 +108,11 @@ export function refuseWaiting({ requestId, waitingFor }: Advanced): void {
 
 function settled(result: EraseResult, { strict = false }: EraseCall): EraseResult {
   if (!strict || result.complete) return result
-  throw new StorageError(
+  throw new UnreachableError(
     `the erasure is not complete: ${result.pending.join(', ')} did not answer yet; it is asked again`,
     {
       code: 'E_ERASE_INCOMPLETE',
-      recoverable: true,
-      details: { operation: 'erase', requestId: result.requestId, pending: result.pending, result },
+      details: { requestId: result.requestId, pending: result.pending, result },
     },
   )
 }
