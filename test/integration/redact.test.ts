@@ -1,5 +1,6 @@
 /** Redaction (spec 05 §5): values go from every store, persons and their histories stay. */
 import { afterEach, expect, it } from 'vitest'
+import { hearFailpoints } from '../../src/engine/failpoint.ts'
 import type { Defacto } from '../../src/index.ts'
 import { ANN, PLACES, type Place, partition, START, shop, signUps, skeleton } from '../support/redaction.ts'
 
@@ -225,6 +226,22 @@ for (const { name, describe, place: make } of PLACES) {
       await next.redact(ann)
       expect(await place.leaks()).toEqual([])
       expect(await next.definitions.versions()).toHaveLength(2)
+    })
+
+    it('a full build that was interrupted finishes without the values, and with everybody', async () => {
+      const { place, space, ann } = await begin()
+      const groups = await partition(space, 'customer')
+      let reached = 0
+      hearFailpoints((point) => {
+        if (point === 'shadow.committed' && ++reached === 1) throw new Error('stopped here')
+      })
+      await expect(space.build({ full: true })).rejects.toThrow('stopped here')
+      hearFailpoints(null)
+      await space.redact(ann)
+      expect(await place.leaks()).toEqual([])
+      expect(await space.build({ full: true })).toMatchObject({ mode: 'FULL', failures: [] })
+      expect(await place.leaks()).toEqual([])
+      expect(await partition(space, 'customer')).toEqual(groups)
     })
 
     it('nobody, and types without sensitive properties, are no request', async () => {

@@ -28,6 +28,7 @@ export async function treatStates(
   const { engine } = context
   const { builds, history, mapping } = engine.store
   const normalized = await mapping.state(outer)
+  const ids = erasure.entities.map(({ id }) => id)
   let rows = 0
   let checkpoints = 0
   for (const edition of editions) {
@@ -38,14 +39,10 @@ export async function treatStates(
     for (const entities of parts(erasure.entities)) {
       rows += await history.treat(unit, program.layout, entities, own.change(entities))
       checkpoints += await own.checkpoints(unit, engine.store.checkpoints, entities)
-      // What a full build in the making has of them is what they were; it begins anew, as their generation is not above.
+      // What a full build in the making has of them is what they were.
       await history.remove(unit, program.layout, entities, 'shadow')
     }
-    const shadow = await builds.shadow(version, unit)
-    if (shadow !== undefined) {
-      await history.dropShadow(unit)
-      await builds.dropShadow(unit)
-    }
+    await builds.dropShadows(unit, ids)
     const theirs = new Treatments(edition, context.digests, fields, { own: false, again: true })
     const shown = set.others.filter(({ type }) => theirs.of(type)?.isEmpty === false)
     if (normalized.sourceHash === program.hashes.sourceHash) await rebuildOthers(context, edition, unit, shown)
