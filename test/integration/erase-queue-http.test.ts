@@ -13,13 +13,10 @@ const tokens = new Tokens({
   officer: { token: OFFICER, scopes: ['read', 'erase'] },
   runner: { token: RUNNER, scopes: ['read', 'run'] },
 })
-const signup = (name: string): object => ({
-  id: `m_${name}`,
-  event: 'user.signed_up',
-  at: '2024-01-01T15:59:46.482Z',
-  user: { id: `acc_${name}`, email: `${name}@x.example`, name },
-  device: { os: 'ios', app: '4.6.0' },
-})
+const signup = (name: string): object => {
+  const email = `${name}@x.example`
+  return { type: 'signup', timestamp: '2024-01-01T00:00:00Z', email, user: { email } }
+}
 
 type Json = Record<string, unknown>
 
@@ -30,7 +27,7 @@ describe('the server', () => {
   beforeAll(async () => {
     project = new Project()
     await project.run(['init', '-q'])
-    orchestrator = await Orchestrator.connect(project.folder, {
+    orchestrator = await Orchestrator.connect(project.root, {
       engine: 'local',
       options: { logger: { debug() {}, info() {}, warn() {}, error() {} } },
     })
