@@ -27,7 +27,9 @@ export interface HotState {
   tier: TierState | null
   /** Rows at or below were there before the ledger became a tiered one. */
   fillTo: number
-  staged: readonly (StagedChange & { readonly job: number })[]
+  staged: readonly (StagedChange & { readonly job: number; readonly id: number })[]
+  /** Number of the change that was staged last. */
+  stagedId: number
   /** By sequence. */
   members: readonly Member[]
   readonly locks: Map<string, LockRow>
@@ -47,6 +49,7 @@ export function emptyState(): HotState {
     tier: null,
     fillTo: 0,
     staged: [],
+    stagedId: 0,
     members: [],
     locks: new Map(),
     mapping: { sourceHash: '', identityHash: '', mappedUpto: 0, buildEpoch: 0, phase: 'idle', phaseCursor: 0 },
@@ -181,7 +184,14 @@ function mark(state: HotState, sequence: number, duplicateOf: number | null): vo
   const stored = state.rows.get(sequence)
   if (stored !== undefined) state.rows.set(sequence, { ...stored, duplicateOf })
   if (state.tier === null || sequence > state.tier.claimed) return
-  state.staged = [...state.staged, { job: state.tier.job, sequence, change: { duplicateOf } }]
+  stage(state, state.tier.job, [{ sequence, change: { duplicateOf } }])
+}
+
+export function stage(state: HotState, job: number, changes: readonly StagedChange[]): void {
+  for (const change of changes) {
+    state.stagedId += 1
+    state.staged = [...state.staged, { ...change, job, id: state.stagedId }]
+  }
 }
 
 export function empty(
@@ -199,8 +209,8 @@ export function empty(
     state.ids.set(sequence, { sequence, eventId: kept, source: null, duplicateOf: null, excluded: false })
     if (state.rows.has(sequence)) state.rows.set(sequence, tombstone(sequence, kept))
     if (state.tier === null || sequence > state.tier.claimed) continue
-    const others = state.staged.filter((one) => one.sequence !== sequence)
-    state.staged = [...others, { job: state.tier.job, sequence, change: emptied(kept) }]
+    state.staged = state.staged.filter((one) => one.sequence !== sequence)
+    stage(state, state.tier.job, [{ sequence, change: emptied(kept) }])
   }
   return count
 }

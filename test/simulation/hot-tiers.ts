@@ -4,7 +4,7 @@ import { compareText } from '../../src/core/expression/code-points.ts'
 import type { Member, TierPort } from '../../src/ports/tiers.ts'
 import type { Connection } from './hot-connection.ts'
 import { bySequence, rowsIn } from './hot-ledger.ts'
-import { adopt, canonicalOf, type HotState, prune, refused } from './hot-state.ts'
+import { adopt, canonicalOf, type HotState, prune, refused, stage } from './hot-state.ts'
 
 export function hotTiers(connection: Connection): TierPort {
   return {
@@ -61,11 +61,10 @@ export function hotTiers(connection: Connection): TierPort {
         members.filter(({ sequence }) => sequences.includes(sequence)),
       ),
     sequenceOf: (eventId) => connection.run(null, 'sequenceOf', (state) => canonicalOf(state, eventId)),
-    stage: (unit, job, changes) =>
-      connection.run(unit, `stage ${job}`, (state) => {
-        state.staged = [...state.staged, ...changes.map((change) => ({ ...change, job }))]
-      }),
+    stage: (unit, job, changes) => connection.run(unit, `stage ${job}`, (state) => stage(state, job, changes)),
     countStaged: (unit) => connection.run(unit, 'countStaged', ({ staged }) => staged.length),
+    lastStaged: (unit) =>
+      connection.run(unit, 'lastStaged', ({ staged }) => Math.max(0, ...staged.map(({ id }) => id))),
     stagedSequences: (job) =>
       connection.run(null, 'stagedSequences', (state) => {
         return [...new Set(upTo(state, job).map(({ sequence }) => sequence))].sort((a, b) => a - b)

@@ -199,6 +199,8 @@ function laidOver(
   columns: readonly ArchiveColumn[],
 ): ArchiveRow {
   if (change === undefined) return row
+  // A tombstone stays one.
+  if (columns.includes('eventType') && row.eventType === null && change.eventType !== null) return row
   const read = Object.fromEntries(Object.entries(change).filter(([name]) => columns.includes(name as ArchiveColumn)))
   return { ...row, ...read }
 }
