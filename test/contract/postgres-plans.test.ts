@@ -153,6 +153,33 @@ const CASES: readonly Case[] = [
     run: ({ identity }, unit) => identity.merge(unit, 'm', entity(5), entity(6), 'test'),
   },
   {
+    name: 'family',
+    indexes: ['identity_entity', 'event_entities_entity'],
+    run: ({ identity }, unit) => identity.family(unit, entity(5)),
+  },
+  {
+    name: 'hintsOf',
+    indexes: ['identity_entity'],
+    run: ({ identity }, unit) => identity.hintsOf(unit, [entity(5), entity(6)]),
+  },
+  {
+    name: 'erase identity',
+    indexes: ['identity_entity', 'event_entities_entity'],
+    run: ({ identity }, unit) => identity.erase(unit, [entity(5), entity(6)]),
+  },
+  {
+    name: 'redact identity',
+    indexes: ['identity_pkey'],
+    run: ({ identity }, unit) =>
+      identity.redact(unit, [{ entityType: 'm', hintType: 'k', value: '5', entityId: entity(5), token: 'f' }], true),
+  },
+  { name: 'hasTokens', indexes: ['identity_redacted'], run: ({ identity }, unit) => identity.hasTokens(unit) },
+  {
+    name: 'tokens',
+    indexes: ['identity_redacted'],
+    run: ({ identity }, unit) => identity.tokens(unit, ['5', '6'], { sticky: true }),
+  },
+  {
     name: 'existing',
     indexes: ['event_entities_entity'],
     run: ({ mapping }, unit) => mapping.existing(unit, ['nobody', ...sequences.map(entity)]),
