@@ -20,16 +20,26 @@ export async function removeEntities(
   target: 'live' | 'shadow',
 ): Promise<number> {
   if (ids.length === 0) return 0
+  const live = space.names.versionSchema(unit.version)
+  if (target === 'shadow') return removeFrom(space, unit, await shadowSchemas(space, unit), layout, ids, [STATE_TABLE])
+  await removeReplaced(space, unit, layout, ids)
+  return removeFrom(space, unit, [live], layout, ids, [])
+}
+
+/** From what is left of replaced tables that somebody still reads: all that nobody reads any more goes. */
+export async function removeReplaced(
+  space: Space,
+  unit: Unit,
+  layout: HistoryLayout,
+  ids: readonly { readonly id: string; readonly type: string }[],
+): Promise<void> {
   const { names, database } = space
   const live = names.versionSchema(unit.version)
-  if (target === 'shadow') return removeFrom(space, unit, await shadowSchemas(space, unit), layout, ids, [STATE_TABLE])
   const replaced = await schemas(space, unit, 'nspname like $1', likeReplaced(live))
-  if (replaced.length > 0) {
-    await database.script(unit.tx, OPERATION, dropReplaced(live))
-    const left = await schemas(space, unit, 'nspname like $1', likeReplaced(live))
-    await removeFrom(space, unit, left, layout, ids, [STATE_TABLE])
-  }
-  return removeFrom(space, unit, [live], layout, ids, [])
+  if (replaced.length === 0) return
+  await database.script(unit.tx, OPERATION, dropReplaced(live))
+  const left = await schemas(space, unit, 'nspname like $1', likeReplaced(live))
+  await removeFrom(space, unit, left, layout, ids, [STATE_TABLE])
 }
 
 /** Those of the qualified names that tables have. */

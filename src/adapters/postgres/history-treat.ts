@@ -5,6 +5,7 @@ import { Float, type Value } from '../../core/value.ts'
 import type { Unit } from '../../ports/store.ts'
 import { type Column, fromColumn, SQL_TYPES } from './columns.ts'
 import type { Row } from './connection.ts'
+import { removeReplaced } from './history-remove.ts'
 import { edgeTable, historyTable, quote } from './names.ts'
 import type { Space } from './space.ts'
 
@@ -28,6 +29,7 @@ export async function treatEntities(
   ids: readonly { readonly id: string; readonly type: string }[],
   change: PropertyChange,
 ): Promise<number> {
+  await removeReplaced(space, unit, layout, ids)
   let changed = 0
   for (const { type, columns } of layout.entities) {
     const name = space.names.table(unit.version, historyTable(type), 'live', null)
