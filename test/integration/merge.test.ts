@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Defacto, type DefactoOptions, IdentityError, NotFoundError } from '../../src/index.ts'
+import { Defacto, type DefactoOptions, IdentityError, NotFoundError } from '../../src/index.ts'
 import { idOf, merging, openMerging, otherIdentities, picture, RECORDS, seen } from '../support/merging.ts'
 import { describePostgres, freshNamespace } from '../support/postgres.ts'
 
@@ -188,6 +188,29 @@ for (const backend of PLACES)
       expect(await engine.identity.lookup('ann')).toBe(names.bob)
       expect(await now()).toEqual(live)
       expect((await engine.ledger.eventsFor(names.bob)).map(({ eventType }) => eventType)).toContain('_defacto_merge')
+    })
+
+    it('a database restored from the archive groups the same, under new ids', async () => {
+      const archive = await mkdtemp(join(tmpdir(), 'defacto-merge-archive-'))
+      const next = await backend.place()
+      try {
+        await reopen(merging, { coldLedger: { url: archive } } as DefactoOptions)
+        await engine.merge(names.ann, names.bob, { reason: 'one person' })
+        const before = (await engine.table('person').orderBy('seen').rows()) as Record<string, unknown>[]
+        await engine.ledger.tiers.flush()
+        const elsewhere = { ...next.options, coldLedger: { url: archive }, logLevel: 'ERROR' } as DefactoOptions
+        await Defacto.restore(merging, elsewhere)
+        await using restored = await openMerging(elsewhere)
+        await restored.build()
+        const after = (await restored.table('person').orderBy('seen').rows()) as Record<string, unknown>[]
+        const withoutIds = (rows: Record<string, unknown>[]) => rows.map(({ person_id: _, ...row }) => row)
+        expect(withoutIds(after)).toEqual(withoutIds(before))
+        expect(await restored.identity.lookup('ann')).toBe(await idOf(restored, 'bob'))
+        expect(await restored.identity.lookup('ann')).not.toBe(names.bob)
+      } finally {
+        await next.remove()
+        await rm(archive, { recursive: true })
+      }
     })
 
     it('a version of before the merge follows when it builds', async () => {
