@@ -1,5 +1,6 @@
 /** Erasures beside each other and beside other work: batches, merges, shards, a store that does not answer. */
 import { setImmediate } from 'node:timers/promises'
+import { ListObjectVersionsCommand, PutObjectRetentionCommand } from '@aws-sdk/client-s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Defacto, DefactoOptions } from '../../src/index.ts'
 import {
@@ -15,7 +16,7 @@ import {
 } from '../support/erase-world.ts'
 import { describePostgres } from '../support/postgres.ts'
 import { postgresPlace } from '../support/postgres-place.ts'
-import { describeS3, freshBucket } from '../support/s3.ts'
+import { describeS3, type FreshBucket, freshBucket } from '../support/s3.ts'
 import { s3Proxy } from '../support/s3-proxy.ts'
 import { type Place, sqlitePlace } from '../support/scenario.ts'
 
@@ -205,6 +206,54 @@ describeS3('erasing while the archive cannot be reached', () => {
     }
   })
 })
+
+describeS3('erasing from an archive whose objects are locked', () => {
+  test('nothing is certified before the files are gone, and the reason is told', async () => {
+    const bucket = await freshBucket({ versioned: true, lockable: true })
+    try {
+      const place = await at(sqlitePlace)
+      const options: DefactoOptions = {
+        ...place,
+        coldLedger: { url: `${bucket.url}/cold`, storage: bucket.options },
+      }
+      const engine = await start(options)
+      await ingest(engine, [...OTHERS, ...ADAS])
+      await engine.ledger.tiers.flush()
+      const lock = await lockData(bucket)
+      const id = (await idOf(engine, ADA.email)) as string
+      const result = await engine.erase(id)
+      expect(result).toMatchObject({ complete: false, pending: ['cold'] })
+      const requestId = result.requestId as string
+      const { stores } = await engine.erasure.status(requestId)
+      expect(stores['cold']).toMatchObject({ state: 'pending', error: 'E_COLD_KEPT' })
+      expect(stores['cold']?.outstanding[0]).toMatchObject({ store: 'cold' })
+      await lock.release()
+      expect((await engine.erasure.run([requestId]))[0]?.status).toBe('closed')
+      await engine.close()
+    } finally {
+      await bucket.drop()
+    }
+  })
+})
+
+/** Keeps every data file there is from being removed. */
+async function lockData(bucket: FreshBucket): Promise<{ release(): Promise<void> }> {
+  const { client, name: Bucket } = bucket
+  const { Versions = [] } = await client.send(new ListObjectVersionsCommand({ Bucket, Prefix: 'cold/data/' }))
+  if (Versions.length === 0) throw new Error('no data files to lock')
+  for (const { Key, VersionId } of Versions) {
+    const Retention = { Mode: 'GOVERNANCE' as const, RetainUntilDate: new Date(Date.now() + 86_400_000) }
+    await client.send(new PutObjectRetentionCommand({ Bucket, Key, VersionId, Retention }))
+  }
+  return {
+    async release() {
+      for (const { Key, VersionId } of Versions) {
+        const over = { Bucket, Key, VersionId, BypassGovernanceRetention: true }
+        await client.send(new PutObjectRetentionCommand({ ...over, Retention: {} }))
+      }
+    },
+  }
+}
 
 async function patiently(work: () => Promise<unknown>): Promise<void> {
   for (;;) {
