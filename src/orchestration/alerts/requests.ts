@@ -10,13 +10,14 @@ export const OPEN: readonly RequestStatus[] = REQUEST_STATUSES.filter(
   (status) => status !== 'closed' && status !== 'refused',
 )
 
-/** Tells of every open request whose time is running out, once per instant of `warn_at` and once after its deadline. */
-export async function tellDeadline(context: Orchestration): Promise<void> {
+/** Tells of open requests whose time is running out, once per instant of `warn_at` and once after the deadline; `ids`: of these. */
+export async function tellDeadline(context: Orchestration, ids: readonly string[] | null = null): Promise<void> {
   const { privacy } = context.operations
   // Requests are timed by the engine's clock.
   const now = context.operations.now()
-  for (const request of await privacy.log.requests({ status: OPEN })) {
-    if (request.kind === 'retention') continue
+  const requests = ids === null ? await privacy.log.requests({ status: OPEN }) : await named(context, ids)
+  for (const request of requests) {
+    if (request.kind === 'retention' || !OPEN.includes(request.status)) continue
     const age = now.ms - Date.parse(request.requestedAt)
     const deadlineMs = Date.parse(request.deadline) - Date.parse(request.requestedAt)
     const due = [...privacy.warnAtMs, deadlineMs].filter((ms) => ms > request.warnedMs && ms <= age)
@@ -36,6 +37,15 @@ export async function tellDeadline(context: Orchestration): Promise<void> {
       })
     await privacy.log.change(request.requestId, { warnedMs: last }, { from: OPEN })
   }
+}
+
+async function named({ operations }: Orchestration, ids: readonly string[]): Promise<ErasureRequest[]> {
+  const found: ErasureRequest[] = []
+  for (const id of ids) {
+    const request = await operations.privacy.log.request(id)
+    if (request !== undefined) found.push(request)
+  }
+  return found
 }
 
 /** Tells of requests that wait for a store, and that they do not any more. */

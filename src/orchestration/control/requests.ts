@@ -6,7 +6,7 @@ import { OPEN } from '../alerts/requests.ts'
 import { timeOfId } from '../ids.ts'
 import { inputOf } from '../pinned.ts'
 import { nowText } from '../time.ts'
-import { type ControlContext, hasEnded, runNamed } from './common.ts'
+import { ACTIVE, type ControlContext, hasEnded, runNamed } from './common.ts'
 import { retry, submit } from './submit.ts'
 
 /** So long whoever made a request may take to have it carried out; what failed is tried anew after a while. */
@@ -46,11 +46,14 @@ export const requestOf = (run: Pick<RunRow, 'input'>): string => String(inputOf(
 export async function openRequests(context: ControlContext): Promise<readonly RunRow[]> {
   const now = context.clock().getTime()
   const found: RunRow[] = []
+  const { runs } = context.operations.log
+  const active = new Map((await runs.list({ status: ACTIVE, op: ['erase', 'redact'] })).map((run) => [run.runId, run]))
   let isQueued: boolean | null = null
   for (const request of await context.operations.privacy.log.requests({ status: OPEN })) {
     // One run makes them of what is over, and goes on with them.
     if (request.kind === 'retention') continue
-    const run = request.runId === null ? undefined : await context.operations.log.runs.get(request.runId)
+    const { runId } = request
+    const run = runId === null ? undefined : (active.get(runId) ?? (await runs.get(runId)))
     if (run !== undefined && !hasEnded(run)) {
       if (run.engine === context.engine && isDue(request, run, context.operations.now().ms))
         found.push(await adopted(context, run))

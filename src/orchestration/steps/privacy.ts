@@ -138,7 +138,7 @@ async function stage(
   if (ids.length === 0) return []
   const states = await context.operations.privacy.stage(engineCall(call), name, ids)
   call.heartbeat({ runId: call.run.runId, seq: PRIVACY_SEQ[name], rows: ids.length })
-  await tellDeadline(context)
+  await tellDeadline(context, ids)
   return states
 }
 const PRIVACY_SEQ: Readonly<Record<PrivacyStage, number>> = { freeze: 1, local: 2, stores: 3, verify: 4, certify: 5 }
