@@ -446,16 +446,8 @@ export const CODES = define([
     'an erasure in which a store did not answer yet, where the caller asked for all or nothing',
     'Nothing to do: it is asked again until it answers; `defacto erase status` shows it. Exit 9.',
   ],
-  [
-    'E_ERASURE_LEFT',
-    'a store in which a verification found something of an erased person',
-    'It is erased there again before anything is certified; `defacto erase run` does it at once.',
-  ],
-  [
-    'E_TARGET_MISSING',
-    'a registered store of an erasure that this process does not know',
-    'Register it again with registerErasureTarget, or run the request where it is registered.',
-  ],
+  ['E_ERASURE_LEFT', 'a verification that found something of an erased person', 'It is erased there again.'],
+  ['E_TARGET_MISSING', 'a store of an erasure that is not registered here', 'Register it, or run where it is.'],
   ['E_VERSION_CONTENT', 'a version name that already stands for other definitions', 'Choose another name. Exit 2.'],
   ['E_STORAGE', 'the database or a file could not be used', 'Recoverable ones exit 9: run again. Others exit 1.'],
   ['E_BUILD', 'a build could not go on', 'Nothing half done is visible; the next build continues. Exit 1.'],
