@@ -214,7 +214,7 @@ describeS3('erasing from an archive whose objects are locked', () => {
       const place = await at(sqlitePlace)
       const options: DefactoOptions = {
         ...place,
-        coldLedger: { url: `${bucket.url}/cold`, storage: bucket.options },
+        coldLedger: { url: `${bucket.url}/cold`, storage: { endpoint: bucket.options.endpoint ?? '', attempts: 4 } },
       }
       const engine = await start(options)
       await ingest(engine, [...OTHERS, ...ADAS])
