@@ -87,7 +87,7 @@ class Wanter {
       if (this.#passed % 3 !== 0) return
       this.#asked = true
       // Outside the unit that has just been reached.
-      setImmediate(() => this.#waiting.push(this.turn()))
+      this.#waiting.push(new Promise((resolve) => setImmediate(resolve)).then(() => this.turn()))
     })
   }
 
@@ -203,7 +203,7 @@ for (const backend of BACKENDS) {
       }
       const prepared = await openStore(backend, space)
       await registerVersion(await engineOf(prepared), editionOf(definitions as object))
-      const process = start(shop.folder, job, { chunk: 20 })
+      const process = start(shop.folder, job, { chunk: 4 })
       const wanter = new Wanter(await engineOf(prepared), [])
       let alive = true
       const life = process.life.finally(() => {
