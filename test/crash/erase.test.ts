@@ -78,6 +78,23 @@ for (const { name, describe, place } of BACKENDS) {
       await space.remove()
     })
 
+    test('erased while a full build is half done: what it has replayed forgets, too', {
+      timeout: 60_000,
+    }, async () => {
+      const space = await place(folder, 'half-built')
+      const { options, cold, steps } = scene(space.database, `half-built-${name}`)
+      const job: Job = { database: space.database, recordsFile, now: NOW, steps: [] }
+      const begun = [...steps.slice(0, -1), { do: 'build', full: true } as const]
+      const dead = await live(folder, { ...job, steps: begun }, { failpoint: 'shadow.committed:4', chunk: 4 })
+      expect(dead).toMatchObject({ killed: true, error: null, done: begun.length - 1 })
+      const calm: WorkStep = { do: 'open', definitions, options: { ...options, catchUp: false } }
+      const rest: WorkStep[] = [calm, steps.at(-1) as WorkStep, { do: 'build', full: true }]
+      expect(await live(folder, { ...job, steps: rest })).toMatchObject({ killed: false, error: null, done: 3 })
+      expect(await outcome(options, cold)).toEqual(undisturbed)
+      await space.expectSound()
+      await space.remove()
+    })
+
     test.each(failpoints)('killed at %s, a new process finishes it', { timeout: 60_000 }, async (failpoint) => {
       const label = failpoint.replace(/\W/g, '-')
       const space = await place(folder, label)
