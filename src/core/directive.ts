@@ -5,7 +5,7 @@ import { setOwn } from './raw-path.ts'
 
 export const MERGE_EVENT = '_defacto_merge'
 /** The source of directives. */
-export const DIRECTIVES = '_defacto'
+const DIRECTIVES = '_defacto'
 
 /** `{entity_type: {hint_type: [values]}}`; a token where a value was redacted. */
 export type DirectiveHints = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
@@ -23,6 +23,11 @@ export interface Hint {
   readonly entityType: string
   readonly hintType: string
   readonly value: string
+}
+
+/** The id of such an event: the same two may be merged again, once a reset has parted them. */
+export function mergeEventId(from: string, into: string, time: number): string {
+  return `${MERGE_EVENT}:${from}:${into}${time === 1 ? '' : `:${time}`}`
 }
 
 /** The event that says that one entity is part of another, with the hints by which a replay finds both. */

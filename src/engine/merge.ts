@@ -2,8 +2,7 @@
  * Merging two entities because somebody says so (spec 05 §3). The directive becomes an event of the ledger, so that whatever
  * groups the ledger anew applies it again.
  */
-import { MERGE_EVENT } from '../core/directive.ts'
-import { mergeDirective } from '../core/merge-event.ts'
+import { mergeDirective, mergeEventId } from '../core/directive.ts'
 import { IdentityError, NotFoundError } from '../errors.ts'
 import type { FrozenEntity } from '../ports/privacy.ts'
 import type { Store, Unit } from '../ports/store.ts'
@@ -72,7 +71,7 @@ async function directivesOf(
 ): Promise<{ latest: string | null; next: string }> {
   let latest: string | null = null
   for (let time = 1; ; time += 1) {
-    const next = `${MERGE_EVENT}:${from}:${into}${time === 1 ? '' : `:${time}`}`
+    const next = mergeEventId(from, into, time)
     if ((await ledger.event({ eventId: next })) === undefined) return { latest, next }
     latest = next
   }

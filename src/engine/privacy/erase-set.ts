@@ -4,6 +4,7 @@
  */
 
 import type { DefinitionsObject } from '../../core/definition/model.ts'
+import { mergeEventId } from '../../core/directive.ts'
 import type { Hints } from '../../core/event.ts'
 import { parseJson } from '../../core/expression/json.ts'
 import type { Digests } from '../../core/privacy/digest.ts'
@@ -17,9 +18,6 @@ import type { Edition } from '../engine.ts'
 import type { PrivacyCall } from './context.ts'
 import type { FreezeWork, FrozenRows } from './pivot.ts'
 import { hintText, spellings } from './subject.ts'
-
-/** Type of the events that record merges by hand; their ids name both sides (spec 05 §3.2). */
-const MERGE_EVENT = '_defacto_merge'
 
 export interface ErasedSet {
   readonly rows: FrozenRows
@@ -214,9 +212,8 @@ export async function directives({ context, entities }: Wanted): Promise<number[
   const found: number[] = []
   for (const { id } of entities) {
     for (const { from, into } of await identity.mergesInto(id)) {
-      for (let count = 1; ; count += 1) {
-        const eventId = `${MERGE_EVENT}:${from}:${into}${count === 1 ? '' : `:${count}`}`
-        const event = await ledger.event({ eventId })
+      for (let time = 1; ; time += 1) {
+        const event = await ledger.event({ eventId: mergeEventId(from, into, time) })
         if (event === undefined) break
         found.push(event.sequence)
       }

@@ -3,6 +3,7 @@
  * shared ones too, their repeats, merges by hand, and events of others that name the person as target. Cost follows the
  * person's events.
  */
+import { MERGE_EVENT } from '../../core/directive.ts'
 import { parseJson } from '../../core/expression/json.ts'
 import type { Digests } from '../../core/privacy/digest.ts'
 import { NoteDraft, readNote } from '../../core/privacy/note.ts'
@@ -15,8 +16,6 @@ import type { Edition } from '../engine.ts'
 import { directives, excludedRows, neighbourEvents, Person } from './erase-set.ts'
 import type { FreezeWork, FrozenRows } from './pivot.ts'
 import { hintText, spellings } from './subject.ts'
-
-export const MERGE_EVENT = '_defacto_merge'
 
 export interface RedactedSet {
   readonly rows: FrozenRows
