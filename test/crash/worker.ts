@@ -17,9 +17,9 @@ export type WorkStep =
   /** Everything goes to the archive, and all but the last `keep` rows leave the database. */
   | { do: 'archive'; keep: number }
   /** The archive's files are merged, and those that nobody needs removed. */
-  | { do: 'maintain' }
+  | { do: 'maintain'; retentionMs?: number }
   /** The person with this hint goes, and whatever was begun of it before goes on. */
-  | { do: 'erase'; hint: string }
+  | { do: 'erase'; hint: string; suppress?: boolean }
   | { do: 'redact'; hint: string }
   /** The person with one hint becomes part of the one with another. */
   | { do: 'merge'; from: string; into: string }
@@ -65,10 +65,10 @@ async function run(step: WorkStep): Promise<void> {
     await tiers.prune({ before: Math.max(0, head - step.keep) })
   } else if (step.do === 'maintain') {
     await engine.ledger.tiers.compact()
-    await engine.ledger.tiers.vacuum()
+    await engine.ledger.tiers.vacuum(step.retentionMs === undefined ? {} : { retentionMs: step.retentionMs })
   } else if (step.do === 'erase') {
     const id = await engine.identity.lookup(step.hint)
-    if (id !== undefined) await engine.erase(id, { strict: true })
+    if (id !== undefined) await engine.erase(id, { strict: true, suppress: step.suppress === true })
     await engine.erasure.run()
   } else if (step.do === 'redact') {
     await engine.redact((await engine.identity.lookup(step.hint)) ?? '')
