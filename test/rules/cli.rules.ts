@@ -166,7 +166,7 @@ export const rules: Rule[] = [
   {
     id: 'dead-letter.torn',
     spec: '07 §9',
-    off: { file: 'src/adapters/dead-letter/file.ts', find: 'const torn = !(', replace: 'const torn = false && !(' },
+    off: { file: 'src/adapters/dead-letter/append.ts', find: 'const torn = !(', replace: 'const torn = false && !(' },
     check: () =>
       inFolder(async (folder) => {
         const path = join(folder, 'letters.jsonl')

@@ -1,15 +1,18 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { OPEN } from '../../src/orchestration/alerts/requests.ts'
 import { METRICS } from '../../src/orchestration/metrics/names.ts'
 import { createMetrics } from '../../src/orchestration/metrics/registry.ts'
 import { founded, sqlitePlace, TestSpace, teamed, teams } from '../support/orchestration.ts'
 import { joined } from '../support/people.ts'
 
-/** Names and labels of spec 10 §9, without those of erasure. */
+/** Names and labels of spec 10 §9. */
 const SPECIFIED = `runs_total{op,status} run_duration_seconds{op} chunk_seconds{op} events_total{source,outcome}
   pending_events{version} oldest_pending_seconds{version} tick_lag_seconds{version} freshness_seconds{asset}
   freshness_state{asset} check_passed{check,severity} schedule_ticks_total{pipeline,outcome} ledger_rows{tier} cold_bytes
-  cold_files flush_lag_events dead_letters{source} inbox_rows inputs_held{pipeline} notifications{status} lock_epoch{slot}
-  fenced_total{op} retries_total{op} event_loop_delay_seconds worker_polling{queue}`.split(/\s+/)
+  cold_files flush_lag_events dead_letters{source} inbox_rows inputs_held{pipeline} notifications{status} erase_open{state}
+  erase_deadline_seconds holds lock_epoch{slot} fenced_total{op} retries_total{op} event_loop_delay_seconds worker_polling{queue}`.split(
+  /\s+/,
+)
 
 interface Series {
   readonly name: string
@@ -122,12 +125,16 @@ describe('metrics', () => {
     expect(of('check_passed', { check: 'history', severity: 'error' })).toBe(0)
     expect(of('check_passed', { check: 'letters', severity: 'warn' })).toBe(1)
     expect(of('notifications', { status: 'pending' })).toBe(0)
+    expect(of('erase_open', { state: 'requested' })).toBe(0)
+    expect(of('erase_deadline_seconds')).toBeUndefined()
+    expect(of('holds')).toBe(0)
     expect(of('lock_epoch', { slot: 'state' })).toBeGreaterThan(0)
     expect(of('event_loop_delay_seconds')).toBeGreaterThanOrEqual(0)
 
     const names = new Set([
       ...['shop', version, 'web', 'nightly', 'history', 'letters', 'error', 'warn', 'hot', 'cold'],
       ...['source/web', 'ledger', 'state', 'pending', 'sent', 'dead'],
+      ...OPEN,
     ])
     for (const { name, labels } of series) {
       const spec = METRICS[name.replace(/_(bucket|sum|count)$/, '')] ?? METRICS[name]

@@ -72,7 +72,13 @@ class PrometheusMetrics implements MetricsRegistry {
   }
 
   async collect(context: Orchestration): Promise<void> {
-    for (const [name, { collected }] of Object.entries(METRICS)) if (collected) known(this.#gauges, name).reset()
+    for (const [name, { collected, labels }] of Object.entries(METRICS)) {
+      if (!collected) continue
+      const gauge = known(this.#gauges, name)
+      gauge.reset()
+      // One without labels would stay, and say 0: a deadline that is due now.
+      if (labels.length === 0) gauge.remove()
+    }
     this.gauge('defacto_event_loop_delay_seconds', {}, this.#loopDelay())
     for (const { name, labels, value } of await readGauges(context)) this.gauge(name, labels, value)
   }
