@@ -221,7 +221,18 @@ describe('a project with two sources', () => {
     expect(ok).toBe(true)
     expect(data.healthy).toBe(true)
     expect(new Set(data.checks.map(({ check }) => check))).toEqual(
-      new Set(['node', 'configuration', 'disk', 'database', 'migrations', 'version', 'locks', 'dead letters', 'runs']),
+      new Set([
+        'node',
+        'configuration',
+        'disk',
+        'database',
+        'migrations',
+        'version',
+        'locks',
+        'dead letters',
+        'runs',
+        'erasures',
+      ]),
     )
     expect(data.checks.find(({ check }) => check === 'dead letters')).toMatchObject({ state: 'warn' })
   })
