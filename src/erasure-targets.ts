@@ -13,7 +13,7 @@ import { exportPurger } from './export-purgers.ts'
 import { fileOwner } from './file-owner.ts'
 import type { DeadLetterSink } from './ports/dead-letter.ts'
 import type { ErasureTarget, FrozenSubject, TargetOutcome } from './ports/erasure.ts'
-import type { VerifyMethod } from './ports/privacy.ts'
+import { LOCAL_STORES, OUTER_STORES, type VerifyMethod } from './ports/privacy.ts'
 import type { Store } from './ports/store.ts'
 
 /** A store of people's own that holds what it took from a space. */
@@ -28,21 +28,7 @@ export interface UserTarget {
 
 const NAME = /^[a-z][a-z0-9_-]{0,47}$/
 /** Names of the stores that every certificate may have. */
-const OWN = [
-  'ledger',
-  'identity',
-  'history',
-  'checkpoints',
-  'dead_letters',
-  'inbox',
-  'checks',
-  'cold',
-  'dead_letter_file',
-  'dead_letter_sink',
-  'exports',
-  'memory',
-  'database_files',
-]
+const OWN = [...LOCAL_STORES, ...OUTER_STORES]
 const METHODS: readonly unknown[] = ['scan', 'index', 'config', 'declared'] satisfies readonly VerifyMethod[]
 
 const registered = new Map<string, UserTarget>()

@@ -10,6 +10,26 @@
 import type { Json } from './runs.ts'
 import type { Unit } from './store.ts'
 
+/** Stores of the database, which the pivot changes, by their names in journals and certificates. */
+export const LOCAL_STORES: readonly string[] = [
+  'ledger',
+  'identity',
+  'history',
+  'checkpoints',
+  'dead_letters',
+  'inbox',
+  'checks',
+]
+/** Those beside it that are the engine's own; stores of people's have other names. */
+export const OUTER_STORES: readonly string[] = [
+  'cold',
+  'dead_letter_file',
+  'dead_letter_sink',
+  'exports',
+  'memory',
+  'database_files',
+]
+
 // ── requests ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** `retention`: whole entities whose time is over; one request for all of one run. */

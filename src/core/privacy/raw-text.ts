@@ -30,7 +30,7 @@ export function treatedRaw(subject: Recognizes, raw: unknown): unknown {
 }
 
 /** Everything in a text that may be a value: quoted texts, fields between separators, single words, with values behind keys. */
-export function piecesOf(text: string): string[] {
+function piecesOf(text: string): string[] {
   const pieces = new Set<string>()
   const add = (piece: string): void => {
     for (const form of [piece.trim(), piece.replace(EDGES, '')]) if (form !== '') pieces.add(form)

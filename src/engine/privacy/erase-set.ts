@@ -156,6 +156,26 @@ export class Person {
     }
   }
 
+  /** A row as the plans leave it, one after the other; null: as it is. */
+  treat(
+    row: FullLedgerRow,
+    plans: readonly PrivacyPlan[],
+  ): { readonly row: TreatedRow; readonly fields: number; readonly tokens: readonly HintToken[] } | null {
+    let stored = row
+    let change: TreatedRow | null = null
+    let fields = 0
+    const tokens: HintToken[] = []
+    for (const plan of plans) {
+      const treated = treatRow(stored, plan, this.keys, { known: this.known })
+      if (treated === null) continue
+      change = treated.row
+      stored = { ...stored, ...treated.row }
+      fields += treated.fields
+      tokens.push(...treated.tokens)
+    }
+    return change === null ? null : { row: change, fields, tokens }
+  }
+
   digests(): string[] {
     for (const text of this.#texts) this.#digests.add(this.keys.token(text))
     for (const hint of this.#hints) this.#digests.add(this.keys.token(hint))
@@ -191,31 +211,24 @@ class Findings {
   }
 
   #treat(row: FullLedgerRow, plans: readonly PrivacyPlan[]): void {
-    const { keys, known } = this.#person
-    let stored = row
-    let change: TreatedRow | null = null
-    for (const plan of plans) {
-      const treated = treatRow(stored, plan, keys, { known })
-      if (treated === null) continue
-      change = treated.row
-      stored = { ...stored, ...treated.row }
-      this.fields += treated.fields
-      this.tokens.push(...treated.tokens)
-    }
-    if (change !== null) this.changes.push(change)
+    const treated = this.#person.treat(row, plans)
+    if (treated === null) return
+    this.changes.push(treated.row)
+    this.fields += treated.fields
+    this.tokens.push(...treated.tokens)
   }
 }
 
 /** Merges by hand that name the person: they are mapped to the winner, but what was reset since may not be. */
 export async function directives({ context, entities }: Wanted): Promise<number[]> {
-  const { identity, ledger } = context.engine.store
+  const { identity, tiers } = context.engine.store
   const found: number[] = []
   for (const { id } of entities) {
     for (const { from, into } of await identity.mergesInto(id)) {
       for (let time = 1; ; time += 1) {
-        const event = await ledger.event({ eventId: mergeEventId(from, into, time) })
-        if (event === undefined) break
-        found.push(event.sequence)
+        const sequence = await tiers.sequenceOf(mergeEventId(from, into, time))
+        if (sequence === undefined) break
+        found.push(sequence)
       }
     }
   }

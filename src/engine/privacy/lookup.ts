@@ -25,7 +25,7 @@ export async function lookupHints(
 }
 
 /** The same hint as it stands in the identity table once it was redacted. */
-export function tokenKey(digests: Digests, key: HintKey): HintKey {
+function tokenKey(digests: Digests, key: HintKey): HintKey {
   return { ...key, value: digests.token(key.value) }
 }
 

@@ -6,9 +6,10 @@ import type { Hints } from '../../core/event.ts'
 import { relateGroups } from '../../core/identity.ts'
 import { decodeEvent } from '../../core/normalize.ts'
 import type { Digests } from '../../core/privacy/digest.ts'
-import type { HintRow, Unit } from '../../ports/store.ts'
-import { parts } from './erase-pivot.ts'
+import type { Unit } from '../../ports/store.ts'
+import { parts } from './parts.ts'
 import { type FreezeWork, MoreRows, type Pivot, type PivotWork } from './pivot.ts'
+import { followTokens, pivotUnit } from './pivot-unit.ts'
 import { type RedactedSet, redactedSet, valueText } from './redact-set.ts'
 import { treatStates } from './redact-state.ts'
 import { redactAgain, verifyRedacted } from './redact-verify.ts'
@@ -28,53 +29,41 @@ export const redactPivot: Pivot = {
 }
 
 async function redact(work: PivotWork, set: RedactedSet): Promise<void> {
-  const { context, slot, erasure, request } = work
+  const { context, erasure, request } = work
   const { engine } = context
-  const { store } = engine
-  const editions = await context.editions()
-  const forget = (): void => {
-    for (const { version } of editions) engine.cache(version).clear()
-  }
-  forget()
-  await slot.unit('', async (unit) => {
-    await work.recheck(unit)
-    await store.ledger.holdAppends(unit)
-    await store.mapping.lock(unit, { wait: true })
-    await refuseMore(work, set, unit)
-    for (const rows of parts(set.changes)) await store.ledger.treat(unit, rows)
-    const hints = await redactHints(work, set, unit)
-    if (request.options.sticky && set.hints.length > 0) await store.ledger.guard(unit, { treating: true })
+  const { identity, ledger, log } = engine.store
+  const { sticky } = request.options
+  await pivotUnit(work, { own: set.own, known: set.looked }, async (unit, editions) => {
+    await refuseNews(work, set, unit)
+    for (const rows of parts(set.changes)) await ledger.treat(unit, rows)
+    const own = await identity.redact(unit, set.hints, sticky)
+    const others = await followTokens(engine, unit, set.tokens, set.hints)
+    if (sticky && set.hints.length > 0) await ledger.guard(unit, { treating: true })
     const states = await treatStates(work, editions, set, unit)
-    const subject = redactPivot.subject(context, erasure)
-    const letters = await store.log.letters.treat(unit, subject)
-    await store.locks.outdate(unit, 'state')
-    await store.signals.send(unit)
-    const counts = {
-      entities: erasure.entities.length,
-      eventsDeleted: 0,
-      eventsScrubbed: set.events,
-      mergeLog: 0,
-      fields: set.fields,
-    }
+    const letters = await log.letters.treat(unit, redactPivot.subject(context, erasure))
     const scrubbed = (items: number) => ({ action: 'scrubbed', items }) as const
-    await work.pivoted(unit, counts, {
-      ledger: scrubbed(set.changes.length),
-      identity: scrubbed(hints),
-      history: scrubbed(states.rows),
-      checkpoints: scrubbed(states.checkpoints),
-      dead_letters: scrubbed(letters),
-    })
+    return {
+      counts: {
+        entities: erasure.entities.length,
+        eventsDeleted: 0,
+        eventsScrubbed: set.events,
+        mergeLog: 0,
+        fields: set.fields,
+      },
+      stores: {
+        ledger: scrubbed(set.changes.length),
+        identity: scrubbed(own + others),
+        history: scrubbed(states.rows),
+        checkpoints: scrubbed(states.checkpoints),
+        dead_letters: scrubbed(letters),
+      },
+    }
   })
-  forget()
 }
 
-/** Nothing of the person was appended since it was frozen: neither repeats nor new events. */
-async function refuseMore(work: PivotWork, set: RedactedSet, unit: Unit): Promise<void> {
-  const { context, head } = work
+/** No new event of the person was appended since it was frozen. */
+async function refuseNews({ context, head }: PivotWork, set: RedactedSet, unit: Unit): Promise<void> {
   const { ledger } = context.engine.store
-  for (const sequences of parts(set.own)) {
-    for (const sequence of await ledger.repeatsOf(unit, sequences)) if (!set.looked.has(sequence)) throw new MoreRows()
-  }
   const now = await ledger.head()
   if (now === head) return
   const edition = context.working()
@@ -89,27 +78,6 @@ async function refuseMore(work: PivotWork, set: RedactedSet, unit: Unit): Promis
       }
     }
   }
-}
-
-/** Tokens in the place of the person's hints, and of hints of others that stood in the same fields. */
-async function redactHints({ context, request }: PivotWork, set: RedactedSet, unit: Unit): Promise<number> {
-  const { identity } = context.engine.store
-  const { sticky } = request.options
-  let changed = await identity.redact(unit, set.hints, sticky)
-  const keyOf = ({ entityType, hintType, value }: Omit<HintRow, 'entityId'>): string =>
-    JSON.stringify([entityType, hintType, value])
-  const done = new Set(set.hints.map(keyOf))
-  const more = [...new Map(set.tokens.map((hint) => [keyOf(hint), hint])).values()].filter(
-    (hint) => !done.has(keyOf(hint)),
-  )
-  if (more.length === 0) return changed
-  const owners = await identity.lookup(unit, more)
-  const rows = more.flatMap((hint, index) => {
-    const entityId = owners[index]
-    return entityId === undefined ? [] : [{ ...hint, entityId }]
-  })
-  changed += await identity.redact(unit, rows, false)
-  return changed
 }
 
 /** For what other stores hold: records that mention the person lose every value that was treated in its events. */

@@ -8,7 +8,7 @@ import { parseJson } from '../../core/expression/json.ts'
 import type { Digests } from '../../core/privacy/digest.ts'
 import { NoteDraft, readNote } from '../../core/privacy/note.ts'
 import { identityTreatments, type PrivacyPlan, redactionPlan, relatePlan } from '../../core/privacy/plan.ts'
-import { type HintToken, treatRow } from '../../core/privacy/treat.ts'
+import type { HintToken } from '../../core/privacy/treat.ts'
 import { getOwn } from '../../core/raw-path.ts'
 import type { FrozenEntity } from '../../ports/privacy.ts'
 import type { FullLedgerRow, HintRow, TreatedRow } from '../../ports/store.ts'
@@ -169,22 +169,14 @@ class Findings {
   }
 
   #treat(row: FullLedgerRow, plans: readonly PrivacyPlan[]): void {
-    const { keys, known } = this.#person
-    let stored = row
-    let change: TreatedRow | null = null
-    for (const plan of plans) {
-      const treated = treatRow(stored, plan, keys, { known })
-      if (treated === null) continue
-      change = treated.row
-      stored = { ...stored, ...treated.row }
-      this.fields += treated.fields
-      this.tokens.push(...treated.tokens)
-    }
     if (row.redaction !== null) this.again = true
-    if (change === null) return
-    this.#note(parseJson(row.data), parseJson(change.data))
-    this.#note(parseJson(row.raw), parseJson(change.raw))
-    this.#add(row, change)
+    const treated = this.#person.treat(row, plans)
+    if (treated === null) return
+    this.fields += treated.fields
+    this.tokens.push(...treated.tokens)
+    this.#note(parseJson(row.data), parseJson(treated.row.data))
+    this.#note(parseJson(row.raw), parseJson(treated.row.raw))
+    this.#add(row, treated.row)
   }
 
   /** A merge by hand tells both sides by their hints (spec 05 §3.2). */

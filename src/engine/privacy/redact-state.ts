@@ -13,8 +13,9 @@ import type { FrozenEntity } from '../../ports/privacy.ts'
 import type { Checkpoint, Unit } from '../../ports/store.ts'
 import type { Edition } from '../engine.ts'
 import { compiledEntity } from '../entities.ts'
-import { parts, rebuildOthers } from './erase-pivot.ts'
+import { parts } from './parts.ts'
 import type { PivotWork } from './pivot.ts'
+import { rebuildOthers } from './rebuild-others.ts'
 import type { RedactedSet } from './redact-set.ts'
 
 type Properties = Readonly<Record<string, Value>>

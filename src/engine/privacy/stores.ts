@@ -4,7 +4,13 @@
  */
 import { DefactoError, StorageError } from '../../errors.ts'
 import type { ErasureTarget, FrozenSubject, TargetOutcome } from '../../ports/erasure.ts'
-import type { Erasure, ErasureRequest, Outstanding, StoreState } from '../../ports/privacy.ts'
+import {
+  type Erasure,
+  type ErasureRequest,
+  LOCAL_STORES,
+  type Outstanding,
+  type StoreState,
+} from '../../ports/privacy.ts'
 import { failpoint } from '../failpoint.ts'
 import type { PrivacyCall, PrivacyContext } from './context.ts'
 import { pivotOf } from './kinds.ts'
@@ -102,23 +108,12 @@ async function repeatLocal(context: PrivacyContext, { request, erasure }: OpenRe
   if (local.some(([, { error }]) => error === LEFT)) await pivotOf(request.kind).repeat(context, erasure)
   for (const [name, store] of local) {
     // A target that is not there any more cannot be asked.
-    const state: StoreState = LOCAL.has(name)
+    const state: StoreState = LOCAL_STORES.includes(name)
       ? { ...store, state: 'done', error: null, verified: null }
       : { ...store, error: 'E_TARGET_MISSING', attempts: store.attempts + 1 }
     await context.engine.store.privacy.setStore(request.requestId, name, state)
   }
 }
-
-/** Stores that the pivot changes. */
-const LOCAL: ReadonlySet<string> = new Set([
-  'ledger',
-  'identity',
-  'history',
-  'checkpoints',
-  'dead_letters',
-  'inbox',
-  'checks',
-])
 
 /** Says in the journal that a verification found something. */
 export const LEFT = 'E_ERASURE_LEFT'
