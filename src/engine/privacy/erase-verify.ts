@@ -5,9 +5,10 @@ import { StorageError } from '../../errors.ts'
 import type { Erasure } from '../../ports/privacy.ts'
 import type { Edition, Engine } from '../engine.ts'
 import { waitForOthers } from '../slot.ts'
-import type { PrivacyContext } from './context.ts'
+import type { PrivacyCall, PrivacyContext } from './context.ts'
 import type { LocalCheck } from './pivot.ts'
 import { frozenSubject } from './subject.ts'
+import { underState } from './under-state.ts'
 
 /** How often histories are looked into while full builds replace them. */
 const ATTEMPTS = 5
@@ -33,32 +34,40 @@ export async function verifyErased(
   }
 }
 
-/** Takes out what a verification found in stores of the database. The ledger loses rows that came back whole. */
-export async function eraseAgain(context: PrivacyContext, erasure: Erasure): Promise<void> {
+/**
+ * Takes out what a verification found in stores of the database. The ledger loses rows that came back whole. Nobody builds
+ * meanwhile: what is taken out is not written again from what was read before.
+ */
+export async function eraseAgain(context: PrivacyContext, erasure: Erasure, call: PrivacyCall): Promise<void> {
   const { engine } = context
   const { store } = engine
   const ids = erasure.entities.map(({ id }) => id)
   const subject = frozenSubject(context.digests, erasure)
   const editions = await context.editions()
-  const suppressed = new Map<number, string>()
-  for await (const rows of store.ledger.rows(erasure.emptied)) {
-    for (const { sequence, eventId } of rows) suppressed.set(sequence, context.digests.event(eventId))
-  }
   const options = (await store.privacy.request(erasure.requestId))?.options
-  await engine.unit('', async (unit) => {
-    await store.mapping.lock(unit, { wait: true })
-    const rows = [...suppressed].map(([sequence, digest]) => ({ sequence, digest: options?.suppress ? digest : null }))
-    if (rows.length > 0) await store.ledger.empty(unit, rows)
-    if ((await leftInIdentity(context, ids)) > 0) await store.identity.erase(unit, ids)
-    for (const { version, program } of editions) {
-      const own = { ...unit, version }
-      await store.history.remove(own, program.layout, erasure.entities)
-      await store.history.remove(own, program.layout, erasure.entities, 'shadow')
-      await store.checkpoints.remove(own, ids)
+  await underState(context, call, async (slot) => {
+    const rows: { sequence: number; digest: string | null }[] = []
+    for await (const found of store.ledger.rows(erasure.emptied)) {
+      for (const { sequence, eventId } of found) {
+        rows.push({ sequence, digest: options?.suppress ? context.digests.event(eventId) : null })
+      }
     }
-    await store.log.letters.erase(unit, subject)
-    await store.log.inputs.eraseInbox(unit, subject)
-    await store.log.checks.eraseSamples(unit, ids)
+    await slot.unit('', async (unit) => {
+      await store.ledger.holdAppends(unit)
+      await store.mapping.lock(unit, { wait: true })
+      if (rows.length > 0) await store.ledger.empty(unit, rows)
+      if ((await leftInIdentity(context, ids)) > 0) await store.identity.erase(unit, ids)
+      for (const { version, program } of editions) {
+        const own = { ...unit, version }
+        await store.history.remove(own, program.layout, erasure.entities)
+        await store.history.remove(own, program.layout, erasure.entities, 'shadow')
+        await store.checkpoints.remove(own, ids)
+      }
+      await store.log.letters.erase(unit, subject)
+      await store.log.inputs.eraseInbox(unit, subject)
+      await store.log.checks.eraseSamples(unit, ids)
+      await store.locks.outdate(unit, 'state')
+    })
   })
 }
 

@@ -2,11 +2,10 @@
  * Fixing what a request concerns before anything changes (spec 10 §10.2 step 2), so that no later step needs what is gone by
  * then. Repeated before the pivot it adds what merged or arrived meanwhile.
  */
-import { LockHeld } from '../../errors.ts'
 import type { Erasure, ErasureRequest } from '../../ports/privacy.ts'
 import { failpoint } from '../failpoint.ts'
 import { mapUpTo } from '../mapping.ts'
-import { type Slot, waitForOthers, withWholeState } from '../slot.ts'
+import type { Slot } from '../slot.ts'
 import { BuildTally } from '../tally.ts'
 import type { PrivacyCall, PrivacyContext } from './context.ts'
 import { exportsOf } from './exports.ts'
@@ -19,38 +18,6 @@ export interface Frozen {
   readonly work: FreezeWork
   readonly erasure: Erasure
   readonly prepared: Prepared
-}
-
-/**
- * Runs `work` while holding the whole state, with no reset half-way: whoever holds it is asked to hand over, and a reset that
- * was interrupted is finished first.
- */
-export async function underState(
-  context: PrivacyContext,
-  call: PrivacyCall,
-  work: (slot: Slot) => Promise<void>,
-): Promise<void> {
-  const { engine } = context
-  for (;;) {
-    const done = await withWholeState(
-      engine,
-      'erase',
-      call.signal,
-      async () => false,
-      async (slot) => {
-        if ((await engine.store.mapping.state()).phase !== 'idle') return false
-        await work(slot)
-        return true
-      },
-    )
-    if (done === true) return
-    try {
-      await context.interpret(call.signal)
-    } catch (error) {
-      if (!(error instanceof LockHeld)) throw error
-      await waitForOthers(engine, call.signal)
-    }
-  }
 }
 
 /** Fixes the request and stores that; null: something stands in its way by now. The caller holds the whole state. */

@@ -67,5 +67,5 @@ export interface Pivot {
   /** What is left in the stores of the database, by their names in the journal. */
   verify(context: PrivacyContext, erasure: Erasure): Promise<Readonly<Record<string, LocalCheck>>>
   /** Takes out what `verify` found; may be repeated. */
-  repeat(context: PrivacyContext, erasure: Erasure): Promise<void>
+  repeat(context: PrivacyContext, erasure: Erasure, call: PrivacyCall): Promise<void>
 }

@@ -3,16 +3,19 @@
  * Each is done for many requests at once, may be interrupted anywhere and repeated, and leaves the request where the next
  * call finds it. Before the pivot nothing has changed; behind it there is only the way forward.
  */
-import { DefactoError, LockHeld, NotFoundError, StorageError, UnreachableError } from '../../errors.ts'
+import { DefactoError, LockHeld, StorageError, UnreachableError } from '../../errors.ts'
 import { type ErasureRequest, PAST_PIVOT, type RequestStatus } from '../../ports/privacy.ts'
+import type { Slot } from '../slot.ts'
 import { certify } from './certify.ts'
 import type { PrivacyCall, PrivacyContext } from './context.ts'
-import { freeze, underState } from './freeze.ts'
+import { freeze } from './freeze.ts'
 import { obstacles } from './obstacles.ts'
 import { BEFORE_PIVOT } from './requests.ts'
 import { retryAfter } from './retry.ts'
 import { runPivot } from './run-pivot.ts'
 import { eraseTargets } from './stores.ts'
+import { underState } from './under-state.ts'
+import { unknownRequest } from './unknown.ts'
 import { verifyRequests } from './verify.ts'
 
 /** Where a request is after a call. */
@@ -138,7 +141,7 @@ async function beforePivot(
   context: PrivacyContext,
   requestIds: readonly string[],
   call: PrivacyCall,
-  work: (slot: Parameters<Parameters<typeof underState>[2]>[0], request: ErasureRequest) => Promise<void>,
+  work: (slot: Slot, request: ErasureRequest) => Promise<void>,
 ): Promise<void> {
   const ready = (await requestsOf(context, requestIds)).filter(isReady)
   if (ready.length === 0) return
@@ -196,9 +199,7 @@ async function requestsOf(context: PrivacyContext, requestIds: readonly string[]
   const found: ErasureRequest[] = []
   for (const requestId of requestIds) {
     const request = await context.engine.store.privacy.request(requestId)
-    if (request === undefined) {
-      throw new NotFoundError(`there is no request '${requestId}'`, { details: { requestId } })
-    }
+    if (request === undefined) throw unknownRequest(requestId)
     found.push(request)
   }
   return found

@@ -34,7 +34,7 @@ export async function eraseTargets(
     const pending = open.filter(({ erasure }) => erasure.stores[target.name]?.state !== 'done')
     if (pending.length > 0) await eraseOne(context, target, pending, call)
   }
-  for (const one of open) await repeatLocal(context, one)
+  for (const one of open) await repeatLocal(context, one, call)
   for (const { request } of open) await settleStatus(context, request.requestId)
 }
 
@@ -101,11 +101,15 @@ async function eraseOne(
 }
 
 /** Stores of the database in which a verification found something, or which could not be looked into. */
-async function repeatLocal(context: PrivacyContext, { request, erasure }: OpenRequest): Promise<void> {
+async function repeatLocal(
+  context: PrivacyContext,
+  { request, erasure }: OpenRequest,
+  call: PrivacyCall,
+): Promise<void> {
   const targets = new Set(context.targets.map(({ name }) => name))
   const local = Object.entries(erasure.stores).filter(([name, { state }]) => state === 'pending' && !targets.has(name))
   if (local.length === 0) return
-  if (local.some(([, { error }]) => error === LEFT)) await pivotOf(request.kind).repeat(context, erasure)
+  if (local.some(([, { error }]) => error === LEFT)) await pivotOf(request.kind).repeat(context, erasure, call)
   for (const [name, store] of local) {
     // A target that is not there any more cannot be asked.
     const state: StoreState = LOCAL_STORES.includes(name)
