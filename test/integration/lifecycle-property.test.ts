@@ -9,7 +9,7 @@ import '../support/seed.ts'
 import { Digests } from '../../src/core/privacy/digest.ts'
 import type { Defacto } from '../../src/index.ts'
 import { entityKey } from '../oracle/identity.ts'
-import { type Fields, hintsIn, LifecycleModel, type Summary } from '../support/lifecycle-model.ts'
+import { type Fields, hintsIn, LifecycleModel, ownFields, type Summary } from '../support/lifecycle-model.ts'
 import { type Place, START, TIERED } from '../support/redaction.ts'
 
 type Treatment = 'redact' | 'hash' | 'mask'
@@ -283,7 +283,7 @@ class Lived {
   }
 
   async #erase(no: number, suppress: boolean): Promise<void> {
-    const [key] = this.#pick(no) ?? [null]
+    const [key, { type }] = this.#pick(no) ?? [null, NOTHING]
     if (key === null) return
     const id = await this.#idOf(key)
     const family = [id, ...(await this.#engine.identity.merges(id)).map(({ mergedEntity }) => mergedEntity)]
@@ -292,7 +292,9 @@ class Lived {
     for (const one of family) this.#gone.add(one)
     const emptied = this.#model.erase(key, suppress)
     expect(result.eventsDeleted).toBeGreaterThanOrEqual(emptied.length)
-    const texts = [...emptied.flatMap(({ record }) => textsOf(record)), ...hintsIn(key).map(([, , value]) => value)]
+    // What else its events name is others', who are there still.
+    const own = emptied.flatMap(({ record }) => textsOf(ownFields(type, record)))
+    const texts = [...own, ...hintsIn(key).map(([, , value]) => value)]
     const left = new Set(this.#model.rows.flatMap(({ record }) => textsOf(record)))
     for (const text of texts) if (!left.has(text)) this.#forbidden.set(text, 'until-sent')
   }

@@ -35,6 +35,9 @@ const OWN: Readonly<Record<string, readonly string[]>> = {
   ticket: ['ticket'],
 }
 
+export const ownFields = (type: string, record: Fields): Fields =>
+  Object.fromEntries(Object.entries(record).filter(([field]) => OWN[type]?.includes(field)))
+
 export class LifecycleModel {
   definitions: Defs
   readonly rows: Row[] = []

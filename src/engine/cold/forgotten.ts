@@ -3,9 +3,12 @@
  * has rows as they were before they were erased or redacted. The archive records the number of the changes it has, and how
  * far it goes; only where the database has come to neither are they compared.
  */
+import type { DefinitionsObject } from '../../core/definition/model.ts'
 import { readNote } from '../../core/privacy/note.ts'
+import { compileProgram } from '../../core/program.ts'
 import { LockHeld } from '../../errors.ts'
 import { type Archive, type ArchiveRow, type ArchiveSnapshot, changesApp } from '../../ports/archive.ts'
+import type { FrozenEntity } from '../../ports/privacy.ts'
 import { STATE } from '../../ports/slots.ts'
 import type { TreatedRow, Unit } from '../../ports/store.ts'
 import type { TierState } from '../../ports/tiers.ts'
@@ -98,10 +101,13 @@ export async function forgetInSlots(
       await locks.fence(given.tx, COLD, slots.cold.epoch)
       await work(given)
     })
+  const hidden = new Set<string>()
   for await (const { erased, treated, noted } of forgotten(engine, archive, rows)) {
     const tokenOf = noted.length === 0 ? null : (await engine.digests()).token.bind(await engine.digests())
     await unit(async (given) => {
       await ledger.holdAppends(given)
+      const sequences = [...erased, ...noted].map(({ sequence }) => sequence)
+      const concerned = await familiesOf(engine, given, sequences, hidden)
       const emptied = await ledger.empty(
         given,
         erased.map(({ sequence, eventId }) => ({ sequence, digest: eventId })),
@@ -111,7 +117,11 @@ export async function forgetInSlots(
       // Identities, mappings and states were made of the rows as they were: all are made anew.
       const redacted = tokenOf === null ? 0 : await redactHints(engine, given, noted, tokenOf)
       const isNews = emptied > 0 || treated.length > 0 || redacted > 0
-      if (isNews) await putMapping(engine, given, { sourceHash: MIXED, identityHash: MIXED })
+      if (isNews) {
+        await hideStates(engine, given, concerned)
+        for (const { id } of concerned) hidden.add(id)
+        await putMapping(engine, given, { sourceHash: MIXED, identityHash: MIXED })
+      }
       failpoint('forget.written')
     })
     failpoint('forget.committed')
@@ -121,6 +131,39 @@ export async function forgetInSlots(
     const state = await tiers.lock(given)
     await tiers.put(given, { job: Math.max(state?.job ?? 0, recorded(engine, rows.snapshot) + 1) })
   })
+}
+
+/** Everybody to whom these events belong, with whoever was merged into them; but for those who are hidden already. */
+async function familiesOf(
+  { store }: Engine,
+  unit: Unit,
+  sequences: readonly number[],
+  hidden: ReadonlySet<string>,
+): Promise<FrozenEntity[]> {
+  const found = new Map<string, FrozenEntity>()
+  for (const { entityId, entityType } of await store.tiers.membersAt(unit, sequences)) {
+    if (hidden.has(entityId) || found.has(entityId)) continue
+    found.set(entityId, { id: entityId, type: entityType })
+    for (const member of await store.identity.family(unit, entityId)) found.set(member.id, member)
+  }
+  return [...found.values()]
+}
+
+/**
+ * Nobody sees what was made of the rows as they were, in whatever version, until that builds; a build would carry over the
+ * histories of those who were merged away.
+ */
+async function hideStates({ store }: Engine, given: Unit, concerned: readonly FrozenEntity[]): Promise<void> {
+  if (concerned.length === 0) return
+  for (const { version, definitions } of await store.versions.list()) {
+    const { layout } = compileProgram(JSON.parse(definitions) as DefinitionsObject)
+    const unit = { ...given, version }
+    for (const target of ['live', 'shadow'] as const) await store.history.remove(unit, layout, concerned, target)
+    await store.checkpoints.remove(
+      unit,
+      concerned.map(({ id }) => id),
+    )
+  }
 }
 
 /**
