@@ -194,12 +194,23 @@ export class TieredLedger implements LedgerPort {
     const { ledger, tiers } = this.#hot
     return this.#stitch(null, async (pruned) => {
       if (pruned === 0) return ledger.event(ref)
-      const sequence = 'sequence' in ref ? ref.sequence : await tiers.sequenceOf(ref.eventId)
-      if (sequence === undefined) return undefined
-      if (sequence > pruned) return ledger.event({ sequence })
-      for await (const row of this.#cold.rows([sequence], FULL_COLUMNS)) return fullLedgerRow(row) ?? undefined
-      return undefined
+      if ('sequence' in ref) return this.#eventAt(ref.sequence, pruned)
+      for (let before: number | undefined; ; ) {
+        const sequence = await tiers.sequenceOf(ref.eventId)
+        if (sequence === undefined) return undefined
+        const row = await this.#eventAt(sequence, pruned)
+        if (row?.eventId === ref.eventId && row.duplicateOf === null && !row.excluded) return row
+        // Between the two it may have given its id up, to another row perhaps.
+        if (sequence === before) return undefined
+        before = sequence
+      }
     })
+  }
+
+  async #eventAt(sequence: number, pruned: number): Promise<FullLedgerRow | undefined> {
+    if (sequence > pruned) return this.#hot.ledger.event({ sequence })
+    for await (const row of this.#cold.rows([sequence], FULL_COLUMNS)) return fullLedgerRow(row) ?? undefined
+    return undefined
   }
 
   raws(sequences: readonly number[]): Promise<Map<number, string>> {
