@@ -254,8 +254,8 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Life
     this.#assertOpen()
     const asOf = options.asOf === undefined ? this.#engine.now() : asOfOption(options.asOf)
     if (options.dryRun) return previewTick(this.#engine, await this.#edition(options.version), asOf)
-    await this.#privacy.resume()
     return this.#write(async () => {
+      await this.#privacy.resume()
       const edition = await this.#edition(options.version)
       const result = await tick(this.#engine, edition, asOf)
       await this.#settle(edition, edition.version === this.#working.version)
@@ -474,7 +474,7 @@ export class Defacto<D extends DefinitionsInput = DefinitionsInput> extends Life
     try {
       if (wanted && catchUp) this.startup = await this.#write(() => this.#build(this.#working, {}))
       else if (mode === 'SKIP') await this.#write(() => this.#settle(this.#working, true))
-      if (catchUp) await this.#privacy.resume()
+      if (catchUp) await this.#write(() => this.#privacy.resume())
     } catch (error) {
       // Somebody else is at it; what they finish is what a build here would have done.
       if (!(error instanceof LockHeld)) throw error

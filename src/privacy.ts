@@ -20,6 +20,7 @@ import {
 } from './engine/privacy/requests.ts'
 import { scrubDatabase } from './engine/privacy/scrub.ts'
 import { type Advanced, advance, resumeOpen } from './engine/privacy/stages.ts'
+import { unknownRequest } from './engine/privacy/unknown.ts'
 import { NotFoundError } from './errors.ts'
 import type { ErasureRequest, Hold, RequestFilter, StoreState } from './ports/privacy.ts'
 import type { Scrubbed } from './ports/store.ts'
@@ -120,11 +121,13 @@ export class Privacy {
       certificate: async (requestId) => {
         const row = (await privacy.certificates({ requestId })).at(-1)
         if (row !== undefined) return JSON.parse(row.body) as Certificate
-        if ((await privacy.request(requestId)) === undefined) throw unknownRequest(requestId)
-        throw new NotFoundError(
-          `request '${requestId}' has no certificate yet: it is not closed; see \`defacto erase status ${requestId}\``,
-          { details: { requestId } },
-        )
+        const request = await privacy.request(requestId)
+        if (request === undefined) throw unknownRequest(requestId)
+        const why =
+          request.status === 'refused'
+            ? 'no certificate: it was refused'
+            : `no certificate yet: it is not closed; see \`defacto erase status ${requestId}\``
+        throw new NotFoundError(`request '${requestId}' has ${why}`, { details: { requestId } })
       },
       assertKnown: () => assertNotRestored(parts.engine),
       certificates: async () => (await privacy.certificates()).map(({ body }) => JSON.parse(body) as Certificate),
@@ -162,10 +165,10 @@ export class Privacy {
     return this.#parts.write(async () => redactEntity(await this.context(), entityId, options))
   }
 
-  /** Goes on with erasures that were interrupted, if there are any. */
+  /** Goes on with erasures that were interrupted, if there are any. In the caller's place in the queue. */
   async resume(): Promise<void> {
     if ((await this.#parts.engine.store.privacy.openErasures()).length === 0) return
-    await this.#parts.write(async () => resumeOpen(await this.context()))
+    await resumeOpen(await this.context())
   }
 
   /** Whether the database is older than the certificates outside it; builds and exports refuse from then on. */
@@ -183,10 +186,4 @@ async function waitingForNobody({ engine }: PrivacyContext): Promise<string[]> {
     status: ['approved', 'held', 'frozen', 'erasing', 'verifying', 'store_pending'],
   })
   return open.filter(({ retryAt }) => retryAt === null || retryAt <= now).map(({ requestId }) => requestId)
-}
-
-function unknownRequest(requestId: string): NotFoundError {
-  return new NotFoundError(`there is no request '${requestId}'; \`defacto erase status\` lists them`, {
-    details: { requestId },
-  })
 }
