@@ -2,11 +2,11 @@
  * Exports as a store of an erasure (spec 05 §4.5): what was written of the entities' types is named in the certificate, or,
  * where it was asked for, loses the rows of the person.
  */
-import { DefactoError, StorageError } from '../../errors.ts'
-import type { ErasureTarget, FrozenSubject, TargetCall, TargetOutcome } from '../../ports/erasure.ts'
-import type { Purge, Purged } from '../../ports/export-purge.ts'
-import type { ExportLog, ExportRow } from '../../ports/exports.ts'
-import type { Outstanding, PrivacyPort, VerifyMethod } from '../../ports/privacy.ts'
+import { DefactoError, StorageError } from '../../../errors.ts'
+import type { ErasureTarget, FrozenSubject, TargetCall, TargetOutcome } from '../../../ports/erasure.ts'
+import type { Purge, Purged } from '../../../ports/export-purge.ts'
+import type { ExportLog, ExportRow } from '../../../ports/exports.ts'
+import type { Outstanding, PrivacyPort, VerifyMethod } from '../../../ports/privacy.ts'
 
 /** Takes rows out of one export; `problem` where it is out of reach. Rejects recoverably where it does not answer. */
 export type Purger = (row: ExportRow, purge: Purge) => Promise<Purged>
