@@ -3,7 +3,7 @@
  * in the list of exports before its first byte, so that an erasure knows of it.
  */
 import { randomUUID } from 'node:crypto'
-import { rm } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { stringifyJson } from './core/expression/json.ts'
 import type { Edition, Engine } from './engine/engine.ts'
@@ -13,7 +13,8 @@ import {
   type SubjectMerge,
   subjectData,
 } from './engine/privacy/subject-data.ts'
-import { NotFoundError } from './errors.ts'
+import { unknownEntity } from './engine/privacy/unknown.ts'
+import { StorageError } from './errors.ts'
 import { entityTimeline, type LedgerEventView, view } from './inspection.ts'
 import { SUBJECT_FILES } from './ports/export-purge.ts'
 import type { ExportLog, ExportRecord, ExportTable, ExportWriters } from './ports/exports.ts'
@@ -77,7 +78,7 @@ export class Subject {
     const data = await subjectData(parts.engine, entityId)
     const survivor = data?.entities[0]
     if (data === null || survivor === undefined) {
-      throw new NotFoundError(`there is no entity '${entityId}'`, { details: { entityId } })
+      throw unknownEntity(entityId)
     }
     return new Subject(parts, data, survivor)
   }
@@ -121,6 +122,7 @@ export class Subject {
       entityTypes: [...new Set(this.entities.map(({ type }) => type))],
       at: engine.now().toString(),
     } as const
+    await assertFolder(folder)
     await log.begin(row)
     // They may be about somebody else.
     for (const name of SUBJECT_FILES) await rm(join(folder, name), { force: true })
@@ -195,6 +197,21 @@ export class Subject {
       yield rows.map((row) => Object.values(eventRow(view(row))))
     }
   }
+}
+
+/** Said before anything is in the list of exports, or removed. */
+async function assertFolder(folder: string): Promise<void> {
+  const found = await stat(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null
+    throw new StorageError(`${folder} cannot be written to (${error.code}); name another folder`, {
+      details: { operation: 'export', path: folder },
+      cause: error,
+    })
+  })
+  if (found === null || found.isDirectory()) return
+  throw new StorageError(`${folder} is a file; name a folder that the files of the export go into`, {
+    details: { operation: 'export', path: folder },
+  })
 }
 
 /** In the order of the columns. */

@@ -1,4 +1,5 @@
 /** Which columns a table shows, how wide, and how (spec 10 §7.2). */
+import { isId } from '../core/named-id.ts'
 import {
   cellText,
   type InstantStyle,
@@ -80,7 +81,9 @@ function draftOf(
   const widest = cells.reduce<number>((most, cell) => Math.max(most, textWidth(text(cell))), 1)
   const width = Math.max(widest, textWidth(printable(name)))
   const right = given.length > 0 && given.every(isNumber)
-  const whole = instants || right || (place?.index === 0 && given.every(isUuid) && widest * 3 <= place.terminal)
+  const isFirst = place?.index === 0
+  const ids = isFirst && given.length > 0 && given.every(isUuid)
+  const whole = instants || right || (ids && (place.keep || widest * 3 <= place.terminal))
   return {
     name,
     width: place === null ? width : Math.min(width, place.terminal),
@@ -124,5 +127,5 @@ function isNumber(value: unknown): boolean {
 }
 
 function isUuid(value: unknown): boolean {
-  return typeof value === 'string' && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value)
+  return typeof value === 'string' && isId(value)
 }

@@ -19,6 +19,8 @@ export interface VerifyCertificateOptions {
   readonly publicKey: string
   /** All certificates of the space, in any order; those of other spaces are passed over. Left out: not looked at. */
   readonly chain?: readonly string[]
+  /** What they are called where they cannot be read, such as names of files. */
+  readonly names?: readonly string[]
 }
 
 const PEM = /-----BEGIN PUBLIC KEY-----[^-]+-----END PUBLIC KEY-----/g
@@ -30,7 +32,7 @@ export function verifyCertificate(text: string, options: VerifyCertificateOption
   const read = readCertificate(text, 'the certificate')
   if (read.certificate === null) return read.findings
   const findings = [...read.findings, ...sealFindings(read.certificate, read.at, keys)]
-  if (options.chain !== undefined) findings.push(...chainFindings(read.certificate, options.chain, keys))
+  if (options.chain !== undefined) findings.push(...chainFindings(read.certificate, options.chain, options.names, keys))
   return findings
 }
 
@@ -85,9 +87,13 @@ function canonical(value: object): string | null {
 
 function isCertificate(value: unknown): value is Certificate {
   if (typeof value !== 'object' || value === null) return false
-  const { v, certificate_id: id, space, hash, previous, signature } = value as Partial<Certificate>
+  const { v, certificate_id: id, space, hash, previous, signature, stores, outstanding } = value as Partial<Certificate>
   const texts = [id, space, hash, previous, signature?.alg, signature?.key_id, signature?.value]
-  return v === 1 && texts.every((text) => typeof text === 'string')
+  return v === 1 && texts.every((text) => typeof text === 'string') && [stores, outstanding].every(isListOfObjects)
+}
+
+function isListOfObjects(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => typeof one === 'object' && one !== null)
 }
 
 /** Hash and signature of one certificate by itself. */
@@ -129,12 +135,17 @@ function isSigned(hash: string, value: string, key: KeyObject): boolean {
 function chainFindings(
   subject: Certificate,
   texts: readonly string[],
+  names: readonly string[] | undefined,
   keys: ReadonlyMap<string, KeyObject>,
 ): readonly CertificateFinding[] {
   const findings: CertificateFinding[] = []
   const links = new Map<string, Certificate>()
   for (const [index, text] of texts.entries()) {
-    const { certificate, at, findings: wrong } = readCertificate(text, `member ${index + 1} of the chain`)
+    const {
+      certificate,
+      at,
+      findings: wrong,
+    } = readCertificate(text, names?.[index] ?? `member ${index + 1} of the chain`)
     if (certificate !== null && certificate.space !== subject.space) continue
     findings.push(...wrong)
     if (certificate === null) continue

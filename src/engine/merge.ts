@@ -3,6 +3,7 @@
  * groups the ledger anew applies it again.
  */
 import { mergeDirective, mergeEventId } from '../core/directive.ts'
+import { idDetails, named } from '../core/named-id.ts'
 import { IdentityError, NotFoundError } from '../errors.ts'
 import type { FrozenEntity } from '../ports/privacy.ts'
 import type { Store, Unit } from '../ports/store.ts'
@@ -130,8 +131,8 @@ async function validated(
     const survivor = await identity.survivorOf(into)
     const merged = survivor !== into && (await mapping.entityType(survivor)) !== undefined
     throw new NotFoundError(
-      `no entity '${into}'${merged ? `: it was merged into '${survivor}'; merge into that one` : ''}`,
-      { details: { entity: into, ...(merged ? { survivor } : {}) } },
+      `there is no ${named('entity', into)}${merged ? `: it was merged into '${survivor}'; merge into that one` : ''}`,
+      { details: { ...idDetails('entity', into), ...(merged ? { survivor } : {}) } },
     )
   }
   const [survivor] = await identity.family(null, from)

@@ -4,7 +4,7 @@ import { CheckError } from '../../errors.ts'
 import type { Defacto } from '../../index.ts'
 import type { CommandSpec, OptionSpec, Options } from '../command.ts'
 import type { Context } from '../context.ts'
-import { advancedRow, requestRow, viewText, waitingText } from '../erase/show.ts'
+import { advancedRow, requestRow, requestsText, viewText, waitingText } from '../erase/show.ts'
 import { SUBJECT_OPTIONS, subjectOption } from '../erase/subject.ts'
 import { UsageError } from '../errors.ts'
 import { snakeKeys } from '../json.ts'
@@ -35,7 +35,8 @@ const plan: CommandSpec = {
     const found = await (await context.openToRead()).erasure.plan(subject)
     const rows = Object.entries(found.stores).map(([store, items]) => ({ store, items }))
     return {
-      data: snakeKeys(found),
+      // Names of stores are keys as well, and some are the user's.
+      data: { ...snakeKeys(found), exports: found.exports.map(snakeKeys) },
       rows,
       text: (output) =>
         [
@@ -92,18 +93,29 @@ export async function requested(context: Context, kind: 'erase' | 'redact', opti
   })
   const { requestId } = made
   const goOn = made.status !== 'requested' && !flag(options, 'later')
-  const [reached] = goOn ? await defacto.erasure.run([requestId], callOf(context)) : []
-  const view = await defacto.erasure.status(requestId)
+  // The receipt is told once: here, whatever becomes of the request.
+  const error = goOn ? await failureOf(() => defacto.erasure.run([requestId], callOf(context))) : undefined
+  const view = error === undefined ? await defacto.erasure.status(requestId) : { ...made, certificateId: null }
   return {
     data: { ...requestRow(view), receipt, certificate_id: view.certificateId },
+    error,
     text: ({ paint }) =>
       [
-        `${paint.bold(requestId)}  ${reached?.status ?? made.status}${waitsFor(view.waitingFor)}`,
+        `${paint.bold(requestId)}  ${view.status}${waitsFor(view.waitingFor)}`,
         receipt === null
           ? 'this entity has an open request already; its receipt was told when it was made'
           : `receipt ${receipt}\n${paint.dim('Keep it: it alone shows whose certificate it is, and is not told again.')}`,
         ...(view.certificateId === null ? [] : [`certificate ${view.certificateId}`]),
       ].join('\n'),
+  }
+}
+
+async function failureOf(work: () => Promise<unknown>): Promise<Error | undefined> {
+  try {
+    await work()
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
   }
 }
 
@@ -120,6 +132,8 @@ const approve: CommandSpec = {
   examples: ['defacto erase approve q_0192… --by dpo'],
   async run(context, [id = ''], options) {
     const defacto = await context.openToRead()
+    // Who is asked to confirm it knows that it is there.
+    await defacto.erasure.status(id)
     await context.confirm(`Approve ${id}?`)
     await defacto.erasure.approve(id, { by: text(options, 'by') ?? userInfo().username })
     if (!flag(options, 'later')) await defacto.erasure.run([id], callOf(context))
@@ -149,16 +163,18 @@ const run: CommandSpec = {
   examples: ['defacto erase run', 'defacto erase run q_0192…'],
   async run(context, ids) {
     const defacto = await context.openToRead()
-    const reached = await defacto.erasure.run(ids.length === 0 ? undefined : ids, callOf(context))
+    const reached = await defacto.erasure.run(ids.length === 0 ? undefined : [...new Set(ids)], callOf(context))
     const rows = reached.map(advancedRow)
     const open = reached.filter(({ done }) => !done).length
+    const closed = reached.filter(({ status }) => status === 'closed').length
+    const refused = rows.length - open - closed
     return {
       data: { requests: rows },
       rows,
       text: (output) =>
         rows.length === 0
           ? 'nothing is due'
-          : `${tableText(output, rows)}\n\n${countText(rows.length - open, 'request')} closed, ${open} open`,
+          : `${requestsText(output, rows)}\n\n${countText(closed, 'request')} closed, ${open} open${refused === 0 ? '' : `, ${refused} refused`}`,
     }
   },
 }
@@ -179,7 +195,7 @@ const status: CommandSpec = {
       data: { requests: rows },
       rows,
       paged: true,
-      text: (output) => (rows.length === 0 ? 'no open requests' : tableText(output, rows)),
+      text: (output) => (rows.length === 0 ? 'no open requests' : requestsText(output, rows)),
     }
   },
 }

@@ -53,7 +53,7 @@ const list: CommandSpec = {
       data: { holds: rows },
       rows,
       paged: true,
-      text: (output) => (rows.length === 0 ? 'no holds' : tableText(output, rows)),
+      text: (output) => (rows.length === 0 ? 'no holds' : tableText(output, rows, undefined, { keep: ['hold_id'] })),
     }
   },
 }
@@ -65,7 +65,9 @@ const release: CommandSpec = {
   examples: ['defacto hold release h_0192…'],
   async run(context, [id = '']) {
     const defacto = await context.openToRead()
-    await context.confirm(`Release ${id}?`)
+    const known = await defacto.holds.list({ all: true })
+    // Nobody is asked about what is not there.
+    if (known.some(({ holdId }) => holdId === id)) await context.confirm(`Release ${id}?`)
     const { hold, requests } = await defacto.holds.release(id)
     return {
       data: { ...rowOf(hold), requests },

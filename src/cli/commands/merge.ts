@@ -1,3 +1,4 @@
+import { named } from '../../core/named-id.ts'
 import type { CommandSpec } from '../command.ts'
 import { UsageError } from '../errors.ts'
 import { snakeKeys } from '../json.ts'
@@ -21,7 +22,7 @@ export const command: CommandSpec = {
   async run(context, [from = '', into = ''], options) {
     const reason = text(options, 'reason')
     if (reason === undefined) throw new UsageError('merge needs --reason')
-    await context.confirm(`Merge ${from} into ${into}, for good?`)
+    await context.confirm(`Merge ${named('entity', from)} into ${named('entity', into)}, for good?`)
     const { failures, ...result } = await (await context.open()).merge(from, into, { reason, signal: context.signal })
     const { noop } = result
     return {

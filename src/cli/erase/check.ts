@@ -43,11 +43,10 @@ export async function checkCertificate(input: CheckInput): Promise<Checked> {
   return { problems, claims: claimsOf(certificate, chain?.length) }
 }
 
-function findings(text: string, publicKey: string, chain: readonly string[] | undefined, keyFile: string): string[] {
+function findings(text: string, publicKey: string, chain: readonly Member[] | undefined, keyFile: string): string[] {
+  const members = chain && { chain: chain.map((one) => one.text), names: chain.map(({ name }) => name) }
   try {
-    return verifyCertificate(text, chain === undefined ? { publicKey } : { publicKey, chain }).map(
-      ({ message }) => message,
-    )
+    return verifyCertificate(text, { publicKey, ...members }).map(({ message }) => message)
   } catch (cause) {
     throw new ConfigError(`${keyFile} holds no Ed25519 public key in PEM form`, { cause, details: { path: keyFile } })
   }
@@ -69,20 +68,32 @@ function claimsOf(certificate: Certificate, chained: number | undefined): Checke
   }
 }
 
+/** Null: nothing that could be told about. */
 function parsed(text: string): Certificate | null {
   try {
-    return JSON.parse(text) as Certificate
+    const value = JSON.parse(text) as Partial<Certificate> | null
+    const { stores, outstanding, signature } = value ?? {}
+    const isWhole = Array.isArray(stores) && Array.isArray(outstanding) && typeof signature === 'object'
+    return isWhole && signature !== null ? (value as Certificate) : null
   } catch {
     return null
   }
 }
 
-async function certificatesIn(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch((cause: unknown) => {
+/** A file of the chain. */
+interface Member {
+  readonly name: string
+  readonly text: string
+}
+
+/** Other files and folders in it are passed over. */
+async function certificatesIn(folder: string): Promise<Member[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
     throw new ConfigError(`cannot read the folder ${folder}`, { cause, details: { path: folder } })
   })
-  const files = names.filter((name) => name.endsWith('.json')).sort()
-  return Promise.all(files.map((name) => read(folder, name)))
+  const files = entries.filter((entry) => entry.name.endsWith('.json') && !entry.isDirectory())
+  const names = files.map(({ name }) => name).sort()
+  return Promise.all(names.map(async (name) => ({ name, text: await read(folder, name) })))
 }
 
 async function read(cwd: string, path: string): Promise<string> {

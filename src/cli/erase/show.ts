@@ -26,6 +26,11 @@ export function advancedRow({ requestId, status, retryAt, waitingFor }: Advanced
   return { request_id: requestId, status, waiting_for: waitingText(waitingFor), retry_at: retryAt }
 }
 
+/** On a terminal that has no room for all: ids stay whole, since commands want them, and what they wait for stays. */
+export function requestsText(output: Output, rows: readonly Record<string, unknown>[]): string {
+  return tableText(output, rows, undefined, { keep: ['request_id', 'status', 'waiting_for'] })
+}
+
 /** One request with its stores. */
 export function viewText(output: Output, view: RequestView): string {
   const head = summary(output.paint, `${view.kind} ${view.requestId}: ${view.status}`, {

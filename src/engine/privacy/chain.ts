@@ -3,6 +3,7 @@
  * certificates, kept outside of it, tell. Until somebody has decided, nothing is built or exported (spec 10 §10.3).
  */
 import { type Certificate, certificateHash } from '../../core/certificate.ts'
+import { isId } from '../../core/named-id.ts'
 import { ConfigError, ConflictError, NotFoundError, StorageError } from '../../errors.ts'
 import type { ExportLog } from '../../ports/exports.ts'
 import type { CertificateRow, KeptCertificates } from '../../ports/privacy.ts'
@@ -87,7 +88,7 @@ export function lostError(lost: readonly LostErasure[]): ConflictError {
   })
   const more = lost.length > SHOWN ? `, and ${lost.length - SHOWN} more` : ''
   return new ConflictError(
-    `this database was restored from a backup older than ${lost.length} erasures, so who was erased is in it again: ${named.join(', ')}${more}. Restore a newer backup; or request them again and say so with \`defacto erase accept\`. Nothing is built or exported meanwhile.`,
+    `this database was restored from a backup older than ${lost.length} ${lost.length === 1 ? 'erasure' : 'erasures'}, so who was erased is in it again: ${named.join(', ')}${more}. Restore a newer backup; or request them again and say so with \`defacto erase accept\`. Nothing is built or exported meanwhile.`,
     {
       code: 'E_ERASURES_LOST',
       details: {
@@ -115,8 +116,10 @@ export async function acceptLoss(
   const ids = new Set(lost.map(({ certificateId }) => certificateId))
   const strange = certificateIds.filter((id) => !ids.has(id))
   if (strange.length > 0) {
-    throw new NotFoundError(`no certificate that is missing here: ${strange.join(', ')}; see \`defacto doctor\``, {
-      details: { certificateIds: strange },
+    const known = strange.filter(isId)
+    const named = known.length < strange.length ? [...known, 'what has not the form of an id'] : known
+    throw new NotFoundError(`no certificate that is missing here: ${named.join(', ')}; see \`defacto doctor\``, {
+      details: { certificateIds: known },
     })
   }
   const unnamed = [...ids].filter((id) => !certificateIds.includes(id))

@@ -7,6 +7,7 @@ import type { Json } from '../../ports/runs.ts'
 import type { Unit } from '../../ports/store.ts'
 import type { PrivacyContext } from './context.ts'
 import { type SubjectInput, subjectOf } from './requests.ts'
+import { unknownHold } from './unknown.ts'
 
 /** An entity (by id or hint), or a type with or without a filter. */
 export interface HoldInput extends SubjectInput {
@@ -81,7 +82,7 @@ export async function releaseHold(
   const at = engine.now().toString()
   const hold =
     (await privacy.releaseHold(holdId, at)) ?? (await privacy.holds()).find((known) => known.holdId === holdId)
-  if (hold === undefined) throw new NotFoundError(`there is no hold '${holdId}'`, { details: { holdId } })
+  if (hold === undefined) throw unknownHold(holdId)
   engine.logger.child('defacto.lifecycle').info('hold released', { hold: holdId })
   return { hold, requests: await freeHeld(context) }
 }
@@ -163,12 +164,48 @@ async function checkFilter(context: PrivacyContext, entityType: string, filter: 
     })
   }
   if (filter === null) return
+  refuseValues(context, entityType, filter)
   try {
     await context.holdFilter.check(entityType, filter)
   } catch (error) {
     if (!(error instanceof QueryError)) throw error
     throw new ConfigError(`the filter of the hold cannot be used: ${error.message}`, { cause: error })
   }
+}
+
+/** Holds are kept for good: a value that identifies a person would outlive its erasure in one. */
+function refuseValues(context: PrivacyContext, entityType: string, filter: Json): void {
+  const { identity } = context.working().program.entities.get(entityType) ?? {}
+  const column = comparedIn(filter, new Set(identity?.keys()))
+  if (column === null) return
+  throw new ConfigError(
+    `the filter of a hold is kept for good, and '${column}' identifies a person whom an erasure should leave no trace of: name the entity instead (entityId, --entity)`,
+    { details: { type: entityType, column } },
+  )
+}
+
+/** The first of these columns that is compared to a value; whether it has any may be asked. */
+function comparedIn(condition: Json, columns: ReadonlySet<string>): string | null {
+  if (typeof condition !== 'object' || condition === null) return null
+  if (Array.isArray(condition)) return firstOf(condition, (one) => comparedIn(one, columns))
+  return firstOf(Object.entries(condition), ([key, operand]) => {
+    if (!columns.has(key)) return comparedIn(operand, columns)
+    return hasValue(operand) ? key : null
+  })
+}
+
+function hasValue(operand: Json): boolean {
+  if (typeof operand !== 'object' || operand === null) return operand !== null
+  if (Array.isArray(operand)) return operand.some(hasValue)
+  return Object.keys(operand).some((operator) => operator !== 'isNull' && operator !== 'notNull')
+}
+
+function firstOf<T>(all: readonly T[], find: (one: T) => string | null): string | null {
+  for (const one of all) {
+    const found = find(one)
+    if (found !== null) return found
+  }
+  return null
 }
 
 /** Who was erased is unknown; that somebody asked for it tells why. */

@@ -1,5 +1,4 @@
 /** What an erasure would change, and what is in its way; changes nothing (spec 10 §10: `erase plan`). */
-import { NotFoundError } from '../../errors.ts'
 import type { Erasure, FrozenEntity } from '../../ports/privacy.ts'
 import type { ExportMention } from '../../results.ts'
 import type { PrivacyContext } from './context.ts'
@@ -7,6 +6,7 @@ import { erasedSet } from './erase-set.ts'
 import { exportMentions, exportsOf } from './exports.ts'
 import { heldBy } from './holds.ts'
 import { frozenSubject } from './subject.ts'
+import { unknownEntity } from './unknown.ts'
 
 export interface ErasurePlan {
   /** Who survives of those merged. */
@@ -32,9 +32,7 @@ export async function planErasure(context: PrivacyContext, entityId: string): Pr
   const { store } = engine
   const entities = await store.identity.family(null, entityId)
   const [survivor] = entities
-  if (survivor === undefined) {
-    throw new NotFoundError(`there is no entity '${entityId}'`, { details: { entityId } })
-  }
+  if (survivor === undefined) throw unknownEntity(entityId)
   const head = await store.ledger.head()
   const editions = await context.editions()
   const set = await erasedSet({ context, entities, head })

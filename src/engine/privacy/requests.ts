@@ -9,6 +9,7 @@ import { ApprovalRequired, ConfigError, ConflictError, NotFoundError } from '../
 import type { ErasureRequest, RequestKind, RequestOptions, RequestStatus } from '../../ports/privacy.ts'
 import type { PrivacyContext } from './context.ts'
 import { lookupHints } from './lookup.ts'
+import { unknownEntity, unknownRequest } from './unknown.ts'
 
 /** Whom a call is about: an id, or a hint `type.field=value`, which is looked up at once and stored nowhere. */
 export interface SubjectInput {
@@ -38,6 +39,7 @@ export interface CreatedRequest {
 export const BEFORE_PIVOT: readonly RequestStatus[] = ['requested', 'approved', 'held', 'frozen']
 const DEFAULTS: RequestOptions = { suppress: false, purgeExports: false, sticky: true }
 const RECEIPT_BYTES = 32
+const HINT = /^\s*([A-Za-z_]\w*)\s*\.\s*([A-Za-z_]\w*)\s*=([\s\S]*\S[\s\S]*)$/
 
 /**
  * Stores a request. `NotFoundError` if there is no such entity. Without approval by somebody else it is approved at once;
@@ -97,9 +99,7 @@ export async function subjectOf(
   }
   const id = entityId ?? (await entityOfHint(context, hint as string))
   const family = await context.engine.store.identity.family(null, id)
-  if (family.length === 0) {
-    throw new NotFoundError(`there is no entity '${id}'`, { details: { entityId: id } })
-  }
+  if (family.length === 0) throw unknownEntity(id)
   return { entityId: id, family: family.map((entity) => entity.id) }
 }
 
@@ -166,9 +166,7 @@ export async function refuseRequest(
 /** `NotFoundError` if there is none. */
 export async function requestOf({ engine }: PrivacyContext, requestId: string): Promise<ErasureRequest> {
   const request = await engine.store.privacy.request(requestId)
-  if (request === undefined) {
-    throw new NotFoundError(`there is no request '${requestId}'`, { details: { requestId } })
-  }
+  if (request === undefined) throw unknownRequest(requestId)
   return request
 }
 
@@ -179,8 +177,9 @@ function shown(request: ErasureRequest): ErasureRequest {
 
 /** The value is tried as it is, and in the form the definitions give it; each finds redacted hints, too. */
 async function entityOfHint(context: Pick<PrivacyContext, 'engine' | 'working'>, hint: string): Promise<string> {
-  const [, entityType = '', hintType = '', value = ''] = /^([^.=]+)\.([^=]+)=([\s\S]+)$/.exec(hint) ?? []
-  if (value === '') throw new ConfigError('a hint is written type.field=value')
+  // Names only: what else stands there is a value in the wrong place, and no message repeats it.
+  const [, entityType = '', hintType = '', value = ''] = HINT.exec(hint) ?? []
+  if (value === '') throw new ConfigError('a hint is written type.field=value, e.g. customer.email=ann@x.io')
   const { entities } = context.working().program
   const entity = entities.get(entityType)
   if (entity === undefined) {
@@ -222,7 +221,16 @@ function isBlank(text: string | null | undefined): boolean {
 }
 
 function isSame(a: string, b: string | null): boolean {
-  return b !== null && a.trim().toLowerCase() === b.trim().toLowerCase()
+  return b !== null && nameKey(a) === nameKey(b)
+}
+
+/** One name however it is typed: blanks, capitals and ways to encode a letter make no second person. */
+function nameKey(name: string): string {
+  return name
+    .normalize('NFKC')
+    .replace(/[\s\p{Cf}]+/gu, ' ')
+    .trim()
+    .toLowerCase()
 }
 
 function refused(requestId: string): ConflictError {
