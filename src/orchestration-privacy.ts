@@ -103,6 +103,7 @@ async function overBy(
   const all = [...context.working().program.entities.keys()].filter(
     (type) => types.length === 0 || types.includes(type),
   )
+  const survivors = await heldSurvivors(host)
   const free: FrozenEntity[] = []
   let held = 0
   for (const type of all) {
@@ -120,7 +121,7 @@ async function overBy(
       const found = (await page.rows()).map((row) => ({ id: String(row[id]), type }))
       if (found.length === 0) break
       after = found.at(-1)?.id ?? after
-      const kept = await kepts(host, context, found)
+      const kept = await kepts(context, found, survivors)
       held += kept.size
       for (const entity of found) if (!kept.has(entity.id) && free.length < limit) free.push(entity)
     }
@@ -130,14 +131,24 @@ async function overBy(
 const PAGE = 1_000
 
 /** By a hold on the entity, on one that was merged into it, or on its type. */
-async function kepts(host: PrivacyHost, context: PrivacyContext, found: readonly FrozenEntity[]): Promise<Set<string>> {
-  const at = host.engine.now().toString()
-  const kept = new Set((await heldBy(context, found, at)).flatMap(({ ids }) => ids))
-  const { identity, privacy } = host.engine.store
-  for (const { entityId } of await privacy.holds({ at })) {
-    if (entityId !== null) kept.add(await identity.survivorOf(entityId))
+async function kepts(
+  context: PrivacyContext,
+  found: readonly FrozenEntity[],
+  survivors: ReadonlySet<string>,
+): Promise<Set<string>> {
+  const held = await heldBy(context, found, context.engine.now().toString())
+  const kept = new Set(held.flatMap(({ ids }) => ids))
+  return new Set(found.flatMap(({ id }) => (kept.has(id) || survivors.has(id) ? [id] : [])))
+}
+
+/** Who is now one with those that are held by their ids. The pivot looks again. */
+async function heldSurvivors({ engine }: PrivacyHost): Promise<ReadonlySet<string>> {
+  const { identity, privacy } = engine.store
+  const survivors = new Set<string>()
+  for (const { entityId } of await privacy.holds({ at: engine.now().toString() })) {
+    if (entityId !== null) survivors.add(await identity.survivorOf(entityId))
   }
-  return new Set(found.flatMap(({ id }) => (kept.has(id) ? [id] : [])))
+  return survivors
 }
 
 /** One request for all of them; whom it concerns is in its journal from the beginning. */

@@ -52,6 +52,10 @@ export const REQUEST_STATUSES = [
   'store_pending',
 ] as const
 export type RequestStatus = (typeof REQUEST_STATUSES)[number]
+/** Neither done nor refused. */
+export const REQUEST_OPEN: readonly RequestStatus[] = REQUEST_STATUSES.filter(
+  (status) => status !== 'closed' && status !== 'refused',
+)
 /** The pivot is behind these: nothing but their end is ahead. */
 export const PAST_PIVOT: readonly RequestStatus[] = ['erasing', 'verifying', 'store_pending', 'closed']
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { OPEN } from '../../src/orchestration/alerts/requests.ts'
 import { METRICS } from '../../src/orchestration/metrics/names.ts'
 import { createMetrics } from '../../src/orchestration/metrics/registry.ts'
+import { REQUEST_OPEN } from '../../src/ports/privacy.ts'
 import { founded, sqlitePlace, TestSpace, teamed, teams } from '../support/orchestration.ts'
 import { joined } from '../support/people.ts'
 
@@ -134,7 +134,7 @@ describe('metrics', () => {
     const names = new Set([
       ...['shop', version, 'web', 'nightly', 'history', 'letters', 'error', 'warn', 'hot', 'cold'],
       ...['source/web', 'ledger', 'state', 'pending', 'sent', 'dead'],
-      ...OPEN,
+      ...REQUEST_OPEN,
     ])
     for (const { name, labels } of series) {
       const spec = METRICS[name.replace(/_(bucket|sum|count)$/, '')] ?? METRICS[name]

@@ -1,23 +1,19 @@
 /** Alerts about requests to erase and redact (spec 10 §3.8, §10.1): late ones, and stores that do not answer. No personal data. */
-import { type ErasureRequest, REQUEST_STATUSES, type RequestStatus } from '../../ports/privacy.ts'
+import { type ErasureRequest, REQUEST_OPEN } from '../../ports/privacy.ts'
 import type { Orchestration } from '../contract.ts'
 import type { Pipeline } from '../model.ts'
 import { nowText } from '../time.ts'
 import type { AlertSignal } from './events.ts'
 import { alertsOf } from './rules.ts'
 
-export const OPEN: readonly RequestStatus[] = REQUEST_STATUSES.filter(
-  (status) => status !== 'closed' && status !== 'refused',
-)
-
 /** Tells of open requests whose time is running out, once per instant of `warn_at` and once after the deadline; `ids`: of these. */
 export async function tellDeadline(context: Orchestration, ids: readonly string[] | null = null): Promise<void> {
   const { privacy } = context.operations
   // Requests are timed by the engine's clock.
   const now = context.operations.now()
-  const requests = ids === null ? await privacy.log.requests({ status: OPEN }) : await named(context, ids)
+  const requests = ids === null ? await privacy.log.requests({ status: REQUEST_OPEN }) : await named(context, ids)
   for (const request of requests) {
-    if (request.kind === 'retention' || !OPEN.includes(request.status)) continue
+    if (request.kind === 'retention' || !REQUEST_OPEN.includes(request.status)) continue
     const age = now.ms - Date.parse(request.requestedAt)
     const deadlineMs = Date.parse(request.deadline) - Date.parse(request.requestedAt)
     const due = [...privacy.warnAtMs, deadlineMs].filter((ms) => ms > request.warnedMs && ms <= age)
@@ -35,7 +31,7 @@ export async function tellDeadline(context: Orchestration, ids: readonly string[
         waiting_for: request.waitingFor.join(', '),
         deadline: request.deadline,
       })
-    await privacy.log.change(request.requestId, { warnedMs: last }, { from: OPEN })
+    await privacy.log.change(request.requestId, { warnedMs: last }, { from: REQUEST_OPEN })
   }
 }
 

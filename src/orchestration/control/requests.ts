@@ -1,8 +1,7 @@
 /** Runs of requests to erase and redact (spec 10 §10): when they may stop, and which requests have nobody who carries them out. */
 import { ConflictError, NotFoundError } from '../../errors.ts'
-import { type ErasureRequest, PAST_PIVOT } from '../../ports/privacy.ts'
+import { type ErasureRequest, PAST_PIVOT, REQUEST_OPEN } from '../../ports/privacy.ts'
 import type { RunRow } from '../../ports/runs.ts'
-import { OPEN } from '../alerts/requests.ts'
 import { timeOfId } from '../ids.ts'
 import { inputOf } from '../pinned.ts'
 import { nowText } from '../time.ts'
@@ -49,7 +48,7 @@ export async function openRequests(context: ControlContext): Promise<readonly Ru
   const { runs } = context.operations.log
   const active = new Map((await runs.list({ status: ACTIVE, op: ['erase', 'redact'] })).map((run) => [run.runId, run]))
   let isQueued: boolean | null = null
-  for (const request of await context.operations.privacy.log.requests({ status: OPEN })) {
+  for (const request of await context.operations.privacy.log.requests({ status: REQUEST_OPEN })) {
     // One run makes them of what is over, and goes on with them.
     if (request.kind === 'retention') continue
     const { runId } = request
@@ -73,7 +72,7 @@ export async function runOfRequest(context: ControlContext, requestId: string): 
   const request = await context.operations.privacy.log.request(requestId)
   if (request === undefined) throw new NotFoundError(`there is no request '${requestId}'`, { details: { requestId } })
   const run = request.runId === null ? undefined : await context.operations.log.runs.get(request.runId)
-  const isOver = run === undefined || (hasEnded(run) && OPEN.includes(request.status))
+  const isOver = run === undefined || (hasEnded(run) && REQUEST_OPEN.includes(request.status))
   return isOver ? runOf(context, request) : run
 }
 
@@ -88,7 +87,8 @@ export async function runOf(context: ControlContext, request: ErasureRequest): P
     key,
     trigger: runId === null ? 'manual' : 'recovery',
   })
-  if (run.runId !== runId) await context.operations.privacy.log.change(requestId, { runId: run.runId }, { from: OPEN })
+  if (run.runId !== runId)
+    await context.operations.privacy.log.change(requestId, { runId: run.runId }, { from: REQUEST_OPEN })
   return run
 }
 
@@ -96,7 +96,7 @@ export async function runOf(context: ControlContext, request: ErasureRequest): P
 export async function retryRun(context: ControlContext, runId: string): Promise<RunRow> {
   const run = await retry(context, runId)
   if (isOfRequest(run)) {
-    await context.operations.privacy.log.change(requestOf(run), { runId: run.runId }, { from: OPEN })
+    await context.operations.privacy.log.change(requestOf(run), { runId: run.runId }, { from: REQUEST_OPEN })
   }
   return run
 }

@@ -1,6 +1,6 @@
 /** What the database says at a scrape. */
 import { instantFromText } from '../../core/instant.ts'
-import { OPEN } from '../alerts/requests.ts'
+import { REQUEST_OPEN } from '../../ports/privacy.ts'
 import { freshnessOf } from '../assets/freshness.ts'
 import type { FreshnessState } from '../assets/model.ts'
 import type { Orchestration } from '../contract.ts'
@@ -74,8 +74,9 @@ export async function readGauges(context: Orchestration): Promise<readonly Readi
   for (const [state, rows] of Object.entries(await log.notifications.count())) {
     set('notifications', rows, { status: state })
   }
-  const requests = await operations.privacy.log.requests({ status: OPEN })
-  for (const state of OPEN) set('erase_open', requests.filter(({ status }) => status === state).length, { state })
+  const requests = await operations.privacy.log.requests({ status: REQUEST_OPEN })
+  for (const state of REQUEST_OPEN)
+    set('erase_open', requests.filter(({ status }) => status === state).length, { state })
   const deadlines = requests.filter(({ kind }) => kind !== 'retention').map(({ deadline }) => Date.parse(deadline))
   set('erase_deadline_seconds', deadlines.length === 0 ? null : (Math.min(...deadlines) - operations.now().ms) / 1000)
   set('holds', (await operations.privacy.log.holds({ at: operations.now().toString() })).length)
