@@ -15,13 +15,19 @@ export function sourceOf(effect: EffectDef): ValueSource {
   return {}
 }
 
-/** Paths into the event and the entity, each once, in the order they are read. */
-export function readsOf({ from, compute }: ValueSource): Read[] {
+/** What `from` and `compute` read; an empty path: all of it. A `from` is a path and no expression: its names may hold any character. */
+export function readsIn({ from, compute }: ValueSource): readonly Read[] {
   if (from !== undefined) {
     const [root, ...path] = from.split('.')
     return [{ root: root === 'event' ? 'event' : 'entity', path }]
   }
-  const found = compute === undefined ? [] : reads(parse(compute))
+  return compute === undefined ? [] : reads(parse(compute))
+}
+
+/** Paths into the event and the entity, each once, in the order they are read. */
+export function readsOf(source: ValueSource): readonly Read[] {
+  const found = readsIn(source)
+  if (source.from !== undefined) return found
   const known = new Map(found.filter(({ path }) => path.length > 0).map((read) => [JSON.stringify(read), read]))
   return [...known.values()]
 }

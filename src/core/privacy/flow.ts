@@ -1,9 +1,8 @@
 /** Where values of properties come from: fields of events, and raw fields behind those (spec 05 §5.1). Pure. */
 import type { DefinitionsObject, EntityDef, SourceEventDef, ValueSource } from '../definition/model.ts'
 import { blocksOf } from '../definition/visit.ts'
-import { parse } from '../expression/parse.ts'
-import { type Read, reads } from '../expression/reads.ts'
 import { getOwn } from '../raw-path.ts'
+import { readsIn } from '../value-origin.ts'
 
 export interface Inputs {
   /** Event types with a handler. */
@@ -24,7 +23,7 @@ export function inputsOf(type: string, entity: EntityDef): Inputs {
   }
   const feed = (property: string, event: string | null, source: ValueSource): void => {
     const { events, properties } = of(property)
-    for (const { root, path } of readsOf(source)) {
+    for (const { root, path } of readsIn(source)) {
       if (root === 'event' && event !== null) {
         const paths = events.get(event) ?? new Set<string>()
         events.set(event, paths.add(path.join('.')))
@@ -63,15 +62,6 @@ export function inputsOf(type: string, entity: EntityDef): Inputs {
   }
 }
 
-/** What `from` and `compute` read. A `from` is a path and no expression, so its names may hold any character. */
-function readsOf({ from, compute }: ValueSource): readonly Pick<Read, 'root' | 'path'>[] {
-  if (from !== undefined) {
-    const [root, ...path] = from.split('.')
-    return [{ root: root === 'event' ? 'event' : 'entity', path }]
-  }
-  return compute === undefined ? [] : reads(parse(compute))
-}
-
 /** Paths of the raw record that a path into the data is made from; empty path: the whole record may be. */
 export function rawInputs(event: SourceEventDef, path: string): readonly string[] {
   // A field's own name may hold a dot.
@@ -81,7 +71,7 @@ export function rawInputs(event: SourceEventDef, path: string): readonly string[
   if (mapping.compute === undefined) {
     return mapping.from === undefined ? [] : [mapping.from + path.slice(field.length)]
   }
-  const found = readsOf({ compute: mapping.compute }).filter(({ root }) => root === 'event')
+  const found = readsIn({ compute: mapping.compute }).filter(({ root }) => root === 'event')
   return [...new Set(found.map((read) => read.path.join('.')))]
 }
 
