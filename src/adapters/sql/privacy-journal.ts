@@ -16,6 +16,10 @@ const REPLACE = `on conflict (request_id) do update set ${ERASURE.names
   .filter((name) => name !== 'request_id')
   .map((name) => `${name} = excluded.${name}`)
   .join(', ')}`
+/** What was frozen may be long: it comes with the first of the stores alone. */
+const FROZEN_ONCE = ERASURE.names
+  .map((name) => (name === 'request_id' ? `e.${name}` : `case when coalesce(s.place, 1) = 1 then e.${name} end`))
+  .join(', ')
 
 export class ErasureJournal
   implements Pick<PrivacyPort, 'freeze' | 'erasure' | 'openErasures' | 'changeErasure' | 'setStore'>
@@ -101,8 +105,9 @@ export class ErasureJournal
     const rows = await this.#database.query(
       tx,
       operation,
-      `select ${ERASURE.under('e')}, ${STORE.under('s')} from ${this.#erasures} e
-        left join ${this.#stores} s on s.request_id = e.request_id
+      `select ${FROZEN_ONCE}, ${STORE.under('s')} from ${this.#erasures} e
+        left join (select *, row_number() over (partition by request_id order by store) as place from ${this.#stores}) s
+          on s.request_id = e.request_id
         where ${condition} order by e.started_at, e.request_id, s.store`,
       params,
     )
