@@ -7,13 +7,13 @@ import { Grouping } from '../../src/core/grouping.ts'
 import { relateGroups } from '../../src/core/identity.ts'
 import { emptyState, fold } from '../../src/core/interpret.ts'
 import { decodeEvent, rehint } from '../../src/core/normalize.ts'
-import { mentions } from '../../src/core/privacy/mentions.ts'
 import { erasurePlan, redactionPlan, relatePlan } from '../../src/core/privacy/plan.ts'
 import { normalizeTreated } from '../../src/core/privacy/renormalize.ts'
 import { readNote, treated, treatRow } from '../../src/core/privacy/treat.ts'
 import { compileProgram } from '../../src/core/program.ts'
+import { frozenSubject } from '../../src/engine/privacy/subject.ts'
 import { normalized, time } from '../support/core-world.ts'
-import { digests, joined, rowOf, shop } from '../support/private-world.ts'
+import { digests, erasureOf, joined, rowOf, shop } from '../support/private-world.ts'
 import { core } from '../support/rule-entities.ts'
 import type { Rule } from './rule.ts'
 
@@ -319,8 +319,11 @@ export const rules: Rule[] = [
   {
     id: 'privacy.mentions.spelling',
     spec: '05 §4.2',
-    off: { file: core('privacy/mentions'), find: 'text.trim().toLowerCase()', replace: 'text' },
-    check: () => assert.equal(mentions([{ mail: ' A@B ' }], new Set([digests.token('a@b')]), digests), true),
+    off: { file: 'src/engine/privacy/subject.ts', find: 'value.trim().toLowerCase()', replace: 'value' },
+    check: () => {
+      const subject = frozenSubject(digests, erasureOf({ digests: [digests.token('a@b')] }))
+      assert.equal(subject.mentions([{ mail: ' A@B ' }]), true)
+    },
   },
 ]
 

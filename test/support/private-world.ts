@@ -3,6 +3,7 @@ import type { DefinitionsObject } from '../../src/core/definition/model.ts'
 import type { NormalizedEvent } from '../../src/core/event.ts'
 import { Digests } from '../../src/core/privacy/digest.ts'
 import type { TreatableRow } from '../../src/core/privacy/treat.ts'
+import type { Erasure } from '../../src/ports/privacy.ts'
 import { definitionsOf } from './core-world.ts'
 
 export const digests = new Digests(new TextEncoder().encode('a key of the tests'))
@@ -139,3 +140,26 @@ export const joined = (change: Record<string, unknown> = {}) => ({
   shoe: 38,
   ...change,
 })
+
+/** The journal of an erasure of nobody, but for what is given. */
+export function erasureOf(given: Partial<Erasure>): Erasure {
+  return {
+    erasureId: 'e_1',
+    requestId: 'q_1',
+    kind: 'erase',
+    entities: [],
+    digests: [],
+    eventDigests: [],
+    emptied: [],
+    treated: [],
+    exports: [],
+    stores: {},
+    counts: { entities: 0, eventsDeleted: 0, eventsScrubbed: 0, mergeLog: 0, fields: 0 },
+    ledgerHead: 0,
+    versions: [],
+    startedAt: '2026-01-01T00:00:00Z',
+    pivotAt: null,
+    closedAt: null,
+    ...given,
+  }
+}

@@ -41,10 +41,22 @@ export function frozenSubject(
     entities.has(text) ||
     (values.size > 0 && values.has(digests.token(text))) ||
     (events.size > 0 && EVENT_ID.test(text) && events.has(digests.event(text)))
+  // With a stack of its own, so that no depth is too much.
   const mentions = (value: unknown): boolean => {
-    if (typeof value !== 'object' || value === null) return spellings(value).some(isNamed)
-    if (Array.isArray(value)) return value.some(mentions)
-    return Object.entries(value).some(([key, one]) => spellings(key).some(isNamed) || mentions(one))
+    const open = [value]
+    while (open.length > 0) {
+      const at = open.pop()
+      if (typeof at !== 'object' || at === null) {
+        if (spellings(at).some(isNamed)) return true
+        continue
+      }
+      const isList = Array.isArray(at)
+      for (const [key, one] of Object.entries(at)) {
+        if (!isList && spellings(key).some(isNamed)) return true
+        open.push(one)
+      }
+    }
+    return false
   }
   return {
     ...erasure,
