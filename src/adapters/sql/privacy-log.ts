@@ -77,7 +77,10 @@ class CertificateChain {
 
   async adopt(unit: Unit, certificates: readonly CertificateRow[]): Promise<void> {
     await this.lastHash(unit)
-    const held = new Set((await this.certificates({ unit })).map(({ certificateId }) => certificateId))
+    const held = await this.known(
+      certificates.map(({ certificateId }) => certificateId),
+      unit,
+    )
     const missing = certificates.filter(({ certificateId }) => !held.has(certificateId))
     await this.#add(unit.tx, 'privacy.adopt', missing)
   }
@@ -98,9 +101,9 @@ class CertificateChain {
     return rows.map((row) => CERTIFICATE.of(row)).reverse()
   }
 
-  async known(ids: readonly string[]): Promise<ReadonlySet<string>> {
+  async known(ids: readonly string[], unit?: Unit): Promise<ReadonlySet<string>> {
     const rows = await this.#database.query(
-      null,
+      unit?.tx ?? null,
       'privacy.knownCertificates',
       `select certificate_id from ${this.#table} where ${this.#database.among('certificate_id', '$1')}`,
       [ids],
