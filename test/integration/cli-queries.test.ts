@@ -54,7 +54,7 @@ describe('on a terminal', () => {
     const { code, shown, lines } = onTerminal(project, ['table', 'customer', '--limit', '3', '--no-color'])
     expect(code).toBe(0)
     // The id can be copied; what has no room beside it is named below.
-    expect(lines[0]).toMatch(/^customer_id {28}customer_state +email/)
+    expect(lines[0]).toMatch(/^customer_id {27}customer_state +email/)
     expect(lines.every((line) => line.length <= 80)).toBe(true)
     expect(shown).toContain('first 3 rows; there are more: --limit 0 shows all')
     expect(shown).toMatch(/\d columns not shown \(--columns, --records\): /)
