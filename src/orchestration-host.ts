@@ -14,6 +14,7 @@ import type { Edition, Engine } from './engine/engine.ts'
 import { failpoint, unitRows } from './engine/failpoint.ts'
 import { appendBatch, countFailed, normalized, sourceOf } from './engine/ingest.ts'
 import type { CompliancePolicy, PrivacyContext } from './engine/privacy/context.ts'
+import { appendGuards } from './engine/privacy/guards.ts'
 import { replayedSnapshots } from './engine/replay-check.ts'
 import { tick } from './engine/run-tick.ts'
 import { buildStateOf } from './engine/versions.ts'
@@ -189,8 +190,9 @@ export function operationsOf(parts: HostParts): Operations {
     }))
     const target = await edition(chunk.version)
     const batch = normalized(host, target, sourceOf(target, chunk.source), chunk.records)
+    const guards = await appendGuards(host, target)
     await host.unit(target.version, async (unit) => {
-      const results = await appendBatch(host, target, unit, batch, { yet: false })
+      const results = await appendBatch(host, target, unit, batch, guards, { yet: false })
       const ingested = results.filter((result) => result.inserted).length
       const duplicates = results.length - ingested
       made = { ...made, ingested, duplicates, failed: countFailed(batch.failures) }

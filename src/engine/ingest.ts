@@ -4,7 +4,7 @@ import { normalizeBatch } from '../core/normalize.ts'
 import type { CompiledSource } from '../core/program/types.ts'
 import { closest } from '../core/spelling.ts'
 import { NotFoundError } from '../errors.ts'
-import type { AppendResult, Unit } from '../ports/store.ts'
+import type { AppendGuards, AppendResult, Unit } from '../ports/store.ts'
 import type { EventFailure } from '../results.ts'
 import type { Edition, Engine } from './engine.ts'
 import { failpoint } from './failpoint.ts'
@@ -35,6 +35,8 @@ export async function appendRecords(
   signal?: AbortSignal,
 ): Promise<AppendCounts> {
   const source = sourceOf(edition, sourceName)
+  // Before any unit: a space that has no key yet makes one in a transaction of its own.
+  const guards = await appendGuards(engine, edition)
   const counts: AppendCounts = {
     eventsIngested: 0,
     eventsFailed: 0,
@@ -52,7 +54,9 @@ export async function appendRecords(
     const batch = normalized(engine, edition, source, chunk)
     const normalizedAt = performance.now()
     if (batch.events.length > 0) {
-      const results = await engine.unit(edition.version, (unit) => appendBatch(engine, edition, unit, batch, mixed))
+      const results = await engine.unit(edition.version, (unit) =>
+        appendBatch(engine, edition, unit, batch, guards, mixed),
+      )
       failpoint('ingest.committed')
       for (const [index, result] of results.entries()) {
         const event = batch.events[index]
@@ -132,9 +136,10 @@ export async function appendBatch(
   edition: Edition,
   unit: Unit,
   { events }: NormalizedRecords,
+  guards: AppendGuards,
   mixed: { yet: boolean },
 ): Promise<AppendResult[]> {
-  const appended = await engine.store.ledger.append(unit, events, await appendGuards(engine, edition))
+  const appended = await engine.store.ledger.append(unit, events, guards)
   if (appended.some((one) => one.inserted)) {
     mixed.yet = (await noteAppend(engine, unit, edition.program.hashes)) || mixed.yet
   }
