@@ -57,7 +57,11 @@ export function sqliteFile(database: string): CrashPlace {
 const LEFTOVERS: Readonly<Record<string, string>> = {
   'slots somebody holds': 'select slot, holder from defacto.namespace_lock where holder is not null',
   'full builds in the making': 'select version from defacto.shadow_builds',
-  'schemas of full builds': "select nspname from pg_namespace where nspname like 'defacto\\_%~%'",
+  // Replaced tables stay while somebody is at them, which the server's own maintenance may have been; the next build takes them.
+  'schemas of full builds': `select nspname from pg_namespace where nspname like 'defacto\\_%~%' and not (
+    nspname like '%~old%' and (
+      exists (select from pg_stat_all_tables where schemaname = nspname and coalesce(last_autovacuum, last_autoanalyze) is not null)
+      or exists (select from pg_stat_activity where backend_type = 'autovacuum worker' and datname = current_database())))`,
   'gaps in the ledger': `select s from generate_series(
       (select coalesce(max(value::bigint), 0) + 1 from defacto.tiered_state where key = 'last_pruned_sequence'),
       (select last from defacto.head)) s

@@ -4,6 +4,7 @@ import { askedBy, checkEpoch, excludedBy, expiry, inTheWay, lockHeld, wish } fro
 import type {
   BuildStatePort,
   Holder,
+  IdentityPort,
   LockPort,
   LockRow,
   MappingPort,
@@ -42,9 +43,9 @@ export function hotStore(options: HotOptions): Store {
     versions: hotVersions(connection),
     locks: hotLocks(connection, options),
     signals: { send: async () => {}, wait: () => database.requests.scheduler.io(process, 'wait', () => {}) },
-    identity: absent('identity'),
-    history: absent('history'),
-    checkpoints: absent('checkpoints'),
+    identity: absent('identity', { family: alone(connection) }),
+    history: absent('history', { remove: async () => 0 }),
+    checkpoints: absent('checkpoints', { remove: async () => {} }),
     reader: absent('reader'),
     exports: absent('exports'),
     log: absent('log'),
@@ -54,10 +55,20 @@ export function hotStore(options: HotOptions): Store {
   }
 }
 
-/** A port that nothing here has business with. */
-function absent<T extends object>(name: string): T {
-  return new Proxy({} as T, {
-    get: (_, method) => {
+/** Nobody is merged into anybody here. */
+function alone(connection: Connection): IdentityPort['family'] {
+  return (unit, id) =>
+    connection.run(unit, 'family', ({ members }) => {
+      const member = members.find(({ entityId }) => entityId === id)
+      return member === undefined ? [] : [{ id, type: member.entityType }]
+    })
+}
+
+/** A port that nothing here has business with, but for what is `present`. */
+function absent<T extends object>(name: string, present: Partial<NoInfer<T>> = {}): T {
+  return new Proxy(present as T, {
+    get: (known, method) => {
+      if (Object.hasOwn(known, method)) return known[method as keyof T]
       throw new Error(`the simulation has no ${name}.${String(method)}`)
     },
   })

@@ -118,7 +118,8 @@ async function prepare(world: World): Promise<void> {
   const { store, engine } = await world.boot('setup')
   await engine.unit(work.VERSION, async (unit) => {
     const hashes = { definitionHash: 'd', sourceHash: 's', identityHash: 'i' }
-    await store.versions.insert(unit, { version: work.VERSION, definitions: '{}', createdAt: '', ...hashes })
+    const definitions = JSON.stringify({ entities: {}, sources: {}, schemas: {}, pipelines: {} })
+    await store.versions.insert(unit, { version: work.VERSION, definitions, createdAt: '', ...hashes })
     await store.versions.activate(unit)
     await store.builds.put(unit, work.stateAt(0))
   })
