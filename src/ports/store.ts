@@ -240,8 +240,12 @@ export interface LedgerPort {
    * canonical, on-disk index). Unchanged rows are not written.
    */
   renormalize(unit: Unit, rows: readonly Renormalized[]): Promise<RenormalizeResult>
-  /** Starts (forgets ids seen) or ends a renormalization. */
+  /** Starts (forgets ids seen) a renormalization: until it ends, repeats of what it has not reached are appended, too. */
   beginRenormalize(unit: Unit): Promise<void>
+  /**
+   * Ends it: of the repeats that were appended meanwhile, those whose original has another id now are events of their own;
+   * the others become tombstones, as they would not have been stored at any other time.
+   */
   endRenormalize(unit: Unit): Promise<void>
   /** Whole rows by sequence, in ascending order, in chunks, tombstones left out. Outside units. */
   rows(sequences: readonly number[]): AsyncIterable<FullLedgerRow[]>

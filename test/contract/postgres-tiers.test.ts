@@ -53,7 +53,7 @@ describePostgres('tables of the first level', () => {
       await firstLevel(url, namespace)
       await assert.rejects(
         open('check'),
-        (error) => error instanceof ConfigError && /has tables of level 1, this package needs 5/.test(error.message),
+        (error) => error instanceof ConfigError && /has tables of level 1, this package needs 6/.test(error.message),
       )
       const stores = await Promise.all(Array.from({ length: 4 }, () => open('auto')))
       const [store] = stores as [Store]

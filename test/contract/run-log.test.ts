@@ -36,7 +36,7 @@ async function assertUpgrades(open: (migrations: 'auto' | 'check') => Promise<St
     (error) =>
       error instanceof ConfigError &&
       error.code === 'E_MIGRATION' &&
-      /has tables of level 2, this package needs 5/.test(error.message),
+      /has tables of level 2, this package needs 6/.test(error.message),
   )
   const store = await open('auto')
   assert.equal(store.spaceId, 'a-b-c')

@@ -159,6 +159,7 @@ describe('migrations', () => {
       'migration/3',
       'migration/4',
       'migration/5',
+      'migration/6',
       'namespace',
       'schema',
       'schema_minimum',
@@ -171,7 +172,7 @@ describe('migrations', () => {
     for (const options of [{ migrations: 'check' }, { readOnly: true }] as const) {
       const error = await failure(options)
       expect(error).toBeInstanceOf(ConfigError)
-      expect(error.message).toContain('has tables of level 1, this package needs 5')
+      expect(error.message).toContain('has tables of level 1, this package needs 6')
     }
     const store = await open()
     expect([store.namespace, store.spaceId]).toEqual(['shop', 'a-b-c'])

@@ -106,7 +106,7 @@ export function hotLedger(connection: Connection): LedgerPort {
     renormalize: (unit, rows) => run(unit, 'renormalize', (state) => renormalize(state, rows)),
     beginRenormalize: (unit) =>
       run(unit, 'beginRenormalize', (state) => {
-        state.renormalizing = true
+        state.renormalizingFrom ??= state.head
       }),
     endRenormalize: (unit) => run(unit, 'endRenormalize', endRenormalize),
     updateHints: (unit, rows) =>

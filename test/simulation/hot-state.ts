@@ -17,7 +17,8 @@ import type { EventIdRow, Member, StagedChange, TierState } from '../../src/port
 
 export interface HotState {
   head: number
-  renormalizing: boolean
+  /** Head when the renormalization began; null: none runs. */
+  renormalizingFrom: number | null
   suppressing: boolean
   treating: boolean
   /** The ledger table. */
@@ -41,7 +42,7 @@ export interface HotState {
 export function emptyState(): HotState {
   return {
     head: 0,
-    renormalizing: false,
+    renormalizingFrom: null,
     suppressing: false,
     treating: false,
     rows: new Map(),
@@ -110,7 +111,7 @@ export function append(
     const erased = digestOf === undefined ? undefined : canonicalOf(state, digestOf(event.eventId))
     if (erased !== undefined) return { sequence: erased, inserted: false }
     const canonical = canonicalOf(state, event.eventId) ?? null
-    const isKept = state.renormalizing && canonical !== null && canonical <= before
+    const isKept = state.renormalizingFrom !== null && canonical !== null && canonical <= before
     if (canonical !== null && !isKept) return { sequence: canonical, inserted: false }
     state.head += 1
     const sequence = state.head
@@ -167,7 +168,13 @@ export function endRenormalize(state: HotState): void {
     })
     .sort((a, b) => a.sequence - b.sequence)
   for (const { sequence, eventId } of strays) mark(state, sequence, claim(state, sequence, eventId!))
-  state.renormalizing = false
+  const from = state.renormalizingFrom ?? state.head
+  const repeats = [...state.ids.values()].filter(({ sequence, duplicateOf }) => sequence > from && duplicateOf !== null)
+  empty(
+    state,
+    repeats.map(({ sequence }) => ({ sequence, digest: null })),
+  )
+  state.renormalizingFrom = null
 }
 
 /** Makes the row the canonical one of its id (null), or returns the lower sequence that is. */

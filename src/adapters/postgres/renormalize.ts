@@ -8,6 +8,7 @@ import type { Renormalized, RenormalizeResult, Unit } from '../../ports/store.ts
 import { lockHead } from './append.ts'
 import { CANONICAL, type HeldTables, holdIdTables, type IdTables } from './id-tables.ts'
 import { storedJson } from './json.ts'
+import { emptyRows } from './ledger-privacy.ts'
 import type { Space } from './space.ts'
 import { stage } from './staged-changes.ts'
 
@@ -18,12 +19,17 @@ import { stage } from './staged-changes.ts'
  */
 
 export async function beginRenormalize({ database, names }: Space, unit: Unit): Promise<void> {
-  await database.query(unit.tx, 'ledger.beginRenormalize', `update ${names.infra('head')} set renormalizing = true`)
+  await database.query(
+    unit.tx,
+    'ledger.beginRenormalize',
+    `update ${names.infra('head')} set renormalizing = true, renormalizing_from = coalesce(renormalizing_from, last)`,
+  )
 }
 
 /**
  * Ends the renormalization. Rows that were appended meanwhile as duplicates of a row which then changed its id get
- * their turn now, in ascending order; no more of them come.
+ * their turn now, in ascending order; no more of them come. Those that repeat one after all are kept no more than at
+ * other times.
  */
 export async function endRenormalize(space: Space, unit: Unit): Promise<void> {
   const { database, names } = space
@@ -44,7 +50,24 @@ export async function endRenormalize(space: Space, unit: Unit): Promise<void> {
   const marks = new Map(claims.map(({ sequence }, i) => [sequence, found[i] ?? null]))
   await mark(space, unit, tables, marks)
   await stageMarks(space, unit, tables, marks)
-  await database.query(unit.tx, 'ledger.endRenormalize', `update ${names.infra('head')} set renormalizing = false`)
+  // ledger_skipped or event_ids_skipped, a range of it.
+  const repeats = await database.query(
+    unit.tx,
+    'ledger.endRenormalize',
+    `select sequence from ${tables.lookup}
+      where sequence > (select coalesce(renormalizing_from, last) from ${names.infra('head')})
+        and duplicate_of is not null order by sequence`,
+  )
+  await emptyRows(
+    space,
+    unit,
+    repeats.map(([sequence]) => ({ sequence: sequence as number, digest: null })),
+  )
+  await database.query(
+    unit.tx,
+    'ledger.endRenormalize',
+    `update ${names.infra('head')} set renormalizing = false, renormalizing_from = null`,
+  )
 }
 
 export async function renormalize(

@@ -217,6 +217,15 @@ create index exports_path on exports (path);
     breaking: true,
     sql: PRIVACY_TABLES,
   },
+  {
+    number: 6,
+    name: 'where a renormalization began',
+    breaking: false,
+    sql: `
+-- Null: none runs. Rows above it came meanwhile, repeats too.
+alter table head add column renormalizing_from integer;
+`,
+  },
 ]
 
 export const LATEST = MIGRATIONS.at(-1)?.number ?? 0

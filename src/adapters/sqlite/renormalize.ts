@@ -5,6 +5,7 @@ import type { TierState } from '../../ports/tiers.ts'
 import type { Connection, Row } from './connection.ts'
 import { canonicalOf } from './event-ids.ts'
 import { readHead, type Tiering } from './head.ts'
+import { emptyRows } from './ledger-privacy.ts'
 import { stage } from './staged.ts'
 import { tierState } from './tier-state.ts'
 
@@ -38,12 +39,12 @@ function contextOf(connection: Connection): Context {
 }
 
 export function beginRenormalize(connection: Connection): void {
-  connection.run('update head set renormalizing = 1')
+  connection.run('update head set renormalizing = 1, renormalizing_from = coalesce(renormalizing_from, last)')
 }
 
 /**
  * Ends the renormalization. Rows that were appended meanwhile as duplicates of a row which then changed its id get
- * their turn now, in ascending order.
+ * their turn now, in ascending order; those that repeat one after all are kept no more than at other times.
  */
 export function endRenormalize(connection: Connection): void {
   const context = contextOf(connection)
@@ -54,7 +55,16 @@ export function endRenormalize(connection: Connection): void {
   for (const [sequence, eventId] of stray as [number, string][]) {
     mark(context, sequence, claim(context, sequence, eventId))
   }
-  connection.run('update head set renormalizing = 0')
+  const [from] = connection.get('select coalesce(renormalizing_from, last) from head') as [number]
+  const repeats = connection.all(
+    `select sequence from ${ids} where sequence > ? and duplicate_of is not null order by sequence`,
+    from,
+  )
+  emptyRows(
+    connection,
+    repeats.map(([sequence]) => ({ sequence: sequence as number, digest: null })),
+  )
+  connection.run('update head set renormalizing = 0, renormalizing_from = null')
 }
 
 export function renormalize(connection: Connection, rows: readonly Renormalized[]): RenormalizeResult {

@@ -4,13 +4,17 @@
  */
 
 import type { DefinitionsObject } from '../../core/definition/model.ts'
+import { relationsOf } from '../../core/definition/relations.ts'
 import { mergeEventId } from '../../core/directive.ts'
 import type { Hints } from '../../core/event.ts'
 import { parseJson } from '../../core/expression/json.ts'
+import { relateGroups } from '../../core/identity.ts'
+import { decodeEvent } from '../../core/normalize.ts'
 import type { Digests } from '../../core/privacy/digest.ts'
 import { rawInputs } from '../../core/privacy/flow.ts'
 import { erasurePlan, type PrivacyPlan, relatePlan } from '../../core/privacy/plan.ts'
 import { type HintToken, treatRow } from '../../core/privacy/treat.ts'
+import type { Program } from '../../core/program.ts'
 import { getOwn, rawPath, readRaw } from '../../core/raw-path.ts'
 import type { FrozenEntity } from '../../ports/privacy.ts'
 import type { FullLedgerRow, HintRow, TreatedRow, Unit } from '../../ports/store.ts'
@@ -62,7 +66,7 @@ export async function erasedSet(work: Wanted): Promise<ErasedSet> {
   const found = new Findings(person)
   for await (const rows of store.ledger.rows([...emptied])) for (const row of rows) found.empty(row)
   for await (const rows of store.ledger.rows([...kept])) for (const row of rows) found.treat(row)
-  const neighbours = await neighbourEvents(work, editions)
+  const neighbours = await neighbourEvents(work, editions, person)
   const candidates = [...neighbours].filter((sequence) => !emptied.has(sequence) && !kept.has(sequence))
   const repeated = await store.ledger.repeatsOf(null, candidates)
   for await (const rows of store.ledger.rows([...candidates, ...repeated])) {
@@ -257,13 +261,19 @@ export async function excludedRows(
   return found
 }
 
-/** Events of those who are related to the person, in whatever version, that may name it. */
+/**
+ * Events of those who are related to the person, in whatever version, that may name it; and those that name it, but which
+ * nobody has interpreted yet.
+ */
 export async function neighbourEvents(
-  { context, entities, head }: Wanted,
+  wanted: Wanted,
   editions: readonly Edition[],
+  person: Pick<Person, 'has'>,
 ): Promise<ReadonlySet<number>> {
+  const { context, entities, head } = wanted
   const { history, tiers } = context.engine.store
   const ids = entities.map(({ id }) => id)
+  const found = new Set(await namedSinceBuilt(wanted, editions, person))
   const neighbours = new Set<string>()
   for (const { version, program } of editions) {
     if (ids.length === 0 || program.layout.relationships.length === 0) continue
@@ -271,8 +281,49 @@ export async function neighbourEvents(
     for (const id of await context.engine.unit(version, read)) neighbours.add(id)
   }
   for (const id of ids) neighbours.delete(id)
-  if (neighbours.size === 0) return new Set()
-  return new Set((await tiers.membersOf(null, [...neighbours], head)).map(({ sequence }) => sequence))
+  if (neighbours.size === 0) return found
+  for (const { sequence } of await tiers.membersOf(null, [...neighbours], head)) found.add(sequence)
+  return found
+}
+
+/** Events that name the person in a relation and are in no history yet. Cost follows what is to be interpreted. */
+async function namedSinceBuilt(
+  { context, entities, head, call }: Wanted,
+  editions: readonly Edition[],
+  person: Pick<Person, 'has'>,
+): Promise<number[]> {
+  const { builds, ledger } = context.engine.store
+  if (entities.length === 0) return []
+  const working = context.working()
+  const known = relationsOf(working.program.definitions)
+  const open: { program: Program; from: number }[] = []
+  for (const { version, program } of editions) {
+    // What an edition relates as the working one does, the histories of that one tell.
+    const isNews = [...relationsOf(program.definitions)].some((relation) => !known.has(relation))
+    if (version !== working.version && !isNews) continue
+    const from = Math.min(...(await builds.all(version)).map(({ cursor }) => cursor))
+    open.push({ program, from: Number.isFinite(from) ? from : 0 })
+  }
+  const found: number[] = []
+  const after = Math.min(...open.map(({ from }) => from), head)
+  for await (const rows of ledger.scan({ after, to: head, raw: false })) {
+    call?.signal?.throwIfAborted()
+    for (const row of rows) {
+      const mayName = open.filter(
+        ({ program, from }) => row.sequence > from && program.relatingEvents.has(row.eventType),
+      )
+      if (mayName.some(({ program }) => namesTarget(program, row, person))) found.push(row.sequence)
+    }
+  }
+  return found
+}
+
+/** Whether a relation of the event has the person as its target. */
+export function namesTarget(program: Program, row: FullLedgerRow, person: Pick<Person, 'has'>): boolean {
+  const groups = relateGroups(program, decodeEvent(program, row), JSON.parse(row.hints) as Hints)
+  return groups.some(({ entityType, hints }) => {
+    return Object.entries(hints).some(([hintType, value]) => person.has(entityType, hintType, value))
+  })
 }
 
 const ascending = (a: number, b: number): number => a - b

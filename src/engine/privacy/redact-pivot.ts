@@ -3,10 +3,9 @@
  * states lose the values, all at once. The person stays, with its history.
  */
 import type { Hints } from '../../core/event.ts'
-import { relateGroups } from '../../core/identity.ts'
-import { decodeEvent } from '../../core/normalize.ts'
 import type { Digests } from '../../core/privacy/digest.ts'
 import type { Unit } from '../../ports/store.ts'
+import { namesTarget } from './erase-set.ts'
 import { parts } from './parts.ts'
 import { type FreezeWork, MoreRows, type Pivot, type PivotWork } from './pivot.ts'
 import { followTokens, pivotUnit } from './pivot-unit.ts'
@@ -69,13 +68,11 @@ async function refuseNews({ context, head }: PivotWork, set: RedactedSet, unit: 
   const edition = context.working()
   for await (const rows of ledger.scan({ unit, after: head, to: now, raw: false })) {
     for (const row of rows) {
-      const hints = JSON.parse(row.hints) as Hints
-      const groups = relateGroups(edition.program, decodeEvent(edition.program, row), hints)
-      const all = [...Object.entries(hints), ...groups.map((group) => [group.entityType, group.hints] as const)]
-      for (const [type, own] of all) {
-        for (const [hintType, value] of Object.entries(own))
-          if (set.person.has(type, hintType, value)) throw new MoreRows()
-      }
+      const own = Object.entries(JSON.parse(row.hints) as Hints)
+      const isOwn = own.some(([type, hints]) => {
+        return Object.entries(hints).some(([hintType, value]) => set.person.has(type, hintType, value))
+      })
+      if (isOwn || namesTarget(edition.program, row, set.person)) throw new MoreRows()
     }
   }
 }

@@ -101,7 +101,7 @@ export async function redactedSet(work: FreezeWork): Promise<RedactedSet> {
   const found = new Findings(person)
   for await (const rows of ledger.rows([...mine])) for (const row of rows) found.own(row)
 
-  const candidates = [...(await neighbourEvents(work, editions))].filter((sequence) => !mine.has(sequence))
+  const candidates = [...(await neighbourEvents(work, editions, person))].filter((sequence) => !mine.has(sequence))
   const named = [...candidates, ...(await ledger.repeatsOf(null, candidates))]
   for await (const rows of ledger.rows(named)) for (const row of rows) found.named(row)
 

@@ -262,11 +262,10 @@ export function privacyLedgerContract({ backend, api }: Contract): void {
           [5, null],
           [7, null],
           [8, null],
-          [9, 3],
         ],
       )
       assert.deepEqual(await append(store, ['e1', 'e2'], REFUSING), [known(1), known(2)])
-      assert.equal(await ledger.count(), 5)
+      assert.equal(await ledger.count(), 4)
       assert.equal(await ledger.countAfter(0), 4)
     })
 

@@ -119,6 +119,35 @@ export function renormalizeContract({ backend, api }: Contract): void {
       )
     })
 
+    test('repeats that arrive meanwhile are not kept, repeats of before are', async (store) => {
+      const { ledger } = store
+      await inUnit(store, (unit) => ledger.append(unit, [event('a'), event('b'), event('c')]))
+      await renormalize(store, [event('a'), event('a'), event('c')])
+      await inUnit(store, (unit) => ledger.beginRenormalize(unit))
+      await inUnit(store, (unit) => ledger.append(unit, [event('a'), event('d')]))
+      // Another one takes it over.
+      await inUnit(store, (unit) => ledger.beginRenormalize(unit))
+      await inUnit(store, (unit) => ledger.append(unit, [event('c'), event('d')]))
+      const events = ['a', 'a', 'c', 'a', 'd', 'c', 'd'].map((id, i) => ({ sequence: i + 1, event: event(id) }))
+      await inUnit(store, (unit) => ledger.renormalize(unit, events))
+      await inUnit(store, (unit) => ledger.endRenormalize(unit))
+      const all = await drain(ledger.scan({ after: 0, to: 7, all: true }))
+      assert.deepEqual(
+        all.map((row) => [row.sequence, row.duplicateOf]),
+        [
+          [1, null],
+          [2, 1],
+          [3, null],
+          [5, null],
+        ],
+      )
+      assert.equal(await ledger.count(), 4)
+      assert.equal(await ledger.countAfter(0), 3)
+      const [again] = await inUnit(store, (unit) => ledger.append(unit, [event('a')]))
+      assert.deepEqual(again, { sequence: 1, inserted: false })
+      assert.equal(await ledger.head(), 7)
+    })
+
     test('tells which of the given rows repeat an earlier one', async (store) => {
       await inUnit(store, (unit) =>
         store.ledger.append(
