@@ -36,7 +36,7 @@ export async function writeCheckpoint(context: Context, state: TableState): Prom
   const size = await codec.writeCheckpoint(local.path, actions)
   const isOurs = (await objects.stat(path)) === undefined && (await uploaded(context, path, local.path))
   try {
-    await readBack(context, path, state.files.size)
+    if (!(await readBack(context, state.version, state.files.size))) return
   } catch (error) {
     // It must not stand in the way of those who read the log, which is whole.
     if (isOurs) await objects.remove([path])
@@ -62,13 +62,19 @@ async function uploaded({ objects }: Context, path: string, local: string): Prom
   }
 }
 
-/** Before anything relies on it. */
-async function readBack({ objects, codec, workspace }: Context, path: string, files: number): Promise<void> {
+/** Before anything relies on it. False if a newer checkpoint has taken its place, and it was cleaned away. */
+async function readBack(context: Context, version: number, files: number): Promise<boolean> {
+  const { objects, codec, workspace, log } = context
+  const path = checkpointPath(version)
   await using local = await workspace.file('checkpoint.parquet')
-  await objects.download(path, local.path)
+  if ((await objects.download(path, local.path)) === undefined) {
+    if (((await log.newest())?.checkpoint ?? -1) > version) return false
+    throw damagedFile(path, 'it is not there after writing')
+  }
   const found = await codec.readCheckpoint(local.path).catch((error: unknown) => {
     throw damagedFile(path, 'it cannot be read back', error)
   })
   const adds = found.filter(({ add }) => add !== null && add !== undefined).length
   if (adds !== files) throw damagedFile(path, `it names ${adds} files instead of ${files}`)
+  return true
 }

@@ -28,7 +28,8 @@ export async function commit(context: Context, state: TableState, intent: Intent
   const version = state.version + 1
   if (!(await place(context, version, intent))) return null
   const now = await context.log.newest()
-  if (now === null || isCutOff(now, version, intent)) return null
+  // Older than ours: others cleaned the log while it was listed.
+  if (now === null || now.version < version || isCutOff(now, version, intent)) return null
   await checkpointWhenDue(context, now)
   return now
 }

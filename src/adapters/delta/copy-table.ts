@@ -4,7 +4,7 @@ import type { ArchiveFile, ArchiveSnapshot } from '../../ports/archive.ts'
 import type { ObjectStore } from '../../ports/objects.ts'
 import { openDeltaArchive } from './archive.ts'
 import { damagedFile } from './context.ts'
-import { checkpointPath, LAST_CHECKPOINT, LOG, objectPath, parseLogName } from './log-names.ts'
+import { checkpointPath, commitPath, LAST_CHECKPOINT, LOG, objectPath, parseLogName } from './log-names.ts'
 import { versionGone } from './log-reader.ts'
 import { TemporaryFolder, type Workspace } from './workspace.ts'
 
@@ -58,6 +58,7 @@ async function copyAll(way: Way): Promise<Copied> {
   const table = await snapshotIn(way.from)
   if (table === null) throw refused(`there is no table in ${way.from.location}. Give the place it is in.`)
   const [source, target] = [await logOf(way.from, table.version), await logOf(way.to, Number.MAX_SAFE_INTEGER)]
+  if (!leadsTo(table.version, source)) throw versionGone()
   await assertSameTable(way, table, source, target)
   const data = await copyFiles(way, table.files)
   const checkpoints = [...source.checkpoints].filter(([path, size]) => isLacking(way, path, size, target.checkpoints))
@@ -98,6 +99,15 @@ async function logOf(objects: ObjectStore, upTo: number): Promise<Log> {
     else checkpoints.set(path, size)
   }
   return { last, entries, checkpoints }
+}
+
+/** Not if it was cleaned between the snapshot and the listing: then a copy of what is left would be a damaged log. */
+function leadsTo(version: number, { entries, checkpoints }: Log): boolean {
+  for (let at = version; at >= 0; at -= 1) {
+    if (checkpoints.has(checkpointPath(at))) return true
+    if (!entries.has(commitPath(at))) return false
+  }
+  return true
 }
 
 async function assertSameTable(way: Way, table: ArchiveSnapshot, source: Log, target: Log): Promise<void> {

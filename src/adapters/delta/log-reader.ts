@@ -11,6 +11,11 @@ import type { Workspace } from './workspace.ts'
 /** Commits fetched at the same time. */
 const PARALLEL = 8
 
+/** How often the log is listed while others clean it. */
+const LOOKS = 10
+
+const GONE = 'E_ARCHIVE_VERSION'
+
 export class LogReader {
   readonly #objects: ObjectStore
   readonly #codec: ParquetCodec
@@ -53,31 +58,54 @@ export class LogReader {
   }
 
   /**
-   * The known state and the commits after it; null if nothing is known, or if the log has a newer checkpoint. Then that
-   * one counts, because the commits before it may have been cleaned and a late writer may have put one in their place.
+   * The known state and the commits after it; null if nothing is known, if the commits do not follow it without a gap, or
+   * if the log has a newer checkpoint. Then that one counts, because the commits before it may have been cleaned and a late
+   * writer may have put one in their place.
    */
   async #newer(): Promise<TableState | null> {
     const known = this.#known
     if (known === null) return null
     const names = await this.#names(`${LOG}${padded(known.version)}`)
     const checkpoint = Math.max(known.checkpoint, ...names.checkpoints)
-    const there = names.commits.includes(known.version) || checkpoint === known.version
+    const there = names.commits.includes(known.version) || names.checkpoints.includes(known.version)
     if (!there || checkpoint > known.version) return null
     const versions = names.commits.filter((version) => version > known.version)
     if (versions.length === 0 && checkpoint === known.checkpoint) return known
-    const commits = await this.#commits(versions)
-    return commits === null ? null : replay(known, commits, checkpoint)
+    const state = await this.#commits(versions)
+      .then((commits) => replay(known, commits, checkpoint))
+      .catch(unlessUnfit)
+    return state instanceof StorageError ? null : state
   }
 
+  /**
+   * What the whole log gives. A listing is not of one moment, and its entries are fetched later: where another process
+   * writes a checkpoint and cleans the log before it meanwhile, entries are missing although a checkpoint that was not
+   * listed yet covers them. The next listing has that one; so only what two of them show alike is damage, or no table.
+   */
   async #whole(): Promise<TableState | null> {
-    const hint = await this.hint()
-    const names = hint < 0 ? null : await this.#names(`${LOG}${padded(hint)}`)
-    const checkpoint = Math.max(-1, ...(names?.checkpoints ?? []))
-    if (names !== null && checkpoint >= hint) {
-      const state = await this.#from(names, checkpoint).catch(unlessDamaged)
-      if (!(state instanceof StorageError)) return state
+    const hinted = await this.#hinted()
+    if (hinted !== null) return hinted
+    let before: StorageError | null | undefined
+    for (let look = 0; look < LOOKS; look += 1) {
+      const found = await this.#fromAny(await this.#names(LOG)).catch(unlessUnfit)
+      if (found !== null && !(found instanceof StorageError)) return found
+      if (found?.recoverable) continue
+      if (before === undefined || before?.message !== found?.message) before = found
+      else if (found === null) return null
+      else throw found
     }
-    return this.#fromAny(await this.#names(LOG))
+    throw versionGone()
+  }
+
+  /** From the newest checkpoint that the hint leads to; null if that leads nowhere. */
+  async #hinted(): Promise<TableState | null> {
+    const hint = await this.hint()
+    if (hint < 0) return null
+    const names = await this.#names(`${LOG}${padded(hint)}`)
+    const checkpoint = Math.max(-1, ...names.checkpoints)
+    if (checkpoint < hint) return null
+    const state = await this.#from(names, checkpoint).catch(unlessUnfit)
+    return state instanceof StorageError ? null : state
   }
 
   /**
@@ -87,7 +115,7 @@ export class LogReader {
   async #fromAny(names: LogNames): Promise<TableState | null> {
     let damage: StorageError | null = null
     for (const checkpoint of [...names.checkpoints.toSorted((a, b) => b - a), -1]) {
-      const state = await this.#from(names, checkpoint).catch(unlessDamaged)
+      const state = await this.#from(names, checkpoint).catch(unlessUnfit)
       if (!(state instanceof StorageError)) return state
       damage ??= state
     }
@@ -105,9 +133,7 @@ export class LogReader {
       )
     }
     const base: Commit[] = checkpoint < 0 ? [] : [await this.#checkpoint(checkpoint)]
-    const commits = await this.#commits(versions)
-    if (commits === null) throw versionGone()
-    return replay(null, [...base, ...commits], checkpoint)
+    return replay(null, [...base, ...(await this.#commits(versions))], checkpoint)
   }
 
   async #names(after: string): Promise<LogNames> {
@@ -120,14 +146,14 @@ export class LogReader {
     return names
   }
 
-  /** Null if one has been removed since it was listed. */
-  async #commits(versions: readonly number[]): Promise<Commit[] | null> {
+  /** @throws StorageError `E_ARCHIVE_VERSION` if one has been removed since it was listed */
+  async #commits(versions: readonly number[]): Promise<Commit[]> {
     const commits: Commit[] = []
     for (let at = 0; at < versions.length; at += PARALLEL) {
       const some = versions.slice(at, at + PARALLEL)
       const bodies = await Promise.all(some.map((version) => this.#objects.get(commitPath(version))))
       for (const [index, body] of bodies.entries()) {
-        if (body === undefined) return null
+        if (body === undefined) throw versionGone()
         const version = some[index]!
         commits.push({ version, actions: parseCommit(body, commitPath(version)) })
       }
@@ -149,9 +175,9 @@ export class LogReader {
   }
 }
 
-/** Damage is for whoever knows of other ways; anything else is thrown on. */
-function unlessDamaged(error: unknown): StorageError {
-  if (error instanceof StorageError && !error.recoverable) return error
+/** Damage, and what has been cleaned away, is for whoever knows of other ways; anything else is thrown on. */
+function unlessUnfit(error: unknown): StorageError {
+  if (error instanceof StorageError && (!error.recoverable || error.code === GONE)) return error
   throw error
 }
 
@@ -163,7 +189,7 @@ interface LogNames {
 /** What was read has been cleaned away by somebody else. */
 export function versionGone(): StorageError {
   return new StorageError('The version of the archive that was being read is no longer available; read again.', {
-    code: 'E_ARCHIVE_VERSION',
+    code: GONE,
     recoverable: true,
     details: { operation: 'read', driver: 'delta' },
   })

@@ -18,7 +18,8 @@ export async function vacuum(
   { retentionMs = 7 * DAY_MS, orphanAgeMs = DAY_MS }: { retentionMs?: number; orphanAgeMs?: number },
 ): Promise<Swept> {
   const now = context.now().getTime()
-  return sweepData(context, now - retentionMs, now - orphanAgeMs)
+  const unfinished = await sweepUnfinished(context, orphanAgeMs)
+  return sum(unfinished, await sweepData(context, now - retentionMs, now - orphanAgeMs))
 }
 
 /**
@@ -34,8 +35,14 @@ export async function purge(context: Context, { orphanAgeMs = DAY_MS }: { orphan
   const now = context.now().getTime()
   await writeCheckpoint(context, state)
   const hidden = await sweepHidden(context)
+  const unfinished = await sweepUnfinished(context, orphanAgeMs)
   const log = await removeLog(context, state.version, Number.POSITIVE_INFINITY)
-  return sum(sum(hidden, log), await sweepData(context, now, now - orphanAgeMs))
+  return sum(sum(sum(hidden, unfinished), log), await sweepData(context, now, now - orphanAgeMs))
+}
+
+/** Uploads that never became objects. */
+async function sweepUnfinished({ objects }: Context, ageMs: number): Promise<Swept> {
+  return { ...NOTHING, ...(await objects.abandon(ageMs)) }
 }
 
 /** What a bucket held back the last time, or another program only marked as deleted. */
