@@ -122,6 +122,10 @@ class CountingObjects implements ObjectStore {
     return this.#objects.hidden(prefix)
   }
 
+  abandon(ageMs: number): ReturnType<ObjectStore['abandon']> {
+    return this.#objects.abandon(ageMs)
+  }
+
   async download(path: string, file: string): Promise<number | undefined> {
     const size = await this.#objects.download(path, file)
     return this.#count(size, size)

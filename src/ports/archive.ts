@@ -193,8 +193,8 @@ export interface Archive {
   rewrite(request: RewriteRequest): Promise<RewriteResult>
   /**
    * Removes now, without waiting for readers, what is not part of the newest version: replaced files, uploads that no
-   * commit names and that are older than `orphanAgeMs` (longer than any writer takes; 0 if none can be running), and
-   * the log up to a new checkpoint. What cannot be removed is said with the reason.
+   * commit names or that were never finished and that are older than `orphanAgeMs` (longer than any writer takes; 0 if
+   * none can be running), and the log up to a new checkpoint. What cannot be removed is said with the reason.
    */
   purge(options?: { orphanAgeMs?: number }): Promise<Swept>
   /** Removes replaced files after `retentionMs` (7 days) and uploads of nobody after `orphanAgeMs` (a day). */

@@ -19,6 +19,12 @@ export interface PutResult {
   readonly written: boolean
 }
 
+/** What `ObjectStore.abandon` did. */
+export interface Abandoned {
+  readonly removed: number
+  readonly pending: readonly { readonly path: string; readonly reason: string }[]
+}
+
 export interface ObjectStore {
   /** Where it is, secrets masked; for people. */
   readonly location: string
@@ -56,5 +62,11 @@ export interface ObjectStore {
    * nobody can tell.
    */
   hidden(prefix: string): Promise<{ readonly paths: readonly string[]; readonly reason: string | null }>
+  /**
+   * Removes what writers that died have left of objects they did not finish, if it was written to no more for `ageMs`
+   * (0 if nobody can be writing: whoever is finds it gone and fails). Returns how many are gone, and what stays with the
+   * reason; its path is that of the object where the storage knows it.
+   */
+  abandon(ageMs: number): Promise<Abandoned>
   close(): Promise<void>
 }

@@ -352,6 +352,7 @@ describe('late writers', () => {
       list: (prefix, options) => store.list(prefix, options),
       remove: (paths) => store.remove(paths),
       hidden: (prefix) => store.hidden(prefix),
+      abandon: (ageMs) => store.abandon(ageMs),
       close: () => store.close(),
     }
   }

@@ -2,6 +2,7 @@
  * Persons are erased and redacted while other processes ingest, build, tick and keep the archive in order, and die at random
  * instants: in the end the erased ones are nowhere, and everybody else is what a space has that never heard of them.
  */
+import { randomUUID } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -192,13 +193,16 @@ for (const { name, describe, place } of BACKENDS) {
         ...town.of('gone').map((who): WorkStep => ({ do: 'erase', hint: mail(who, 1), suppress: true })),
         ...town.of('hidden').map((who): WorkStep => ({ do: 'redact', hint: mail(who, 1) })),
       ]
+      // Every erasure meets it, and has to be alone to remove it.
+      leaveUnfinished(cold, mail('gone0', 1))
+      const litter = setInterval(() => leaveUnfinished(cold, 'half a file'), 200)
       const repeat = (steps: WorkStep[], times: number): WorkStep[] => Array.from({ length: times }, () => steps).flat()
       await Promise.all([
         restless(job(parts), 3, next),
         restless(job(repeat(builds, 3)), 3, next),
         restless(job(repeat(keeping, 6)), 3, next),
         restless(job(shuffled(requests, next)), 4, next),
-      ])
+      ]).finally(() => clearInterval(litter))
 
       const engine = await openErase(options, definitions, LATER)
       try {
@@ -221,6 +225,12 @@ for (const { name, describe, place } of BACKENDS) {
       await space.remove()
     })
   })
+}
+
+/** What a writer that dies in the midst of a file leaves in the archive. */
+function leaveUnfinished(cold: string, text: string): void {
+  mkdirSync(join(cold, '.unfinished~'), { recursive: true })
+  writeFileSync(join(cold, '.unfinished~', randomUUID()), text)
 }
 
 /** Of those who were erased nothing is found, and of those who were redacted no value. */

@@ -97,15 +97,20 @@ test('nothing unfinished stays behind after a write, done, lost or failed', asyn
   expect(readdirSync(join(root, '.unfinished~'))).toEqual([])
 })
 
-test('a removal also clears away what dead writers left, and nothing of living ones', async () => {
+test('what dead writers left is cleared away, and nothing of living ones', async () => {
   const store = openFolder(root)
+  expect(await store.abandon(0)).toEqual({ removed: 0, pending: [] })
   await store.put('a', text('x'))
   const left = join(root, '.unfinished~', 'left')
   writeFileSync(left, 'half an object')
   utimesSync(left, new Date(), new Date(Date.now() - 2 * 3_600_000))
   writeFileSync(join(root, '.unfinished~', 'living'), 'half an object')
-  await store.remove(['none'])
+  const pending = [{ path: '.unfinished~/living', reason: 'a writer may still finish it' }]
+  expect(await store.abandon(3_600_000)).toEqual({ removed: 1, pending })
   expect(readdirSync(join(root, '.unfinished~'))).toEqual(['living'])
+  expect(await store.abandon(0)).toEqual({ removed: 1, pending: [] })
+  expect(readdirSync(join(root, '.unfinished~'))).toEqual([])
+  expect(await listed(store)).toEqual(['a'])
 })
 
 test('a path that is too long, and a root that is a file, are said plainly', async () => {

@@ -1,5 +1,11 @@
 /** Removal from buckets that keep versions, hold some back, or let nobody look. */
-import { ListObjectVersionsCommand, PutObjectRetentionCommand } from '@aws-sdk/client-s3'
+import {
+  CreateMultipartUploadCommand,
+  ListMultipartUploadsCommand,
+  ListObjectVersionsCommand,
+  PutObjectRetentionCommand,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openS3 } from '../../src/adapters/objects/s3.ts'
 import type { ObjectStore } from '../../src/ports/objects.ts'
@@ -128,5 +134,42 @@ describeS3('removal that is denied', () => {
   test('by expired credentials is a failure of the whole, which passes', async () => {
     proxy.decide = ({ operation }) => (operation === 'DeleteObjects' ? refusal(400, 'ExpiredToken') : null)
     await expect(store.remove(['a'])).rejects.toMatchObject({ code: 'E_STORAGE', recoverable: true })
+  })
+})
+
+describeS3('uploads that nobody finished', () => {
+  beforeEach(() => prepare({}))
+
+  async function begin(Key: string): Promise<void> {
+    const { UploadId } = await bucket.client.send(new CreateMultipartUploadCommand({ Bucket: bucket.name, Key }))
+    const part = { Bucket: bucket.name, Key, UploadId, PartNumber: 1, Body: text('half an object') }
+    await bucket.client.send(new UploadPartCommand(part))
+  }
+  async function open(): Promise<string[]> {
+    const page = await bucket.client.send(new ListMultipartUploadsCommand({ Bucket: bucket.name }))
+    return (page.Uploads ?? []).map(({ Key }) => Key ?? '').sort()
+  }
+
+  test('are aborted below the prefix alone, once they are old enough', async () => {
+    expect(await store.abandon(0)).toEqual({ removed: 0, pending: [] })
+    for (const key of ['at/data/1', 'at/data/2', 'elsewhere/3']) await begin(key)
+    await store.put('a', text('x'))
+    const pending = ['data/1', 'data/2'].map((path) => ({ path, reason: 'a writer may still finish it' }))
+    expect(await store.abandon(3_600_000)).toEqual({ removed: 0, pending })
+    expect(await store.abandon(0)).toEqual({ removed: 2, pending: [] })
+    expect(await open()).toEqual(['elsewhere/3'])
+    expect(await listed()).toEqual(['a'])
+  })
+
+  test('are named where the bucket does not allow it', async () => {
+    await begin('at/data/1')
+    proxy.decide = ({ operation }) => (operation === 'AbortMultipartUpload' ? DENIED : null)
+    expect((await store.abandon(0)).pending).toEqual([
+      { path: 'data/1', reason: 'access is denied: allow s3:AbortMultipartUpload' },
+    ])
+    proxy.decide = ({ operation }) => (operation === 'ListMultipartUploads' ? DENIED : null)
+    const [unlisted] = (await store.abandon(0)).pending
+    expect(unlisted?.reason).toContain('allow s3:ListBucketMultipartUploads')
+    expect(await open()).toEqual(['at/data/1'])
   })
 })

@@ -48,6 +48,7 @@ export function faultyStore(
     },
     remove: (paths) => run('remove', () => store.remove(paths)),
     hidden: (prefix) => store.hidden(prefix),
+    abandon: (ageMs) => store.abandon(ageMs),
     close: () => store.close(),
   }
 }

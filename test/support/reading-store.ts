@@ -30,6 +30,7 @@ export function readingStore(store: ObjectStore): ReadingStore {
     list: (prefix, options) => store.list(prefix, options),
     remove: (paths) => store.remove(paths),
     hidden: (prefix) => store.hidden(prefix),
+    abandon: (ageMs) => store.abandon(ageMs),
     close: () => store.close(),
     ranges: () => [...ranges],
     downloads: () => [...downloads],

@@ -154,6 +154,7 @@ const OF_BUCKET: Readonly<Record<string, string>> = {
   'GET versioning': 'GetBucketVersioning',
   'GET versions': 'ListObjectVersions',
   'GET list-type': 'ListObjectsV2',
+  'GET uploads': 'ListMultipartUploads',
   'POST delete': 'DeleteObjects',
 }
 const OF_OBJECT: Readonly<Record<string, string>> = {

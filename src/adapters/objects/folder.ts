@@ -21,16 +21,13 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { StorageError } from '../../errors.ts'
-import type { ObjectStore, PutResult, StoredObject } from '../../ports/objects.ts'
+import type { Abandoned, ObjectStore, PutResult, StoredObject } from '../../ports/objects.ts'
 import { codeOf, folderError, isMissing, reasonOf } from './folder-errors.ts'
 import { listFolder } from './folder-list.ts'
-import { type ByteRange, checkPath, checkPrefix, checkRange } from './paths.ts'
+import { type ByteRange, checkPath, checkPrefix, checkRange, STILL_WRITING } from './paths.ts'
 
 /** Objects that are being written. No path can be called so. */
 const UNFINISHED = '.unfinished~'
-
-/** A writer that has written nothing for so long is dead; one that is not finds its file gone and fails. */
-const DEAD_AFTER_MS = 3_600_000
 
 /** The folder comes into being with its first object; until then the store is empty. */
 export function openFolder(folder: string): ObjectStore {
@@ -126,11 +123,35 @@ class Folder implements ObjectStore {
     }
     try {
       for (const folder of changed) await syncFolder(folder)
-      await this.#removeUnfinished()
     } catch (error) {
       throw folderError(error, 'remove', this.location, paths[0] ?? '')
     }
     return kept
+  }
+
+  /** Which object a file would have become nobody knows. */
+  async abandon(ageMs: number): Promise<Abandoned> {
+    const waiting = join(this.location, UNFINISHED)
+    // Clocks differ: without an age everything is old enough.
+    const before = ageMs === 0 ? Number.POSITIVE_INFINITY : Date.now() - ageMs
+    const pending: { path: string; reason: string }[] = []
+    let removed = 0
+    try {
+      for (const name of await readdir(waiting)) {
+        const found = await lstat(join(waiting, name)).catch(() => null)
+        if (found === null) continue
+        if (found.mtimeMs > before) {
+          pending.push({ path: `${UNFINISHED}/${name}`, reason: STILL_WRITING })
+          continue
+        }
+        await rm(join(waiting, name), { force: true })
+        removed += 1
+      }
+      if (removed > 0) await syncFolder(waiting)
+    } catch (error) {
+      if (!isMissing(error)) throw folderError(error, 'abandon', this.location, UNFINISHED)
+    }
+    return { removed, pending }
   }
 
   async close(): Promise<void> {}
@@ -203,17 +224,6 @@ class Folder implements ObjectStore {
       await syncFolder(dirname(above))
     }
     this.#synced.add(folder)
-  }
-
-  /** What dead writers left behind would outlive the erasure of what it holds. */
-  async #removeUnfinished(): Promise<void> {
-    const waiting = join(this.location, UNFINISHED)
-    const names = await readdir(waiting).catch(() => [])
-    for (const name of names) {
-      const file = join(waiting, name)
-      const found = await stat(file).catch(() => null)
-      if (found !== null && Date.now() - found.mtimeMs > DEAD_AFTER_MS) await rm(file, { force: true })
-    }
   }
 
   #refused(operation: string, path: string, reason: string, more: Record<string, unknown> = {}): StorageError {

@@ -62,3 +62,6 @@ export function parseBucketUrl(url: string): Bucket {
   }
   return { name, prefix: parts.map((part) => `${part}/`).join('') }
 }
+
+/** Why something unfinished stays. */
+export const STILL_WRITING = 'a writer may still finish it'

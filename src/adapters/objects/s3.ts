@@ -10,12 +10,13 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
 } from '@aws-sdk/client-s3'
-import type { ObjectStore, PutResult, StoredObject } from '../../ports/objects.ts'
+import type { Abandoned, ObjectStore, PutResult, StoredObject } from '../../ports/objects.ts'
 import { type ByteRange, checkPath, checkPrefix, checkRange, isPath } from './paths.ts'
 import { type S3Options, S3Way } from './s3-client.ts'
 import { createObject, pause, uploadFile } from './s3-create.ts'
 import { isBroken, isMissing, isRefusal, statusOf } from './s3-errors.ts'
 import { hiddenObjects, removeObjects } from './s3-remove.ts'
+import { abandonUploads } from './s3-uploads.ts'
 
 /**
  * Opens `s3://bucket/prefix`; nothing is asked of the server yet. Credentials come from the standard provider chain.
@@ -130,6 +131,10 @@ class S3Store implements ObjectStore {
     checkPrefix(prefix)
     const { paths, reason } = await hiddenObjects(this.#way, prefix)
     return { paths: paths.filter(isPath), reason }
+  }
+
+  abandon(ageMs: number): Promise<Abandoned> {
+    return abandonUploads(this.#way, ageMs)
   }
 
   async close(): Promise<void> {

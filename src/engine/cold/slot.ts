@@ -32,7 +32,10 @@ export function withColdSlot<T>(
   return withSlot(engine, COLD, purpose, signal, work)
 }
 
-/** Runs `work` while nothing is flushed or pruned; waits for those who do. A ledger of one tier has nobody to wait for. */
+/**
+ * Runs `work` while nothing is flushed or pruned; waits for those who do. A ledger of one tier has nobody to wait for.
+ * Whoever needs the state, too, takes that first, or takes it without waiting: a reset holds it when it comes here.
+ */
 export async function whileArchiveRests<T>(
   engine: Engine,
   purpose: string,

@@ -20,20 +20,16 @@ export async function scrubDatabase(engine: Engine, { signal }: { signal?: Abort
   const { store } = engine
   const { scrub } = store
   if (scrub === undefined) throw new ConfigError('this database cannot be scrubbed; ask who runs it')
-  const scrubbed = await whileArchiveRests(engine, 'scrub', signal, () =>
-    withWholeState(
-      engine,
-      'scrub',
-      signal,
-      async () => false,
-      async () => {
-        // What is removed from now on waits for the next one.
-        const at = engine.now().toString()
-        const result = await scrub.call(store, signal && { signal })
-        await store.privacy.putNote(NOTE, JSON.stringify({ at, left: result.left }))
-        return result
-      },
-    ),
+  const never = async (): Promise<boolean> => false
+  // The state first: a reset that holds it waits for the archive.
+  const scrubbed = await withWholeState(engine, 'scrub', signal, never, () =>
+    whileArchiveRests(engine, 'scrub', signal, async () => {
+      // What is removed from now on waits for the next one.
+      const at = engine.now().toString()
+      const result = await scrub.call(store, signal && { signal })
+      await store.privacy.putNote(NOTE, JSON.stringify({ at, left: result.left }))
+      return result
+    }),
   )
   if (scrubbed === undefined) throw new Error('nobody else scrubs')
   return scrubbed

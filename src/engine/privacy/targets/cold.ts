@@ -38,25 +38,23 @@ async function erase(
   for (const subject of subjects) {
     outcomes.push({ action: 'rewritten', items: await countArchived(engine, subject) })
   }
-  await whileArchiveRests(engine, 'erase', signal, async () => {
-    await engine.store.ledger.settle()
-    progress?.(1, 2)
-    const swept = await archive.purge({ orphanAgeMs: ORPHAN_AGE_MS })
-    const pending = swept.pending.length === 0 ? [] : (await purgeAlone(engine, archive, signal)).pending
-    if (pending.length > 0) throw kept(archive, pending)
-  })
+  const purge = (orphanAgeMs: number): Promise<Swept> =>
+    whileArchiveRests(engine, 'erase', signal, async () => {
+      await engine.store.ledger.settle()
+      progress?.(1, 2)
+      return archive.purge({ orphanAgeMs })
+    })
+  let { pending } = await purge(ORPHAN_AGE_MS)
+  if (pending.length > 0) {
+    // Uploads that no commit names may be somebody's at work, unless nobody can be at work. The state comes first: a reset
+    // that holds it waits for the archive.
+    const never = async (): Promise<boolean> => false
+    const alone = await withWholeState(engine, 'erase', signal, never, () => purge(0))
+    pending = alone?.pending ?? []
+  }
+  if (pending.length > 0) throw kept(archive, pending)
   progress?.(2, 2)
   return outcomes
-}
-
-/** Uploads that no commit names may be somebody's at work, unless nobody can be at work. */
-async function purgeAlone(engine: Engine, archive: Archive, signal: AbortSignal | undefined): Promise<Swept> {
-  const never = async (): Promise<boolean> => false
-  const swept = await withWholeState(engine, 'erase', signal, never, async () => {
-    await engine.store.ledger.settle()
-    return archive.purge({ orphanAgeMs: 0 })
-  })
-  return swept ?? { removed: 0, bytes: 0, pending: [] }
 }
 
 function kept(archive: Archive, pending: readonly Pending[]): StorageError {
