@@ -149,6 +149,44 @@ for (const { name, scope, place } of PLACES) {
       expect(plan.eventsDeleted).toBe(result.eventsDeleted)
     })
 
+    test('events that name the person, but are in no history yet, lose it, too', async () => {
+      const options = await at()
+      const engine = await start(options)
+      await engine.ingest('crm', [...OTHERS, ...ADAS] as never, { process: true })
+      const id = (await idOf(engine, ADA.email)) as string
+      const before = await engine.erasure.plan({ entityId: id })
+      const report = (no: number): object => ({
+        kind: 'reported',
+        n: `late${no}`,
+        at: '2024-02-02T00:00:00Z',
+        ticket: `L${no}`,
+        from: no === 3 ? 'bob@other.example' : ADA.second,
+      })
+      await engine.ingest('crm', [1, 2, 3].map(report) as never, { process: false })
+      const plan = await engine.erasure.plan({ entityId: id })
+      expect(plan.eventsScrubbed).toBe(before.eventsScrubbed + 2)
+      expect(plan.eventsDeleted).toBe(before.eventsDeleted)
+      // Another version relates what this one does not, and was never built.
+      const relating = eraseDefinitions(1, ({ entities }) => {
+        const states = (entities['company'] as { states: Record<string, { when: Record<string, unknown> }> }).states
+        const relate = { relate: { type: 'contact', target: 'person', hints: { person: ['email'] } } }
+        ;(states['client'] as { when: Record<string, unknown> }).when['noted'] = { effects: ['create', relate] }
+      })
+      const noted = {
+        mappings: { email: { from: 'about' }, vat: { from: 'vat' } },
+        hints: { company: ['vat'] },
+      }
+      ;(relating.sources.crm.events as Record<string, unknown>)['noted'] = noted
+      await engine.close()
+      const other = await start(options, relating)
+      const note = { kind: 'noted', at: '2024-02-03T00:00:00Z', about: ADA.email, vat: 'DE9' }
+      await other.ingest('crm', [note] as never, { process: true })
+      await other.close()
+      const first = await start(options)
+      expect((await first.erase(id)).complete).toBe(true)
+      expect(await sightings(options)).toEqual([])
+    })
+
     test('nobody of that id: zeros, and no request', async () => {
       const engine = await start(await at())
       await engine.ingest('crm', OTHERS as never, { process: true })
