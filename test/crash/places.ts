@@ -73,7 +73,7 @@ const LEFTOVERS: Readonly<Record<string, string>> = {
   'changes that the archive lacks': 'select sequence from defacto.tier_jobs',
   'rows above the head': 'select sequence from defacto.ledger where sequence > (select last from defacto.head)',
   'events stored twice': `select event_id from defacto.ledger where duplicate_of is null and not excluded
-    group by event_id having count(*) > 1`,
+    and event_id is not null group by event_id having count(*) > 1`,
   'wrong counts of sources': `select source from (
       select source, count(*) c from (select sequence, source from defacto.ledger
         union select sequence, source from defacto.event_ids) s where source is not null group by source) l
