@@ -88,6 +88,19 @@ test('what other programs put there under other names is left out', async () => 
   expect(await listed(store)).toEqual(['a'])
 })
 
+test('who sees that an object is gone sees what was written before it went', async () => {
+  const store = openFolder(root)
+  for (const path of ['a', 'b', 'c', 'e', 'x/1']) await store.put(path, text('x'))
+  const seen: string[] = []
+  for await (const { path } of store.list('')) {
+    seen.push(path)
+    if (path !== 'a') continue
+    for (const added of ['aa', 'd', 'y']) await store.put(added, text('x'))
+    await store.remove(['b', 'c'])
+  }
+  expect(seen).toEqual(['a', 'd', 'e', 'x/1', 'y'])
+})
+
 test('nothing unfinished stays behind after a write, done, lost or failed', async () => {
   const store = openFolder(root)
   await store.put('a', text('x'), { ifAbsent: true })

@@ -10,13 +10,25 @@ export async function* listFolder(root: string, prefix: string, after: string): 
   yield* below(root, prefix.slice(0, prefix.lastIndexOf('/') + 1), prefix, after)
 }
 
-/** @param folder empty, or ends with a slash */
+/**
+ * Where an object is gone when its turn comes, something newer may have taken its place: the rest of the folder is read
+ * again, so that nobody sees the removal without what was written before it.
+ * @param folder empty, or ends with a slash
+ */
 async function* below(root: string, folder: string, prefix: string, after: string): AsyncGenerator<StoredObject> {
-  for (const path of await entriesOf(root, folder)) {
-    const isFolder = path.endsWith('/')
-    if (isFolder ? couldHold(path, prefix, after) : path.startsWith(prefix) && path > after) {
-      if (isFolder) yield* below(root, path, prefix, after)
-      else yield* objectAt(root, path)
+  let paths = await entriesOf(root, folder)
+  for (let at = 0; at < paths.length; at += 1) {
+    const path = paths[at] as string
+    if (path.endsWith('/')) {
+      if (couldHold(path, prefix, after)) yield* below(root, path, prefix, after)
+      continue
+    }
+    if (!path.startsWith(prefix) || path <= after) continue
+    const object = await objectAt(root, path)
+    if (object !== undefined) yield object
+    else {
+      paths = (await entriesOf(root, folder)).filter((other) => other > path)
+      at = -1
     }
   }
 }
@@ -40,12 +52,13 @@ function couldHold(folder: string, prefix: string, after: string): boolean {
   return fits && (folder > after || after.startsWith(folder))
 }
 
-async function* objectAt(root: string, path: string): AsyncGenerator<StoredObject> {
+/** Undefined: removed in between. */
+async function objectAt(root: string, path: string): Promise<StoredObject | undefined> {
   try {
     const { size, mtime } = await lstat(join(root, path))
-    yield { path, size, modifiedAt: mtime }
+    return { path, size, modifiedAt: mtime }
   } catch (error) {
-    // Removed in between.
-    if (!isMissing(error)) throw error
+    if (isMissing(error)) return undefined
+    throw error
   }
 }
