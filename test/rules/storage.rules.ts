@@ -105,7 +105,7 @@ export const rules: Rule[] = [
   rule(
     'appends during a renormalization are kept',
     '04 §4.4',
-    { file: 'renormalize.ts', find: `set renormalizing = 1'`, replace: `set renormalizing = 0'` },
+    { file: 'renormalize.ts', find: 'set renormalizing = 1,', replace: 'set renormalizing = 0,' },
     async (store) => {
       await inUnit(store, async (unit) => {
         await store.ledger.append(unit, [event('a')])
@@ -115,6 +115,24 @@ export const rules: Rule[] = [
         await store.ledger.endRenormalize(unit)
       })
       assert.equal((await store.ledger.event({ eventId: 'a' }))?.raw, '"new"')
+    },
+  ),
+  rule(
+    'repeats that were appended during a renormalization do not stay',
+    '04 §4.4',
+    {
+      file: 'renormalize.ts',
+      find: 'where sequence > ? and duplicate_of',
+      replace: 'where sequence < ? and duplicate_of',
+    },
+    async (store) => {
+      await inUnit(store, async (unit) => {
+        await store.ledger.append(unit, [event('a')])
+        await store.ledger.beginRenormalize(unit)
+        await store.ledger.append(unit, [event('a', { rawJson: '"again"' })])
+        await store.ledger.endRenormalize(unit)
+      })
+      assert.deepEqual(await store.ledger.raws([2]), new Map())
     },
   ),
   rule(
