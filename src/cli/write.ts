@@ -1,7 +1,8 @@
 /** Files that commands make where the user says; what does not work is said with its place. */
-import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ConfigError, StorageError } from '../errors.ts'
+import { makeFolder } from '../make-folder.ts'
 
 /**
  * Writes text files below a folder, making folders on the way. What cannot be written is a `ConfigError`, a full disk a
@@ -21,20 +22,6 @@ export async function writeFiles(
   } catch (error) {
     throw notWritable(folder, error)
   }
-}
-
-/**
- * Like `mkdir` with `recursive`, step by step from the last folder that exists: the recursive form never returns on file
- * systems that refuse folders with ENOENT (`/proc`).
- */
-async function makeFolder(folder: string): Promise<void> {
-  const found = await stat(folder).catch(() => null)
-  if (found?.isDirectory()) return
-  if (found === null && dirname(folder) !== folder) await makeFolder(dirname(folder))
-  await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
-    // Somebody else was faster.
-    if (error.code !== 'EEXIST' || found !== null) throw error
-  })
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -37,7 +37,14 @@ const stepsOf = (options: DefactoOptions): ColdStep[] => [
   { do: 'prune', keep: 0 },
 ]
 
-const READS = new Set(['GetObject', 'HeadObject', 'ListObjectsV2', 'ListObjectVersions', 'GetBucketVersioning'])
+const READS = new Set([
+  'GetObject',
+  'HeadObject',
+  'ListObjectsV2',
+  'ListObjectVersions',
+  'ListMultipartUploads',
+  'GetBucketVersioning',
+])
 const isWrite = ({ operation }: S3Request): boolean => !READS.has(operation)
 
 /** `PutObject json`, …. */

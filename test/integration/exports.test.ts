@@ -225,6 +225,7 @@ for (const backend of BACKENDS) {
       await expect(customers.toCsv(at('file/c.csv'))).rejects.toThrow(/a part of the path is a file/)
       await expect(customers.toCsv(at(`${'x'.repeat(300)}.csv`))).rejects.toThrow(/the name is too long/)
       await expect(customers.toCsv('/proc/c.csv')).rejects.toMatchObject({ name: 'StorageError' })
+      await expect(customers.toCsv('/proc/none/c.csv')).rejects.toThrow(/folders cannot be made there/)
       await expect(customers.toParquet('/dev/null')).rejects.toThrow(/no ordinary file/)
       await expect(root.tables().toDuckdb(at('file'))).rejects.toMatchObject({ name: 'StorageError' })
       await expect(root.tables().snapshot(at('file'))).rejects.toThrow(/not a SQLite database/)

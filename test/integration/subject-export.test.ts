@@ -133,6 +133,7 @@ describe('defacto subject export', () => {
       expect(said.out).toMatch(/wrote \d+ rows about [0-9a-f-]{36} to /)
       expect((await project.json(['subject', 'export', '--entity', 'x'])).error?.message).toContain('--to DIR')
       expect((await project.json([...args.slice(0, 3), 'customer.email=x@y.z', '--to', 'x'])).code).toBe(7)
+      expect((await project.json([...args.slice(0, -1), '/proc/none/x'])).code).not.toBe(0)
     } finally {
       rmSync(project.root, { recursive: true, force: true })
     }

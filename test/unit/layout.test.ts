@@ -80,7 +80,7 @@ describe('imports', () => {
     expect(imports.filter(forbidden).map(({ from, to }) => `${from} → ${to}`)).toEqual([])
   })
 
-  // Which stores an erasure reaches is picked from all adapters that hold something (`erasure-targets`, `export-purgers`); `file-owner` asks the host.
+  // Which stores an erasure reaches is picked from all adapters that hold something (`erasure-targets`, `export-purgers`); `file-owner` asks the host, `make-folder` its disk.
   test('of adapters happen in the composition root and in the readers of definitions, inputs and dead letters alone', () => {
     const outside = imports.filter(
       ({ from, to }) => roomOf(to).startsWith('adapters/') && !roomOf(from).startsWith('adapters/'),
@@ -88,7 +88,7 @@ describe('imports', () => {
     expect(
       [...new Set(outside.map(({ from }) => from))].filter(
         (from) =>
-          !/^src\/(open-space|privacy-context|export-writers|export-purgers|erasure-targets|file-owner|query-handle|graph-place|cold-place|definitions|dead-letters|input-readers|orchestrator\/space)\.ts$/.test(
+          !/^src\/(open-space|privacy-context|export-writers|export-purgers|erasure-targets|file-owner|make-folder|query-handle|graph-place|cold-place|definitions|dead-letters|input-readers|orchestrator\/space)\.ts$/.test(
             from,
           ),
       ),

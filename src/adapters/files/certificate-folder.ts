@@ -1,9 +1,10 @@
 /** Certificates outside the database, one file each: `<certificate_id>.json` (spec 10 §10.3). */
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { StorageError } from '../../errors.ts'
 import type { KeptCertificates } from '../../ports/privacy.ts'
+import { makeFolder } from './make-folder.ts'
 import { fileError } from './whole-file.ts'
 
 const ID = /^c_[0-9a-f-]{36}$/
@@ -23,7 +24,7 @@ export class CertificateFolder implements KeptCertificates {
     const file = this.#fileOf(certificateId)
     const temporary = join(this.place, `.${certificateId}.${randomBytes(4).toString('hex')}.part`)
     try {
-      await mkdir(this.place, { recursive: true })
+      await makeFolder(this.place)
       await using handle = await open(temporary, 'wx')
       await handle.writeFile(body)
       await handle.sync()

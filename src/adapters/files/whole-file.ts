@@ -3,9 +3,10 @@
  * Who reads the old file goes on with it.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { chmod, mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
+import { chmod, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { DefactoError, StorageError } from '../../errors.ts'
+import { makeFolder } from './make-folder.ts'
 
 /** Tells the writers of temporary files apart. */
 export interface FileOwner {
@@ -82,6 +83,7 @@ const REASONS: Readonly<Record<string, readonly [reason: string, recoverable: bo
   EISDIR: ['it is a folder; name a file in it', false],
   ENAMETOOLONG: ['the name is too long; choose a shorter one', false],
   ELOOP: ['its symbolic links lead in a circle; choose another path', false],
+  ENOENT: ['folders cannot be made there; choose another path', false],
   EMFILE: ['too many files are open; try again', true],
 }
 
@@ -94,7 +96,7 @@ async function placeOf(path: string): Promise<{ file: string; mode: number | nul
       throw error
     })
     if (found === null) {
-      await mkdir(dirname(file), { recursive: true })
+      await makeFolder(dirname(file))
       return { file, mode: null }
     }
     if (found.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR', syscall: 'open' })

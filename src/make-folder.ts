@@ -1,0 +1,2 @@
+/** Folders for files that commands write. */
+export { makeFolder } from './adapters/files/make-folder.ts'
