@@ -1,5 +1,6 @@
 /** Contract of renormalizing a ledger whose rows are partly or all in the archive (spec 07 §4.1), database side. */
 import assert from 'node:assert/strict'
+import { emptied } from '../../ports/archive.ts'
 import type { RenormalizeResult, Store } from '../../ports/store.ts'
 import { type Contract, drain, inUnit, withStore } from './backend.ts'
 import { event } from './fixtures.ts'
@@ -124,10 +125,11 @@ async function arrival(store: Store, stage: Stage): Promise<void> {
   })
   assert.deepEqual(await Promise.all(['a', 'b', 'other'].map((id) => store.tiers.sequenceOf(id))), [1, 3, 2])
   assert.deepEqual(await Promise.all([0, 2, 3].map((cut) => store.ledger.countAfter(cut))), [3, 1, 0])
-  // The first of the strays has the id now, the second repeats it; the third repeats what it repeated.
+  // The first of the strays has the id now; the second repeats it, and the third what it repeated: they do not stay.
   assert.deepEqual(await store.tiers.staged(1, { from: 1, to: 5 }), [
     { sequence: 3, change: { duplicateOf: null } },
-    { sequence: 4, change: { duplicateOf: 3 } },
+    { sequence: 4, change: emptied(null) },
+    { sequence: 5, change: emptied(null) },
   ])
   await tier(store, 'empty')
   assert.deepEqual(await append(store, ['b', 'other']), [
