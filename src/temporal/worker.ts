@@ -1,5 +1,4 @@
 /** Works the queues of a space (spec 10 §4.3, §4.8) until it is stopped: chunks in hand are finished, the rest is handed back. */
-import { setTimeout as delay } from 'node:timers/promises'
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker'
 import { createActivities, type OpenedSpace } from '../../activities/index.ts'
 import { pulse } from '../orchestration/alerts/pulse.ts'
@@ -58,8 +57,6 @@ export interface RunningWorker {
 
 const GRACE_MS = 20_000
 const FORCE_MS = 55_000
-/** Until the server knows that a worker asks for no more. */
-const POLLS_END_MS = 250
 
 /** Resolves once it has connected and begun. @throws UnreachableError, ConfigError */
 export async function runWorker(options: TemporalWorkerOptions): Promise<RunningWorker> {
@@ -97,7 +94,7 @@ export async function runWorker(options: TemporalWorkerOptions): Promise<Running
     isReady: () => !stopping.signal.aborted && states(workers, options).every(({ ready }) => ready),
     queues: () => states(workers, options),
     async stop() {
-      await shutDown(workers, stopping)
+      shutDown(workers, stopping)
       await ended.catch(() => {})
     },
     ended,
@@ -171,14 +168,9 @@ function states(
     })
 }
 
-/**
- * Work is handed back when nobody here asks for more: what is handed back is given out again at once, and with a request
- * that nobody waits for any more it would be lost until it is given up.
- */
-async function shutDown(workers: readonly { worker: Worker }[], stopping: AbortController): Promise<void> {
-  for (const { worker } of workers) if (worker.getState() === 'RUNNING') worker.shutdown()
-  await delay(POLLS_END_MS)
+function shutDown(workers: readonly { worker: Worker }[], stopping: AbortController): void {
   stopping.abort(new WorkerShutdown())
+  for (const { worker } of workers) if (worker.getState() === 'RUNNING') worker.shutdown()
 }
 
 async function finish(

@@ -175,14 +175,10 @@ describeTemporal.each(BACKENDS)('on $name', (backend) => {
     await stage.work(['control'], heartbeatMs)
     const first = await startWorker(stage.clone, { temporal, queues: STEP_QUEUES, heartbeatMs })
     const runId = await stage.submit({ op: 'pipeline', pipeline: 'nightly' })
-    // One step at a time is worked on here: what the server gives out in the instant in which a worker ends its requests is
-    // lost until it is given up, and of that this test says nothing.
     await until(async () => {
       const children = await stage.space.context.operations.log.runs.children(runId)
-      return children.some(
-        ({ op, status, progressAt }) => op === 'build' && status === 'running' && progressAt !== null,
-      )
-    }, 'a chunk of the build')
+      return children.some(({ progressAt }) => progressAt !== null)
+    }, 'a chunk')
     first.child.kill('SIGTERM')
     expect(await first.gone, first.said()).toBeNull()
     expect(first.said()).toContain('ended')
