@@ -251,9 +251,7 @@ export async function excludedRows(
     for await (const rows of ledger.rows(sequences)) {
       for (const row of rows) {
         const types = Object.entries(JSON.parse(row.hints) as Hints)
-        const isNamed = ([type, own]: (typeof types)[number]): boolean =>
-          Object.entries(own).some(([hintType, value]) => person.has(type, hintType, value))
-        if (!types.some(isNamed)) continue
+        if (!types.some(([type, own]) => isHinted(person, type, own))) continue
         found.push({ sequence: row.sequence, isOthers: !types.every(([type]) => person.types.includes(type)) })
       }
     }
@@ -321,9 +319,12 @@ async function namedSinceBuilt(
 /** Whether a relation of the event has the person as its target. */
 export function namesTarget(program: Program, row: FullLedgerRow, person: Pick<Person, 'has'>): boolean {
   const groups = relateGroups(program, decodeEvent(program, row), JSON.parse(row.hints) as Hints)
-  return groups.some(({ entityType, hints }) => {
-    return Object.entries(hints).some(([hintType, value]) => person.has(entityType, hintType, value))
-  })
+  return groups.some(({ entityType, hints }) => isHinted(person, entityType, hints))
+}
+
+/** Whether one of these hints is the person's. */
+export function isHinted(person: Pick<Person, 'has'>, type: string, hints: Readonly<Record<string, string>>): boolean {
+  return Object.entries(hints).some(([hintType, value]) => person.has(type, hintType, value))
 }
 
 const ascending = (a: number, b: number): number => a - b

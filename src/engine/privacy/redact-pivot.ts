@@ -5,7 +5,7 @@
 import type { Hints } from '../../core/event.ts'
 import type { Digests } from '../../core/privacy/digest.ts'
 import type { Unit } from '../../ports/store.ts'
-import { namesTarget } from './erase-set.ts'
+import { isHinted, namesTarget } from './erase-set.ts'
 import { parts } from './parts.ts'
 import { type FreezeWork, MoreRows, type Pivot, type PivotWork } from './pivot.ts'
 import { followTokens, pivotUnit } from './pivot-unit.ts'
@@ -69,9 +69,7 @@ async function refuseNews({ context, head }: PivotWork, set: RedactedSet, unit: 
   for await (const rows of ledger.scan({ unit, after: head, to: now, raw: false })) {
     for (const row of rows) {
       const own = Object.entries(JSON.parse(row.hints) as Hints)
-      const isOwn = own.some(([type, hints]) => {
-        return Object.entries(hints).some(([hintType, value]) => set.person.has(type, hintType, value))
-      })
+      const isOwn = own.some(([type, hints]) => isHinted(set.person, type, hints))
       if (isOwn || namesTarget(edition.program, row, set.person)) throw new MoreRows()
     }
   }
